@@ -13,7 +13,8 @@ SHELL := /bin/bash
 # ---- Debian packages, listed once ----------------------------------------------------------------------------
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libuv1-dev libxxhash-dev libjemalloc-dev libssl-dev liblzf-dev
 TEST_PACKAGES := libcmocka-dev libhiredis-dev redis-tools python3-redis python3-pytest python3-hypothesis \
-    faketime tcl tcl-tls gnuplot-nox curl nodejs npm
+    faketime tcl tcl-tls gnuplot-nox curl
+NODE_PACKAGES := nodejs npm
 SANITIZER_PACKAGES := libasan8 libubsan1 libtsan2
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev
 LINT_PACKAGES := clang-format-14 clang-tidy-14 cppcheck shellcheck
@@ -133,11 +134,16 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
-.PHONY: deps deps-test deps-fuzz deps-lint deps-coverage
+.PHONY: deps deps-test deps-node deps-fuzz deps-lint deps-coverage
 deps:
 	$(call install-missing,$(BUILD_PACKAGES))
 deps-test:
 	$(call install-missing,$(BUILD_PACKAGES) $(TEST_PACKAGES) $(SANITIZER_PACKAGES))
+deps-node: # a Node.js from elsewhere, which brings its own npm, conflicts with Debian's packages and does as well
+	@command -v node >/dev/null && command -v npm >/dev/null || $(MAKE) --no-print-directory deps-node-install
+.PHONY: deps-node-install
+deps-node-install:
+	$(call install-missing,$(NODE_PACKAGES))
 deps-fuzz:
 	$(call install-missing,$(BUILD_PACKAGES) $(FUZZ_PACKAGES))
 deps-lint:
@@ -150,17 +156,173 @@ run: deps
 	@$(MAKE) --no-print-directory all
 	@exec ./ordinal --port 6379 $(ARGS)
 
-# ---- tests ---------------------------------------------------------------------------------------------------
-# $(call unit-programs,FLAVOUR)
+# ---- unit and integration tests ------------------------------------------------------------------------------
+# Every tests/unit/**/NAME_test.c is a cmocka program of its own, linked with the archive. Python tests find the
+# server through ORDINAL and the hiredis client through HIREDIS_CLIENT; a sanitizer's report fails the test whose
+# server wrote it.
 unit-programs = $(UNIT_SOURCES:%.c=build/$(1)/%)
+PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider
+PYTEST_ARGS ?=
+HELPERS := $(patsubst %.c,build/%,$(wildcard tests/integration/*.c))
+# gcc 12's ThreadSanitizer needs the old address space layout on newer kernels.
+TSAN_WRAPPER = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+export ASAN_OPTIONS ?= detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=0
+export UBSAN_OPTIONS ?= print_stacktrace=1
+export TSAN_OPTIONS ?= halt_on_error=0:second_deadlock_stack=1
 
-.PHONY: test-unit
+build/tests/integration/%: tests/integration/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) -std=gnu17 $(WARNINGS) -O2 -g -MMD -MP -MF $@.d -o $@ $< -lhiredis -lxxhash -pthread
+-include $(HELPERS:=.d)
+
+.PHONY: test test-all test-unit test-integration test-differential test-apps test-asan test-tsan test-long
+test: deps-test
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -k test-all
+test-all: test-unit test-integration test-differential test-apps
+
 test-unit: $(call unit-programs,debug)
 	@tests/run-unit $^
 
-# ---- clean ---------------------------------------------------------------------------------------------------
-.PHONY: clean
+test-integration: all $(HELPERS)
+	$(PYTEST) tests/integration $(PYTEST_ARGS)
+
+# What takes minutes and no release should leave without: 100,000 connects and their like.
+test-long: all $(HELPERS)
+	ORDINAL_TEST_LONG=1 $(PYTEST) tests/integration $(PYTEST_ARGS)
+
+test-differential: all
+	$(if $(wildcard tests/differential/test_*.py),$(PYTEST) tests/differential $(PYTEST_ARGS))
+
+test-apps: all
+	$(if $(wildcard tests/apps/test_*.py),$(PYTEST) tests/apps $(PYTEST_ARGS))
+
+test-asan: asan $(call unit-programs,asan) $(HELPERS)
+	@tests/run-unit $(call unit-programs,asan)
+	ORDINAL=build/asan/ordinal $(PYTEST) tests/integration $(PYTEST_ARGS)
+
+test-tsan: tsan $(call unit-programs,tsan) $(HELPERS)
+	@UNIT_WRAPPER="$(TSAN_WRAPPER)" tests/run-unit $(call unit-programs,tsan)
+	ORDINAL=build/tsan/ordinal ORDINAL_WRAPPER="$(TSAN_WRAPPER)" $(PYTEST) tests/integration $(PYTEST_ARGS)
+
+# ---- coverage: unit and integration tests, as HTML in build/coverage/report -----------------------------------
+coverage: deps-coverage
+	@$(MAKE) --no-print-directory coverage-report
+.PHONY: coverage-report
+coverage-report: build/coverage/ordinal $(call unit-programs,coverage) $(HELPERS)
+	@find build/coverage -name '*.gcda' -delete
+	-@tests/run-unit $(call unit-programs,coverage)
+	-ORDINAL=build/coverage/ordinal $(PYTEST) tests/integration $(PYTEST_ARGS)
+	@lcov --quiet --capture --directory build/coverage --base-directory . --no-external \
+	    --output-file build/coverage/all.info
+	@lcov --quiet --extract build/coverage/all.info '*/cache/*' '*/replication/*' \
+	    --output-file build/coverage/ordinal.info
+	@genhtml --quiet --output-directory build/coverage/report build/coverage/ordinal.info
+	@lcov --summary build/coverage/ordinal.info
+
+# ---- fuzzing: tests/fuzz/NAME_fuzz.c with its seeds in tests/fuzz/corpus/NAME -----------------------------------
+FUZZ_NAMES := $(patsubst tests/fuzz/%_fuzz.c,%,$(FUZZ_SOURCES))
+FUZZ_PROGRAMS := $(FUZZ_NAMES:%=build/fuzz/%)
+SECONDS ?= 60
+
+fuzz: deps-fuzz
+	@$(MAKE) --no-print-directory $(FUZZ_PROGRAMS)
+
+$(FUZZ_PROGRAMS): build/fuzz/%: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libordinal.a
+	@echo "  LD  fuzz $@"
+	@$(CC_fuzz) $(CFLAGS_ALL) -fsanitize=fuzzer $(LDFLAGS_fuzz) -o $@ $^ $(LIBS)
+-include $(FUZZ_SOURCES:%.c=build/fuzz/%.d)
+
+.PHONY: fuzz-run $(FUZZ_NAMES:%=fuzz-run-%)
+fuzz-run: fuzz
+	@$(MAKE) --no-print-directory -k -j2 $(FUZZ_NAMES:%=fuzz-run-%) SECONDS=$(SECONDS)
+
+# New inputs go to build/, the seeds in the tree are only read; what crashes is left in build/fuzz/crashes.
+$(FUZZ_NAMES:%=fuzz-run-%): fuzz-run-%: build/fuzz/%
+	@mkdir -p build/fuzz/found/$* build/fuzz/crashes
+	@$< -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	    $(if $(wildcard tests/fuzz/$*.dict),-dict=tests/fuzz/$*.dict) -artifact_prefix=build/fuzz/crashes/$*- \
+	    build/fuzz/found/$* $(wildcard tests/fuzz/corpus/$*) >build/fuzz/$*.log 2>&1 </dev/null \
+	    || { tail -60 build/fuzz/$*.log; echo "fuzz $*: FAILED"; exit 1; }
+	@echo "fuzz $*: ok, $$(sed -n 's/^stat::number_of_executed_units: *//p' build/fuzz/$*.log) runs in $(SECONDS) s," \
+	    "$$(sed -n 's/.*cov: \([0-9]*\).*/\1/p' build/fuzz/$*.log | tail -1) edges"
+
+# ---- lint ----------------------------------------------------------------------------------------------------
+# clang-tidy is the slow one: a file is looked at again only when it, or a header that it includes, has changed
+# (its stamp depends on the debug object, which knows its headers).
+C_FILES = $(sort $(shell find cache replication tests bench k8s \( -name node_modules -o -path bench/servers \) -prune \
+    -o -name '*.[ch]' -print 2>/dev/null))
+SHELL_FILES = $(sort $(shell git grep -lIE '^\#!(/bin/|/usr/bin/env )(ba|da)?sh' 2>/dev/null))
+TIDY_STAMPS := $(SOURCES:%.c=build/lint/%.tidy)
+
+.PHONY: lint lint-all lint-format lint-tidy lint-cppcheck lint-shell format
+lint: deps-lint
+	@$(MAKE) --no-print-directory -k -j2 lint-all
+lint-all: lint-format lint-tidy lint-cppcheck lint-shell
+
+lint-format:
+	@$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
+	@echo "clang-format: ok, $(words $(C_FILES)) files"
+
+lint-tidy: $(TIDY_STAMPS)
+	@echo "clang-tidy: ok, $(words $(TIDY_STAMPS)) files"
+
+build/lint/%.tidy: %.c .clang-tidy build/debug/%.o
+	@mkdir -p $(@D)
+	@$(CLANG_TIDY) --quiet --warnings-as-errors='*' $< -- $(CPPFLAGS) -std=gnu17 -Wall -Wextra $(PKG_CFLAGS) \
+	    2> >(grep -vE 'warnings? (generated|treated)|^Suppressed|^Use -header' >&2)
+	@touch $@
+
+lint-cppcheck:
+	@mkdir -p build/lint/cppcheck
+	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+	    --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches --suppress=unknownMacro \
+	    --cppcheck-build-dir=build/lint/cppcheck -D__GNUC__ -Icache -I. $(wildcard cache replication)
+	@echo "cppcheck: ok"
+
+lint-shell:
+	@shellcheck -x $(SHELL_FILES)
+	@echo "shellcheck: ok, $(words $(SHELL_FILES)) files"
+
+format:
+	@$(CLANG_FORMAT) -i $(C_FILES)
+
+# ---- documentation made from the tables in the code -------------------------------------------------------------
+GENERATED_DOCS := commands configuration
+
+.PHONY: docs docs-check
+docs: all
+	@mkdir -p docs
+	@for page in $(GENERATED_DOCS); do ./ordinal --print-docs $$page > docs/$$page.md || exit 1; done
+
+docs-check: all
+	@status=0; for page in $(GENERATED_DOCS); do \
+	    ./ordinal --print-docs $$page | diff -u docs/$$page.md - || { \
+	        echo "docs/$$page.md is not current: run make docs"; status=1; }; \
+	done; exit $$status
+
+# ---- install, clean, help ---------------------------------------------------------------------------------------
+.PHONY: install clean help
+install: all
+	install -D -m 755 ordinal $(DESTDIR)$(PREFIX)/bin/ordinal
+	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/ordinal/LICENSE
+	$(if $(wildcard README.md),install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/ordinal/README.md)
+
 clean:
 	rm -rf build ordinal
+
+help:
+	@echo 'make                  ./ordinal, the release binary'
+	@echo 'make run              install what is missing, build, serve on port 6379; ARGS="--port 7000 ..."'
+	@echo 'make test             install what is missing, build, and run every test'
+	@echo 'make debug asan tsan  build/FLAVOUR/ordinal'
+	@echo 'make test-unit test-integration test-differential test-apps test-asan test-tsan test-long'
+	@echo 'make test-redis-suite the Tcl suite of redis against a running server'
+	@echo 'make coverage         tests with coverage; HTML in build/coverage/report'
+	@echo 'make fuzz fuzz-run    fuzzers; SECONDS=60 for each'
+	@echo 'make bench            Ordinal beside its peers'
+	@echo 'make lint format      clang-format, clang-tidy, cppcheck, shellcheck; rewrite the formatting'
+	@echo 'make docs docs-check  the pages made from the tables in the code'
+	@echo 'make install          to PREFIX=$(PREFIX), under DESTDIR'
 
 -include bench/bench.mk $(wildcard k8s/examples/*/*.mk) tests/redis-suite/redis-suite.mk
