@@ -1,0 +1,51 @@
+#ifndef ORDINAL_PERSIST_RDB_WRITER_H
+#define ORDINAL_PERSIST_RDB_WRITER_H
+
+/*
+ * Writes the RDB format's primitives into a growing buffer. When memory runs out the writer remembers it and
+ * ignores what follows, so a whole value can be written without a check on each line: ask rdb_writer_ok once at the end.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct rdb_writer {
+    uint8_t *bytes;
+    size_t len;
+    size_t capacity;
+    bool failed;
+    bool compress; /* LZF for strings longer than 20 bytes (rdbcompression) */
+};
+
+/* An empty writer; nothing is allocated yet. */
+void rdb_writer_init(struct rdb_writer *writer, bool compress);
+
+/* Frees the buffer; the writer may be initialised again. */
+void rdb_writer_free(struct rdb_writer *writer);
+
+/* Forgets the content and a failure, keeps the buffer: for writing many values one after another. */
+void rdb_writer_clear(struct rdb_writer *writer);
+
+/* False if memory ran out at any time since init or clear. */
+bool rdb_writer_ok(const struct rdb_writer *writer);
+
+/* Hands the buffer over to the caller, who frees it with free(); NULL if nothing was written or it failed. */
+uint8_t *rdb_writer_take(struct rdb_writer *writer, size_t *len);
+
+void rdb_write_bytes(struct rdb_writer *writer, const void *bytes, size_t n);
+void rdb_write_u8(struct rdb_writer *writer, uint8_t v);
+/* Fixed-width integers, little-endian. */
+void rdb_write_u16(struct rdb_writer *writer, uint16_t v);
+void rdb_write_u32(struct rdb_writer *writer, uint32_t v);
+void rdb_write_u64(struct rdb_writer *writer, uint64_t v);
+/* An IEEE 754 double in 8 little-endian bytes: the score of RDB_TYPE_ZSET_2. */
+void rdb_write_double(struct rdb_writer *writer, double v);
+/* A length in its shortest form. */
+void rdb_write_length(struct rdb_writer *writer, uint64_t v);
+/* A string, as an integer or compressed where that is shorter, as Redis does. */
+void rdb_write_string(struct rdb_writer *writer, const void *bytes, size_t n);
+/* The string that is the decimal text of v. */
+void rdb_write_integer_string(struct rdb_writer *writer, int64_t v);
+
+#endif
