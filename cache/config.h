@@ -21,6 +21,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "slice.h"
+
 #define CONFIG_ERR_SIZE 1024  /* enough for every message that these functions write */
 #define CONFIG_IGNORED_MAX 96 /* rows without a field; checked when the table is first used */
 
@@ -35,24 +37,24 @@ enum config_loglevel {
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 
 enum config_policy {
-    CONFIG_POLICY_NOEVICTION,
-    CONFIG_POLICY_ALLKEYS_LRU,
-    CONFIG_POLICY_ALLKEYS_LFU,
-    CONFIG_POLICY_ALLKEYS_RANDOM,
     CONFIG_POLICY_VOLATILE_LRU,
     CONFIG_POLICY_VOLATILE_LFU,
     CONFIG_POLICY_VOLATILE_RANDOM,
     CONFIG_POLICY_VOLATILE_TTL,
+    CONFIG_POLICY_ALLKEYS_LRU,
+    CONFIG_POLICY_ALLKEYS_LFU,
+    CONFIG_POLICY_ALLKEYS_RANDOM,
+    CONFIG_POLICY_NOEVICTION,
 };
 
 /* Who may use what is dangerous (enable-debug-command and its two siblings). */
 enum config_allow { CONFIG_ALLOW_NO, CONFIG_ALLOW_YES, CONFIG_ALLOW_LOCAL };
 
-enum config_fsync { CONFIG_FSYNC_NO, CONFIG_FSYNC_ALWAYS, CONFIG_FSYNC_EVERYSEC };
+enum config_fsync { CONFIG_FSYNC_EVERYSEC, CONFIG_FSYNC_ALWAYS, CONFIG_FSYNC_NO };
 
 enum config_sanitize { CONFIG_SANITIZE_NO, CONFIG_SANITIZE_YES, CONFIG_SANITIZE_CLIENTS };
 
-enum config_pubsub_default { CONFIG_PUBSUB_RESETCHANNELS, CONFIG_PUBSUB_ALLCHANNELS };
+enum config_pubsub_default { CONFIG_PUBSUB_ALLCHANNELS, CONFIG_PUBSUB_RESETCHANNELS };
 
 enum config_tls_auth { CONFIG_TLS_AUTH_NO, CONFIG_TLS_AUTH_YES, CONFIG_TLS_AUTH_OPTIONAL };
 
@@ -108,7 +110,6 @@ struct config_list {
 };
 
 struct config_hook;
-struct config_warning;
 
 /* Strings are owned by the config, never NULL; "" means not set. Sizes are bytes, times as the comments say. */
 struct config {
@@ -263,20 +264,18 @@ struct config {
     int cluster_announce_bus_port;
     int cluster_port;
 
-    /* below: the config's own book-keeping; read it through the functions */
-    char *ignored[CONFIG_IGNORED_MAX];
     char *config_file; /* absolute path of the file that was loaded, "" without one, "-" for standard input */
-    unsigned char *origin; /* for each row, who set it last */
+
+    /* below: the config's own book-keeping; read it through the functions */
+    char *ignored[CONFIG_IGNORED_MAX]; /* values of the rows that have no field */
+    char *start_dir;                   /* where relative paths of files to read start */
+    char *stdin_text;                  /* standard input's settings, which cannot be read twice */
+    unsigned char *origin;             /* for each row, who set it last */
+    char **loaded;                     /* for each row, its value when the files were last read */
     struct config_hook *hooks;
-    struct config_warning *warnings;
+    struct config_list warnings;
     char **args; /* the command line, kept for config_reload */
     int arg_count;
-};
-
-/* Bytes that need not end in NUL, as they come from a client. */
-struct config_text {
-    const char *data;
-    size_t size;
 };
 
 /* Gives every field its default. The config must be released with config_free. Aborts without memory. */
@@ -292,7 +291,8 @@ bool config_load(struct config *cfg, int argc, char **argv, char **environment, 
  * value gives false; err then names the file, the line's number, the line and the reason, as Redis words it. */
 bool config_load_file(struct config *cfg, const char *path, char *err, size_t err_size);
 /* ORDINAL_<SETTING>=value, ORDINAL_<SETTING>_FILE=path (a trailing newline is dropped), REDIS_PASSWORD and
- * REDIS_PASSWORD_FILE (both for requirepass; an ORDINAL_ name wins over them). Words are split as in redis.conf. */
+ * REDIS_PASSWORD_FILE (both for requirepass; an ORDINAL_ name wins over them). Values are read
+ * as CONFIG SET reads them. Names that Kubernetes makes for a Service called "ordinal…" are passed over. */
 bool config_load_env(struct config *cfg, char **environment, char *err, size_t err_size);
 /* redis-server's command line without the program: [FILE | -] [--setting value …]…; the file is not read here. */
 bool config_load_args(struct config *cfg, int argc, char **argv, char *err, size_t err_size);
@@ -302,16 +302,16 @@ bool config_load_args(struct config *cfg, int argc, char **argv, char *err, size
 void config_log_warnings(struct config *cfg);
 
 /* CONFIG GET: calls each once for every name (aliases are names) that a pattern matches, in alphabetical order.
- * value is valid during the call only. */
+ * A pattern without glob characters gives the name as the client wrote it, as in Redis. value is valid during the call only. */
 typedef void (*config_each)(void *ctx, const char *name, const char *value, size_t value_size);
-void config_get(const struct config *cfg, const struct config_text *patterns, size_t count, config_each each,
+void config_get(const struct config *cfg, const struct slice *patterns, size_t count, config_each each,
                 void *ctx);
 /* The value of one setting as CONFIG GET shows it, in memory that the caller frees; NULL for an unknown name. */
 char *config_value(const struct config *cfg, const char *name);
 
 /* CONFIG SET name value [name value …]: all or nothing. pairs holds 2 * count texts. client_is_local decides about
  * `enable-protected-configs local`. False with Redis's error reply (from "ERR" on) in err. */
-bool config_set(struct config *cfg, const struct config_text *pairs, size_t count, bool client_is_local, char *err,
+bool config_set(struct config *cfg, const struct slice *pairs, size_t count, bool client_is_local, char *err,
                 size_t err_size);
 
 /* Calls apply after a live setting got a new value through config_set or config_reload (not while loading).
