@@ -49,14 +49,14 @@ CFLAGS_release := -O3 -flto=auto -fno-plt
 LDFLAGS_release := -O3 -flto=auto -Wl,-O1,--as-needed,-z,now,-z,relro
 CFLAGS_debug := -Og -g3
 LDFLAGS_debug :=
-CFLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
-LDFLAGS_asan := -fsanitize=address,undefined
-CFLAGS_tsan := -O1 -fsanitize=thread
-LDFLAGS_tsan := -fsanitize=thread
+CFLAGS_asan := -O1 -DORDINAL_SYSTEM_MALLOC -fsanitize=address,undefined -fno-sanitize-recover=all
+LDFLAGS_asan := -Wl,--as-needed -fsanitize=address,undefined
+CFLAGS_tsan := -O1 -DORDINAL_SYSTEM_MALLOC -fsanitize=thread
+LDFLAGS_tsan := -Wl,--as-needed -fsanitize=thread
 CFLAGS_coverage := -O0 --coverage -fprofile-update=atomic
 LDFLAGS_coverage := --coverage
-CFLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-LDFLAGS_fuzz := -fsanitize=address,undefined
+CFLAGS_fuzz := -O1 -DORDINAL_SYSTEM_MALLOC -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LDFLAGS_fuzz := -Wl,--as-needed -fsanitize=address,undefined
 CC_fuzz = $(FUZZ_CC)
 
 FLAVOURS := release debug asan tsan coverage fuzz
