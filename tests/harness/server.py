@@ -101,12 +101,15 @@ class Server:
         return self.process.pid
 
     def wait_ready(self):
-        """Returns once the server accepts a connection; fails with its log when it ends instead."""
+        """Returns once the server accepts a connection (and has let go of it: QUIT); fails with its log when it ends
+        instead."""
         descriptor = os.pidfd_open(self.process.pid)
         try:
             for _ in range(START_SECONDS * 100):
                 try:
-                    Connection(self.address).close()
+                    with Connection(self.address) as connection:
+                        connection.send(b"QUIT\r\n")
+                        connection.until_closed()
                     return
                 except (ConnectionRefusedError, FileNotFoundError):
                     ended, _, _ = select.select([descriptor], [], [], 0.01)
