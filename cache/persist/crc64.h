@@ -1,10 +1,9 @@
+/*
+ * CRC-64/Jones, the checksum at the end of RDB files and DUMP payloads: polynomial 0xad93d23594c935a9, input
+ * and output reflected, no initial or final inversion. crc64(0, "123456789", 9) is 0xe9c6d914c4b8d9ca.
+ */
 #ifndef ORDINAL_PERSIST_CRC64_H
 #define ORDINAL_PERSIST_CRC64_H
-
-/*
- * CRC-64/Jones, the checksum at the end of RDB files and DUMP payloads: polynomial 0xad93d23594c935a9, input and
- * output reflected, no initial or final inversion. crc64(0, "123456789", 9) is 0xe9c6d914c4b8d9ca.
- */
 
 #include <stddef.h>
 #include <stdint.h>

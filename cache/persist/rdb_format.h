@@ -1,6 +1,3 @@
-#ifndef ORDINAL_PERSIST_RDB_FORMAT_H
-#define ORDINAL_PERSIST_RDB_FORMAT_H
-
 /*
  * The numbers of the RDB format that its writer and its reader share.
  *
@@ -12,15 +9,15 @@
  *   10000001  64 bits               64 bits
  *   11xxxxxx                        not a length: a string in the encoding xxxxxx
  *
- * A string is a length and its bytes, or one of the encodings: an integer of 8, 16 or 32 bits (little-endian, to be
- * read as its decimal text), or LZF (length compressed, length original, compressed bytes).
+ * A string is a length and its bytes, or one of the encodings: an integer of 8, 16 or 32 bits (little-endian,
+ * to be read as its decimal text), or LZF (length compressed, length original, compressed bytes).
  *
  * A DUMP payload is a value's type byte, the value, and a footer:
  *
  *   type(1)  value ...  version(2, little-endian)  CRC-64 of everything before it(8, little-endian)
  */
-
-#include <stdint.h>
+#ifndef ORDINAL_PERSIST_RDB_FORMAT_H
+#define ORDINAL_PERSIST_RDB_FORMAT_H
 
 /* What we write: version 10 is read by Redis 7.0 and everything later. */
 #define RDB_VERSION_WRITTEN 10
@@ -28,6 +25,16 @@
 #define RDB_VERSION_READ 12
 
 #define RDB_FOOTER_BYTES 10
+
+/* The first byte of a length. */
+enum {
+    RDB_LENGTH_MASK = 0xc0,
+    RDB_LENGTH_6BIT = 0x00,
+    RDB_LENGTH_14BIT = 0x40,
+    RDB_LENGTH_32BIT = 0x80,
+    RDB_LENGTH_64BIT = 0x81,
+    RDB_LENGTH_ENCODED = 0xc0
+};
 
 enum rdb_type {
     RDB_TYPE_STRING = 0,

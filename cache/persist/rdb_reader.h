@@ -1,12 +1,11 @@
-#ifndef ORDINAL_PERSIST_RDB_READER_H
-#define ORDINAL_PERSIST_RDB_READER_H
-
 /*
  * Reads the RDB format's primitives from bytes that anyone may have made up. Every read checks what is left;
- * nothing is allocated for a length that the bytes at hand could not produce (LZF grows its input at most 88-fold);
- * the first failure sticks, and every later read fails too, so the caller may check once after several reads.
- * The bytes stay the caller's and must outlive the reader.
+ * nothing is allocated for a length that the bytes at hand could not produce (LZF grows its input at most
+ * 88-fold); the first failure sticks, and every later read fails too, so the caller may check once after
+ * several reads. The bytes stay the caller's and must outlive the reader.
  */
+#ifndef ORDINAL_PERSIST_RDB_READER_H
+#define ORDINAL_PERSIST_RDB_READER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,8 +21,8 @@ struct rdb_reader {
 };
 
 /*
- * A string that was read. bytes points into the reader's input when it was stored plainly, and to memory of the
- * string's own when it was compressed; an integer stays one (is_integer, value) until its text is wanted.
+ * A string that was read. bytes points into the reader's input when it was stored plainly, and to memory of
+ * the string's own when it was compressed; an integer stays one (is_integer, value) until its text is wanted.
  */
 struct rdb_string {
     const uint8_t *bytes; /* NULL when is_integer */
@@ -51,8 +50,8 @@ bool rdb_read_double(struct rdb_reader *reader, double *out);
 /* A length; one of the string encodings (11xxxxxx) is a failure here. */
 bool rdb_read_length(struct rdb_reader *reader, uint64_t *out);
 /*
- * The number of elements that follow, each of which takes at least min_bytes (1 or more): a count that the bytes
- * left cannot hold is a failure, so the caller may allocate for *out elements.
+ * The number of elements that follow, each of which takes at least min_bytes (1 or more): a count that the
+ * bytes left cannot hold is a failure, so the caller may allocate for *out elements.
  */
 bool rdb_read_count(struct rdb_reader *reader, size_t min_bytes, size_t *out);
 /* n bytes of the input, in place. */

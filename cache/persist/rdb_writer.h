@@ -1,10 +1,10 @@
-#ifndef ORDINAL_PERSIST_RDB_WRITER_H
-#define ORDINAL_PERSIST_RDB_WRITER_H
-
 /*
  * Writes the RDB format's primitives into a growing buffer. When memory runs out the writer remembers it and
- * ignores what follows, so a whole value can be written without a check on each line: ask rdb_writer_ok once at the end.
+ * ignores what follows, so a whole value can be written without a check on each line: ask rdb_writer_ok at
+ * the end.
  */
+#ifndef ORDINAL_PERSIST_RDB_WRITER_H
+#define ORDINAL_PERSIST_RDB_WRITER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,11 +1,10 @@
-#ifndef ORDINAL_TYPES_BITFIELD_H
-#define ORDINAL_TYPES_BITFIELD_H
-
 /*
  * Integers of 1 to 64 bits at any bit offset of a byte array: what BITFIELD works on. The highest bit comes
  * first, and bit 0 is the highest bit of byte 0 (see bitmap.h). Unsigned fields have at most 63 bits, so that
  * every value and every reply fits an int64_t.
  */
+#ifndef ORDINAL_TYPES_BITFIELD_H
+#define ORDINAL_TYPES_BITFIELD_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,13 +46,16 @@ int64_t bitfield_get(const uint8_t *bytes, size_t len, struct bitfield_type type
 void bitfield_put(uint8_t *bytes, struct bitfield_type type, uint64_t offset, int64_t value);
 
 /*
- * What SET stores for value (for an unsigned type, a negative value counts as far above the limit, as in Redis).
- * Returns false, *out untouched, if it does not fit and overflow is BITFIELD_FAIL.
+ * What SET stores for value (for an unsigned type, a negative value counts as far above the limit, as in
+ * Redis). Returns false, *out untouched, if it does not fit and overflow is BITFIELD_FAIL.
  */
 bool bitfield_fit(struct bitfield_type type, enum bitfield_overflow overflow, int64_t value, int64_t *out);
 
-/* What INCRBY stores for value + increment; value must be one that the field can hold. Returns as bitfield_fit. */
-bool bitfield_add(struct bitfield_type type, enum bitfield_overflow overflow, int64_t value, int64_t increment,
-                  int64_t *out);
+/*
+ * What INCRBY stores for value + increment; value must be one that the field can hold. Returns as
+ * bitfield_fit.
+ */
+bool bitfield_add(struct bitfield_type type, enum bitfield_overflow overflow, int64_t value,
+                  int64_t increment, int64_t *out);
 
 #endif

@@ -1,6 +1,3 @@
-#ifndef ORDINAL_TYPES_BITMAP_H
-#define ORDINAL_TYPES_BITMAP_H
-
 /*
  * Byte arrays seen as rows of bits, for SETBIT, GETBIT, BITCOUNT, BITPOS and BITOP. Bit 0 is the highest bit
  * of byte 0, as in Redis:
@@ -11,6 +8,8 @@
  *
  * Bit offsets and ranges are uint64_t: 512 MB are 2^32 bits. Nothing here allocates.
  */
+#ifndef ORDINAL_TYPES_BITMAP_H
+#define ORDINAL_TYPES_BITMAP_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,7 +57,8 @@ uint64_t bitmap_count_bits(const uint8_t *bytes, uint64_t first, uint64_t last);
 
 /*
  * The offset of the first bit that equals value, from bit first to bit last, both included, or BITMAP_NONE.
- * last must lie within the array. (That BITPOS key 0 without an end finds a 0 behind the array is up to the command.)
+ * last must lie within the array. (That BITPOS key 0 without an end finds a 0 behind the array is up to the
+ * command.)
  */
 uint64_t bitmap_pos(const uint8_t *bytes, uint64_t first, uint64_t last, bool value);
 

@@ -1,6 +1,3 @@
-#ifndef ORDINAL_TYPES_GLOB_H
-#define ORDINAL_TYPES_GLOB_H
-
 /*
  * Glob patterns as KEYS, SCAN MATCH, PSUBSCRIBE and CONFIG GET know them:
  *
@@ -10,13 +7,15 @@
  *
  * Everything works on bytes; UTF-8 is not looked into.
  */
+#ifndef ORDINAL_TYPES_GLOB_H
+#define ORDINAL_TYPES_GLOB_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 /*
- * True if the whole of s (slen bytes, any bytes) matches the whole of pattern (plen bytes). With nocase, ASCII
- * letters match in either case. Takes at most plen * slen steps and no memory, whatever the pattern.
+ * True if the whole of s (slen bytes, any bytes) matches the whole of pattern (plen bytes). With nocase,
+ * ASCII letters match in either case. Takes at most plen * slen steps and no memory, whatever the pattern.
  */
 bool glob_match(const char *pattern, size_t plen, const char *s, size_t slen, bool nocase);
 

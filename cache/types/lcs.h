@@ -1,13 +1,12 @@
+/*
+ * The longest common subsequence of two strings, for LCS. Computed 64 cells at a time (a row of the classic
+ * table differs from the next by 0 or 1 in every cell, so a row is a bit vector, and an addition with carry
+ * moves it on), and remembered as one bit for each cell, which is 1/32 of the memory of a table of 32-bit
+ * lengths. Among the subsequences of the greatest length it picks the one that Redis picks, and lists its
+ * ranges in Redis's order: from the end of the strings to their start.
+ */
 #ifndef ORDINAL_TYPES_LCS_H
 #define ORDINAL_TYPES_LCS_H
-
-/*
- * The longest common subsequence of two strings, for LCS. Computed 64 cells at a time (a row of the classic table
- * differs from the next by 0 or 1 in every cell, so a row is a bit vector, and an addition with carry moves it on),
- * and remembered as one bit for each cell, which is 1/32 of the memory of a table of 32-bit lengths. Among the
- * subsequences of the greatest length it picks the one that Redis picks, and lists its ranges in Redis's order:
- * from the end of the strings to their start.
- */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -42,19 +41,22 @@ typedef void lcs_range_fn(void *context, const struct lcs_range *range);
 const char *lcs_error(enum lcs_status status);
 
 /*
- * The length alone, in memory proportional to the shorter string. max_bytes bounds the work: it is refused with
- * LCS_TOO_LARGE when the table of lcs_ranges would exceed it (proto-max-bulk-len).
+ * The length alone, in memory proportional to the shorter string. max_bytes bounds the work: it is refused
+ * with LCS_TOO_LARGE when the table of lcs_ranges would exceed it (proto-max-bulk-len).
  */
 enum lcs_status lcs_length(const struct lcs_pair *pair, uint64_t max_bytes, size_t *length);
 
 /*
- * Calls each (may be NULL) for every range of at least min_len bytes (0: all), and stores the length in *length.
- * Nothing is called unless LCS_OK is returned.
+ * Calls each (may be NULL) for every range of at least min_len bytes (0: all), and stores the length in
+ * *length. Nothing is called unless LCS_OK is returned.
  */
-enum lcs_status lcs_ranges(const struct lcs_pair *pair, uint64_t max_bytes, size_t min_len, lcs_range_fn *each,
-                           void *context, size_t *length);
+enum lcs_status lcs_ranges(const struct lcs_pair *pair, uint64_t max_bytes, size_t min_len,
+                           lcs_range_fn *each, void *context, size_t *length);
 
-/* The subsequence itself in *out, to be freed with free() by the caller (never NULL on LCS_OK, also when empty). */
+/*
+ * The subsequence itself in *out, to be freed with free() by the caller (never NULL on LCS_OK, also when
+ * empty).
+ */
 enum lcs_status lcs_string(const struct lcs_pair *pair, uint64_t max_bytes, uint8_t **out, size_t *length);
 
 #endif
