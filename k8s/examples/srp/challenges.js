@@ -1,15 +1,19 @@
 /**
- * The challenges that are open: what a server must remember between `/auth/challenge` and `/auth/authenticate`.
+ * The challenges that are open: what a server must remember between `/auth/challenge` and
+ * `/auth/authenticate`.
  *
- * They live in Ordinal, for one minute, one for each name (a new one replaces the old). `take` is a GETDEL: whoever
- * asks first has the challenge and nobody can have it again, so that it serves one attempt, be it right or wrong,
- * on whichever server it arrives.
+ * They live in Ordinal, for one minute, one for each name (a new one replaces the old). `take` is a GETDEL:
+ * whoever asks first has the challenge and nobody can have it again, so that it serves one attempt, be it
+ * right or wrong, on whichever server it arrives.
  */
 import { createClient } from 'redis';
 
 const COMMAND_TIMEOUT_MS = 5000;
 
-/** The address of the cache from REDIS_URL, or from REDIS_HOST, REDIS_PORT, REDIS_USERNAME and REDIS_PASSWORD. */
+/**
+ * The address of the cache from REDIS_URL, or from REDIS_HOST, REDIS_PORT, REDIS_USERNAME and
+ * REDIS_PASSWORD.
+ */
 export function cacheOptions(env) {
   const common = {
     name: env.NAME,

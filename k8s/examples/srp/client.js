@@ -1,11 +1,12 @@
 /**
- * Logs in again and again, and says how it went: PASS or FAIL with the counts. Exits 0 only if every login passed.
+ * Logs in again and again, and says how it went: PASS or FAIL with the counts. Exits 0 only if every login
+ * passed.
  *
  *   node client.js [--url http://127.0.0.1:8080] [--logins 100] [--parallel 1] [--users 100] [--seed ordinal]
  *
- * Each setting may also come from the environment (URL, LOGINS, PARALLEL, USERS, SEED). `--logins 0` goes on until
- * SIGTERM or SIGINT, with a line of counts every ten seconds: how a rolling update is watched. A name has one
- * challenge at a time, so each of the parallel workers logs in users of its own.
+ * Each setting may also come from the environment (URL, LOGINS, PARALLEL, USERS, SEED). `--logins 0` goes
+ * on until SIGTERM or SIGINT, with a line of counts every ten seconds: how a rolling update is watched. A
+ * name has one challenge at a time, so each of the parallel workers logs in users of its own.
  */
 import { parseArgs } from 'node:util';
 import { login } from './login.js';
@@ -15,7 +16,13 @@ const REPORT_MS = 10_000;
 const REASONS_SHOWN = 5;
 
 function settings() {
-  const defaults = { url: 'http://127.0.0.1:8080', logins: '100', parallel: '1', users: '100', seed: 'ordinal' };
+  const defaults = {
+    url: 'http://127.0.0.1:8080',
+    logins: '100',
+    parallel: '1',
+    users: '100',
+    seed: 'ordinal',
+  };
   const options = {};
   for (const [name, value] of Object.entries(defaults)) {
     options[name] = { type: 'string', default: process.env[name.toUpperCase()] ?? value };
@@ -39,7 +46,8 @@ async function once(index) {
     count.passed++;
     if (crossed) count.crossed++;
   } catch (error) {
-    if (count.failed++ < REASONS_SHOWN) console.log(`user-${index}: ${error.cause?.message ?? error.message}`);
+    if (count.failed++ < REASONS_SHOWN)
+      console.log(`user-${index}: ${error.cause?.message ?? error.message}`);
   }
 }
 
@@ -59,6 +67,7 @@ function report(verdict) {
   );
 }
 
+process.stdout.on('error', () => process.exit(1)); // nobody is there to read the counts
 for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => (stopped = true));
 const reports = setInterval(() => report('....'), REPORT_MS);
 await Promise.all(Array.from({ length: parallel }, (_, worker) => work(worker)));

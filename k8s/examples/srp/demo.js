@@ -1,12 +1,12 @@
 /**
- * The demonstration: starts a stack (see stack.js), shows each promise, and exits 0 only if all of them were kept.
+ * The demonstration: starts a stack (see stack.js), shows each promise, and exits 0 only if all of them
+ * were kept.
  *
  *   node demo.js [--logins 200] [--long]
  *
  * With `--long`, a challenge of a full minute is waited for as well. ORDINAL names the server's binary.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -14,13 +14,15 @@ import { parseArgs } from 'node:util';
 import { createClient } from 'redis';
 import { Challenges } from './challenges.js';
 import { askChallenge, prove, sendProof } from './login.js';
-import { startStack } from './stack.js';
+import { spawnBound, startStack } from './stack.js';
 import { credentials } from './users.js';
 
 const PARALLEL = 4;
 const IDENTICAL = 20;
 const MINUTE_MS = 60_000;
 const EXPIRY_MARGIN_MS = 2_000;
+const LIMIT_MS = 5 * MINUTE_MS;
+const LOGIN_LIMIT_MS = 500;
 
 const { values: options } = parseArgs({
   options: { logins: { type: 'string', default: '200' }, long: { type: 'boolean', default: false } },
@@ -35,8 +37,8 @@ async function provenChallenge(base, { name, password }) {
 /** Runs the client against the front and gives its last line; throws if it did not pass. */
 async function runClient(front, logins, parallel) {
   const script = fileURLToPath(new URL('client.js', import.meta.url));
-  const args = [script, '--url', front, '--logins', String(logins), '--parallel', String(parallel)];
-  const client = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const args = ['--url', front, '--logins', String(logins), '--parallel', String(parallel)];
+  const client = spawnBound([process.execPath, script, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   client.stdout.setEncoding('utf8').on('data', (text) => (output += text));
   const [status] = await once(client, 'close');
@@ -44,7 +46,9 @@ async function runClient(front, logins, parallel) {
   return output.trim().split('\n').at(-1);
 }
 
-/** Waits until the challenge of `name` has expired in the cache, at most `limit` ms; gives how long it took. */
+/**
+ * Waits until the challenge of `name` has expired in the cache, at most `limit` ms; gives how long it took.
+ */
 async function untilExpired(cache, name, limit) {
   const began = performance.now();
   while ((await cache.exists(Challenges.key(name))) === 1) {
@@ -87,7 +91,9 @@ async function replayIsRefused({ servers }) {
 async function consumedOnce({ servers }) {
   const user = credentials('ordinal', 2);
   const proof = await provenChallenge(servers[0], user);
-  const sends = Array.from({ length: IDENTICAL }, (_, i) => sendProof(servers[i % servers.length], user.name, proof));
+  const sends = Array.from({ length: IDENTICAL }, (_, i) =>
+    sendProof(servers[i % servers.length], user.name, proof),
+  );
   const statuses = (await Promise.all(sends)).map(({ status }) => status).sort();
   assert.deepEqual(statuses, [200, ...Array(IDENTICAL - 1).fill(401)]);
   return `1 of ${IDENTICAL} accepted`;
@@ -145,13 +151,25 @@ async function runChecks(stack) {
   return failures;
 }
 
+/** Ends a demonstration that hangs, whatever it hangs in. */
+function limitTime() {
+  const giveUp = () => {
+    console.log('FAIL  not done in time');
+    process.exit(1);
+  };
+  setTimeout(giveUp, LIMIT_MS + Number(options.logins) * LOGIN_LIMIT_MS).unref();
+}
+
+limitTime();
 const stack = await startStack();
 stack.cache = createClient({ socket: { host: '127.0.0.1', port: stack.port } });
 stack.cache.on('error', (error) => console.error(`cache: ${error.message}`));
 try {
   await stack.cache.connect();
   const failures = await runChecks(stack);
-  console.log(failures === 0 ? `PASS  all ${checks.length} promises kept` : `FAIL  ${failures} of ${checks.length}`);
+  console.log(
+    failures === 0 ? `PASS  all ${checks.length} promises kept` : `FAIL  ${failures} of ${checks.length}`,
+  );
   process.exitCode = failures === 0 ? 0 : 1;
 } finally {
   if (stack.cache.isOpen) stack.cache.destroy();

@@ -1,6 +1,6 @@
 /**
- * A front that hands each request to the next server in turn, as a Service or an ingress without sticky sessions
- * does: the two requests of one login never meet the same server twice in a row.
+ * A front that hands each request to the next server in turn, as a Service or an ingress without sticky
+ * sessions does: the two requests of one login never meet the same server twice in a row.
  *
  * Settings (environment): PORT, BACKENDS (base addresses, separated by commas).
  */

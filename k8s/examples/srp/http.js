@@ -1,4 +1,7 @@
-/** What the server and the front need of HTTP beside node:http: bodies, JSON replies, and a life that ends cleanly. */
+/**
+ * What the server and the front need of HTTP beside node:http: bodies, JSON replies, and a life that ends
+ * cleanly.
+ */
 
 /** An error that is the client's: its status and text are the reply. */
 export class HttpError extends Error {
@@ -8,7 +11,9 @@ export class HttpError extends Error {
   }
 }
 
-/** The body of `request` as parsed JSON; an HttpError if it is larger than `limit` bytes or no JSON object. */
+/**
+ * The body of `request` as parsed JSON; an HttpError if it is larger than `limit` bytes or no JSON object.
+ */
 export async function readJson(request, limit) {
   const chunks = [];
   let size = 0;
@@ -29,11 +34,17 @@ export async function readJson(request, limit) {
 /** Replies with `body` as JSON. */
 export function sendJson(response, status, body) {
   const text = JSON.stringify(body);
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+  });
   response.end(text);
 }
 
-/** Serves on `port` (0: any free one), says where on standard output, and calls `close` after SIGTERM or SIGINT. */
+/**
+ * Serves on `port` (0: any free one), says where on standard output, and calls `close` after SIGTERM or
+ * SIGINT.
+ */
 export function serve(server, name, port, close) {
   server.listen(port, () => console.log(`${name} listening on http://127.0.0.1:${server.address().port}`));
   const stop = () => {

@@ -1,5 +1,6 @@
 /**
- * The client's side of one SRP-6a login over HTTP, in its three steps, so that a test can put something between them.
+ * The client's side of one SRP-6a login over HTTP, in its three steps, so that a test can put something
+ * between them.
  */
 import { SRPClientSession } from 'tssrp6a';
 import { GROUP_DIGITS, HASH_DIGITS, SALT_DIGITS, fromHex, isPublicValue, routines, toHex } from './srp.js';
@@ -13,7 +14,11 @@ async function post(url, body) {
     body: body && JSON.stringify(body),
     signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
   });
-  return { status: response.status, server: response.headers.get('x-served-by'), body: await response.json() };
+  return {
+    status: response.status,
+    server: response.headers.get('x-served-by'),
+    body: await response.json(),
+  };
 }
 
 /** Asks the service at `base` for a challenge; gives { server, salt, B }. Throws if there is none. */
@@ -32,7 +37,10 @@ export async function prove(name, password, { salt, B }) {
   return session.step2(salt, B);
 }
 
-/** Sends the proof. Gives { server, status }; throws if it is accepted by a server that does not know the verifier. */
+/**
+ * Sends the proof. Gives { server, status }; throws if it is accepted by a server that does not know the
+ * verifier.
+ */
 export async function sendProof(base, name, proof) {
   const { A, M1 } = proof;
   const body = { username: name, A: toHex(A, GROUP_DIGITS), M1: toHex(M1, HASH_DIGITS) };
@@ -41,7 +49,9 @@ export async function sendProof(base, name, proof) {
   return { server: reply.server, status: reply.status };
 }
 
-/** A whole login. Gives whether its two requests were served by different servers; throws if it is refused. */
+/**
+ * A whole login. Gives whether its two requests were served by different servers; throws if it is refused.
+ */
 export async function login(base, { name, password }) {
   const challenge = await askChallenge(base, name);
   const answer = await sendProof(base, name, await prove(name, password, challenge));

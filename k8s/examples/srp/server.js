@@ -6,8 +6,8 @@
  *   GET  /healthz, /readyz                        → 200 while it runs, while the cache answers
  *
  * Settings (environment): PORT, NAME, REDIS_URL or REDIS_HOST, REDIS_PORT, REDIS_USERNAME, REDIS_PASSWORD,
- * CHALLENGE_SECONDS, SEED and USERS (see users.js). Every refusal is the same 401: whether the name is unknown, the
- * proof wrong, or the challenge old, used or never given is not told.
+ * CHALLENGE_SECONDS, SEED and USERS (see users.js). Every refusal is the same 401: whether the name is
+ * unknown, the proof wrong, or the challenge old, used or never given is not told.
  */
 import { createServer } from 'node:http';
 import { SRPServerSession, SRPServerSessionStep1 } from 'tssrp6a';

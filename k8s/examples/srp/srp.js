@@ -1,11 +1,11 @@
 /**
  * The one SRP-6a profile that server and client share, and how its numbers travel.
  *
- * The arithmetic is tssrp6a's (no dependencies, WebCrypto's random numbers, a server state that can be stored
- * between two requests). Its defaults are those of Nimbus SRP for Java, RFC 5054's 2048-bit group with SHA-512:
- * M1 = H(A | B | S), M2 = H(A | M1 | S), the numbers as bytes without leading zeros. One thing is made strict here:
- * the user's name is part of x, as RFC 5054 has it, so that two users with one password and one salt still have
- * different verifiers.
+ * The arithmetic is tssrp6a's (no dependencies, WebCrypto's random numbers, a server state that can be
+ * stored between two requests). Its defaults are those of Nimbus SRP for Java, RFC 5054's 2048-bit group
+ * with SHA-512: M1 = H(A | B | S), M2 = H(A | M1 | S), the numbers as bytes without leading zeros. One
+ * thing is made strict here: the user's name is part of x, as RFC 5054 has it, so that two users with one
+ * password and one salt still have different verifiers.
  *
  * Numbers travel as hexadecimal strings of fixed length, so that a length tells nothing.
  */

@@ -1,7 +1,7 @@
-# The SRP login as a demonstration and as a test; included by the Makefile, and usable alone from the repository's
-# root (`make -f k8s/examples/srp/srp.mk srp-packages`).
+# The SRP login as a demonstration and as a test; included by the Makefile, and usable alone from the
+# repository's root (`make -f k8s/examples/srp/srp.mk srp-packages`).
 #
-#   make demo-srp         npm ci, Ordinal, three SRP servers, a front, logins; exits nonzero if a promise is broken
+#   make demo-srp         npm ci, Ordinal, three SRP servers, a front, logins; fails if a promise is broken
 #   make demo-srp-long    the same, and a challenge of a full minute is waited for
 #
 # ORDINAL names another server binary, LOGINS another number of logins.

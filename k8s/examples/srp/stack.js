@@ -1,13 +1,15 @@
 /**
- * Everything that the demonstration needs, as processes of this machine: Ordinal, three SRP servers and the front,
- * each on a free port. `startStack` is for a program; run by itself, this file starts a stack, writes its addresses
- * as one line of JSON and stops it when its standard input ends, so that it cannot outlive whoever started it.
+ * Everything that the demonstration needs, as processes of this machine: Ordinal, three SRP servers and the
+ * front, each on a free port. `startStack` is for a program; run by itself, this file starts a stack,
+ * writes its addresses as one line of JSON and stops it when its standard input ends, so that it cannot
+ * outlive whoever started it.
  *
- * Each process runs under timeout(1): nothing stays behind even if this one is killed.
+ * Each process is told by the kernel when this one is gone, by setpriv(1): nothing stays behind even after
+ * kill -9.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -17,20 +19,21 @@ import { createClient } from 'redis';
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ORDINAL = resolve(process.env.ORDINAL ?? join(HERE, '../../../ordinal'));
 const SERVERS = 3;
-const LIFE_SECONDS = 600;
 const START_MS = 20_000;
 const STOP_MS = 5_000;
 const OUTPUT_KEPT = 4000;
+
+/** Starts `command` (a program and its arguments) as a process that ends when this one does. */
+export function spawnBound(command, options) {
+  return spawn('setpriv', ['--pdeathsig', 'TERM', ...command], options);
+}
 
 /** One child process with the end of its output, for the message when something goes wrong. */
 class Child {
   constructor(name, command, options) {
     this.name = name;
     this.output = '';
-    this.process = spawn('timeout', ['-k', '5', String(LIFE_SECONDS), ...command], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      ...options,
-    });
+    this.process = spawnBound(command, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
     this.ended = once(this.process, 'exit');
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => this.#keep(text));
@@ -63,12 +66,14 @@ class Child {
     }
   }
 
+  /** Ends the process; throws if it was gone already, had to be killed, or did not end well. */
   async stop() {
-    if (!this.running) return;
+    if (!this.running) throw this.failure('ended before it was told to');
     this.process.kill('SIGTERM');
     const timer = setTimeout(() => this.process.kill('SIGKILL'), STOP_MS);
     await this.ended;
     clearTimeout(timer);
+    if (this.process.exitCode !== 0) throw this.failure('did not stop cleanly');
   }
 }
 
@@ -102,7 +107,7 @@ class Stack {
   #children = [];
 
   async start() {
-    this.folder = await mkdtemp(join(tmpdir(), 'ordinal-srp-'));
+    this.folder = mkdtempSync(join(tmpdir(), 'ordinal-srp-'));
     this.port = await this.#startOrdinal();
     const names = Array.from({ length: SERVERS }, (_, index) => `srp-${index}`);
     this.servers = await Promise.all(names.map((name) => this.startServer({ NAME: name })));
@@ -118,6 +123,7 @@ class Stack {
       const child = this.#add(new Child('ordinal', command, { cwd: this.folder }));
       if (await answers(child, port)) return port;
       if (attempt === 3 || child.running) throw child.failure('does not answer');
+      this.#children.pop();
     }
   }
 
@@ -138,31 +144,40 @@ class Stack {
     return this.#startNode('server', { ...cache, ...env });
   }
 
-  /** Stops the processes, the last started first, and removes their folder. */
+  /**
+   * Stops the processes, the last started first, and removes their folder; throws if one did not stop as it
+   * should.
+   */
   async stop() {
-    for (const child of this.#children.reverse().splice(0)) await child.stop();
-    if (this.folder) await rm(this.folder, { recursive: true, force: true });
+    try {
+      for (const child of [...this.#children].reverse()) await child.stop();
+    } finally {
+      this.abandon();
+    }
+  }
+
+  /** The same at once, for a program that is ending already. */
+  abandon() {
+    for (const child of this.#children.splice(0)) child.process.kill('SIGKILL');
+    if (this.folder) rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
-/** Starts a stack: { port, servers, front, startServer(env), stop() }. Signals stop it before they end the program. */
+/**
+ * Starts a stack: { port, servers, front, startServer(env), stop() }. It ends with this program at the
+ * latest.
+ */
 export async function startStack() {
   const stack = new Stack();
-  for (const [signal, status] of Object.entries({ SIGINT: 130, SIGTERM: 143 })) {
-    process.once(signal, () => stack.stop().finally(() => process.exit(status)));
-  }
-  try {
-    return await stack.start();
-  } catch (error) {
-    await stack.stop();
-    throw error;
-  }
+  process.once('exit', () => stack.abandon());
+  process.once('SIGINT', () => process.exit(130));
+  process.once('SIGTERM', () => process.exit(143));
+  return stack.start();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const stack = await startStack();
-  const short = await stack.startServer({ NAME: 'srp-short', CHALLENGE_SECONDS: '1' });
-  console.log(JSON.stringify({ port: stack.port, servers: stack.servers, front: stack.front, short }));
+  console.log(JSON.stringify({ port: stack.port, servers: stack.servers, front: stack.front }));
   process.stdin.resume();
   await once(process.stdin, 'end');
   await stack.stop();

@@ -1,10 +1,11 @@
 /**
- * Who may log in. A real service has a database here; the example derives its users from one seed, so that every
- * server and every client knows the same `user-0`, `user-1`, … and their passwords with nothing shared but SEED.
+ * Who may log in. A real service has a database here; the example derives its users from one seed, so that
+ * every server and every client knows the same `user-0`, `user-1`, … and their passwords with nothing
+ * shared but SEED.
  *
- * A name that nobody has gets a record as well: its salt comes from the same HMAC, so it is the same each time it is
- * asked for, and its verifier is a number that no password leads to. Such a name is challenged and refused exactly
- * like a user with a wrong password, and nobody can find out which names exist.
+ * A name that nobody has gets a record as well: its salt comes from the same HMAC, so it is the same each
+ * time it is asked for, and its verifier is a number that no password leads to. Such a name is challenged
+ * and refused exactly like a user with a wrong password, and nobody can find out which names exist.
  */
 import { createHmac } from 'node:crypto';
 import { GROUP_DIGITS, routines, verifierOf } from './srp.js';
@@ -19,7 +20,10 @@ function saltOf(seed, name) {
   return BigInt(`0x${derive(seed, 'salt', name)}`);
 }
 
-/** As many digits as the group has, taken modulo N: any other number would do that nobody can know the root of. */
+/**
+ * As many digits as the group has, taken modulo N: any other number would do that nobody can know the root
+ * of.
+ */
 function verifierOfNobody(seed, name) {
   let digits = '';
   for (let block = 0; digits.length < GROUP_DIGITS + BLOCK_DIGITS; block++) {
