@@ -79,7 +79,7 @@ async function handle(request, response) {
     sendJson(response, 200, await route(request, url));
   } catch (error) {
     if (error instanceof HttpError) return sendJson(response, error.status, { error: error.message });
-    console.error(`${name}: ${request.method} ${request.url}: ${error.message}`);
+    console.error(`${name}: ${request.method} ${request.url}: ${error.name} ${error.message}`);
     sendJson(response, 503, { error: 'try again' });
   }
 }
