@@ -119,7 +119,7 @@ void bitfield_put(uint8_t *bytes, struct bitfield_type type, uint64_t offset, in
 
 static int64_t highest(struct bitfield_type type)
 {
-    return (int64_t)(UINT64_MAX >> (64u - type.bits + type.is_signed));
+    return (int64_t)(UINT64_MAX >> (64u - type.bits) >> type.is_signed);
 }
 
 static int64_t lowest(struct bitfield_type type)
