@@ -1,0 +1,256 @@
+"""Random commands from the command table: valid ones, nearly valid ones, and absurd ones.
+
+A valid command is a walk through the argument tree of COMMAND DOCS: every option, alternative and repetition is
+drawn anew, options come in any order, keywords in any case. A nearly valid one is a valid one with one or two
+faults (an argument lost, doubled, moved or of the wrong type). The same seed gives the same commands.
+"""
+
+import random
+from typing import Dict, List, Sequence
+
+from . import values
+from .resp import Arg, to_bytes
+from .spec import Argument, Command, containers
+
+VALID, NEARLY, ABSURD = "valid", "nearly valid", "absurd"
+
+GROUP_WEIGHTS = {"connection": 0.12, "server": 0.08, "pubsub": 0.1, "transactions": 0.5, "bitmap": 1.5}
+COMMAND_WEIGHTS = {
+    "flushall": 0.02, "flushdb": 0.04, "swapdb": 0.3, "select": 3.0, "hello": 2.0, "quit": 0.5, "reset": 1.0, "set": 3.0,
+    "bitfield": 3.0, "setrange": 2.0, "command": 0.02, "command|docs": 0.1, "command|info": 0.1, "command|getkeys": 4.0,
+    "incrbyfloat": 2.0, "lcs": 2.0, "dump": 0.5, "del": 0.5, "unlink": 0.5, "config|set": 3.0, "memory|stats": 0.1,
+}  # fmt: skip
+
+# A deadline that passes during the run would make replies depend on the clock: the least that is left of a relative
+# one. The number is the position of the first argument that can be one.
+SOONEST = 100000
+DEADLINE_FROM = {
+    "SET": 3, "GETEX": 2, "SETEX": 2, "PSETEX": 2, "EXPIRE": 2, "PEXPIRE": 2, "RESTORE": 2, "HEXPIRE": 2, "HPEXPIRE": 2,
+}  # fmt: skip
+# Offsets that make a value of more than some kilobytes. Past the larger bound they are an error, which is cheap.
+HEAVY_FROM = {"SETRANGE": 2, "SETBIT": 2, "BITFIELD": 2}
+HEAVY = {"SETRANGE": (5000, 2**29), "SETBIT": (40000, 2**32), "BITFIELD": (40000, 2**33)}
+
+
+class Generator:
+    """Draws commands of `groups` out of `table`, leaving out the names in `without`."""
+
+    def __init__(self, table: Dict[str, Command], groups: Sequence[str], without=(), payloads=(), seed=0):
+        self.rng = random.Random(seed)
+        self.table = table
+        self.payloads = list(payloads) or [b""]
+        bare = containers(table) - {"command"}
+        self.names = sorted(
+            name for name, c in table.items() if c.group in groups and name not in without and name not in bare
+        )
+        if not self.names:
+            raise ValueError(f"no command of the groups {', '.join(groups)}")
+        self.weights = [
+            COMMAND_WEIGHTS.get(name, 1.0) * GROUP_WEIGHTS.get(table[name].group, 1.0) for name in self.names
+        ]
+        self.special = {
+            "wait": self._wait,
+            "command|getkeys": self._getkeys,
+            "command|getkeysandflags": self._getkeys,
+            "config|set": self._config_set,
+        }
+
+    def command(self) -> List[Arg]:
+        """The next command, its arguments as they are sent."""
+        command = self.table[self.rng.choices(self.names, self.weights)[0]]
+        roll = self.rng.random()
+        if roll < 0.65:
+            args = self.valid(command)
+        elif roll < 0.92:
+            args = self._faulty(command, self.valid(command))
+        else:
+            args = self._absurd(command)
+        return tame(args, self.rng)
+
+    def valid(self, command: Command) -> List[Arg]:
+        """A call of `command` as its documents have it."""
+        words: List[Arg] = [self._case(word) for word in command.words]
+        special = self.special.get(command.name)
+        if special:
+            return words + special()
+        return words + self._sequence(command, command.arguments)
+
+    def _case(self, word: bytes) -> bytes:
+        roll = self.rng.random()
+        if roll < 0.8:
+            return word
+        return word.lower() if roll < 0.95 else word.title()
+
+    # -- the argument tree ------------------------------------------------------------------------------------
+
+    def _sequence(self, command: Command, arguments: List[Argument]) -> List[Arg]:
+        args: List[Arg] = []
+        count = None
+        for argument in self._shuffled(arguments):
+            if argument.name == "numkeys":
+                count = self.rng.choice([1, 1, 2, 3])
+                args.append(count)
+            elif argument.type == "key" and argument.multiple and count is not None:
+                args += [values.key(self.rng, command.group) for _ in range(count)]
+            else:
+                args += self._argument(command, argument)
+        return args
+
+    def _shuffled(self, arguments: List[Argument]) -> List[Argument]:
+        """The arguments, with each run of keyword options in any order."""
+        ordered: List[Argument] = []
+        run: List[Argument] = []
+        for argument in arguments:
+            if argument.optional and has_keyword(argument):
+                run.append(argument)
+                continue
+            self.rng.shuffle(run)
+            ordered += run + [argument]
+            run = []
+        self.rng.shuffle(run)
+        return ordered + run
+
+    def _argument(self, command: Command, argument: Argument) -> List[Arg]:
+        if argument.optional and self.rng.random() < 0.6:
+            return []
+        times = self.rng.choice([1, 1, 2, 3]) if argument.multiple else 1
+        args: List[Arg] = []
+        for turn in range(times):
+            if argument.token and argument.type != "pure-token" and (turn == 0 or argument.multiple_token):
+                args.append(self._case(argument.token.encode()))
+            args += self._once(command, argument)
+        return args
+
+    def _once(self, command: Command, argument: Argument) -> List[Arg]:
+        if argument.type == "pure-token":
+            return [self._case(argument.token.encode())]
+        if argument.type == "oneof":
+            return self._argument(command, self.rng.choice(argument.children)) if argument.children else []
+        if argument.type == "block":
+            return self._sequence(command, argument.children)
+        if argument.type == "key":
+            return [values.key(self.rng, command.group)]
+        if argument.name == "serialized-value":
+            return [self._payload()]
+        if argument.name == "timeout" and "blocking" in command.flags:
+            return [b"0.01"]
+        return [values.value(self.rng, command.words[0].decode().lower(), argument.name, argument.type)]
+
+    def _payload(self) -> bytes:
+        """A DUMP payload, sometimes with a byte changed or its end lost."""
+        payload = self.rng.choice(self.payloads)
+        roll = self.rng.random()
+        if roll < 0.85 or not payload:
+            return payload
+        if roll < 0.95:
+            at = self.rng.randrange(len(payload))
+            return payload[:at] + bytes([payload[at] ^ (1 << self.rng.randrange(8))]) + payload[at + 1 :]
+        return payload[: self.rng.randrange(len(payload))]
+
+    # -- commands whose documents do not say enough ---------------------------------------------------------------
+
+    def _wait(self) -> List[Arg]:
+        return [0, self.rng.choice([0, 1, 100, -1, b"x"])]
+
+    def _getkeys(self) -> List[Arg]:
+        name = self.rng.choice(self.names)
+        return [] if name.startswith("command|") else self.valid(self.table[name])
+
+    def _config_set(self) -> List[Arg]:
+        args: List[Arg] = []
+        for _ in range(self.rng.choice([1, 1, 1, 2])):
+            parameter = self.rng.choice(list(values.PARAMETERS))
+            args += [self._case(parameter), self.rng.choice(values.PARAMETERS[parameter])]
+        return args
+
+    # -- faults ------------------------------------------------------------------------------------------------------
+
+    def _faulty(self, command: Command, args: List[Arg]) -> List[Arg]:
+        """`args` with one or two faults past the command's own words."""
+        first = len(command.words)
+        for _ in range(self.rng.choice([1, 1, 2])):
+            args = self._fault(args, first)
+        return args
+
+    def _fault(self, args: List[Arg], first: int) -> List[Arg]:
+        rng = self.rng
+        args = list(args)
+        if len(args) <= first:
+            return args + [values.absurd(rng)]
+        at = rng.randrange(first, len(args))
+        fault = rng.randrange(8)
+        if fault == 0:
+            del args[at]
+        elif fault == 1:
+            args.insert(at, args[at])
+        elif fault == 2:
+            args.append(values.absurd(rng))
+        elif fault == 3:
+            args = args + args[at:]
+        elif fault == 4:
+            other = rng.randrange(first, len(args))
+            args[at], args[other] = args[other], args[at]
+        elif fault == 5:
+            args[at] = values.not_integer(rng)
+        elif fault == 6:
+            args[at] = values.integer(rng)
+        else:
+            args[at] = values.absurd(rng)
+        return args
+
+    def _absurd(self, command: Command) -> List[Arg]:
+        """Any number of any arguments; now and then the command does not even exist."""
+        words: List[Arg] = list(command.words)
+        if self.rng.random() < 0.05:
+            words = [self.rng.choice([b"NOSUCH", b"", b"GETT", b"\xff\x00", b"SET ", b"get\r\n", b"x" * 200])]
+        elif len(words) > 1 and self.rng.random() < 0.2:
+            words[1] = self.rng.choice([b"NOSUCH", b"", b"help me", b"\x00", b"y" * 150])
+        return words + [values.absurd(self.rng) for _ in range(self.rng.randrange(6))]
+
+
+def has_keyword(argument: Argument) -> bool:
+    """Whether every form of `argument` starts with a keyword, so that its place among options is free."""
+    if argument.token:
+        return True
+    if argument.type == "oneof" and argument.children:
+        return all(has_keyword(child) for child in argument.children)
+    if argument.type == "block" and argument.children:
+        return has_keyword(argument.children[0])
+    return False
+
+
+def tame(args: List[Arg], rng: random.Random) -> List[Arg]:
+    """`args` with deadlines that would pass during the run, values of megabytes and endless waits replaced."""
+    name = to_bytes(args[0]).decode("latin-1").upper() if args else ""
+    tamed = list(args)
+    first = DEADLINE_FROM.get(name)
+    if first is not None:
+        for at in range(first, len(tamed)):
+            if _within(tamed[at], 1, SOONEST - 1):
+                tamed[at] = values.far_milliseconds(rng)
+    if name == "SET":
+        _no_past(tamed, rng)
+    if name in HEAVY_FROM:
+        for at in range(HEAVY_FROM[name], len(tamed)):
+            if _within(tamed[at], *HEAVY[name]):
+                tamed[at] = rng.choice(values.SMALL)
+    if name == "WAIT" and len(tamed) > 1 and _within(tamed[1], 1, values.I64_MAX):
+        tamed[1] = 0
+    return tamed
+
+
+def _no_past(args: List[Arg], rng: random.Random) -> None:
+    """SET with a deadline in the past stores a dead key, which DBSIZE counts in Redis until it is swept away."""
+    for at in range(4, len(args)):
+        word = to_bytes(args[at - 1]).upper()
+        if word == b"EXAT" and _within(args[at], 1, values.FUTURE_SECONDS[0]):
+            args[at] = rng.choice(values.FUTURE_SECONDS)
+        elif word == b"PXAT" and _within(args[at], 1, values.FUTURE_MILLISECONDS[0]):
+            args[at] = rng.choice(values.FUTURE_MILLISECONDS)
+
+
+def _within(arg: Arg, least: int, most: int) -> bool:
+    try:
+        return least <= int(to_bytes(arg).lstrip(b"#")) <= most
+    except ValueError:
+        return False

@@ -1,0 +1,219 @@
+"""Every difference between the two servers that is allowed, by name and with its reason. Nothing else is.
+
+A `Known` looks at two replies to the same command that are not the same bytes, and says whether they are the
+same within its reason. It never covers more than it must: an error is compared to the letter by all of them,
+and most still compare everything but the part that has to differ.
+
+The second table names commands that the random run leaves out, and why; the third those of the enabled groups
+that Ordinal may lack.
+"""
+
+import fnmatch
+from typing import Callable, List, NamedTuple, Optional, Sequence
+
+from . import values
+from .payload import same_value
+from .resp import Arg, Reply, to_bytes
+from .spec import as_dict
+
+TTL_TOLERANCE_SECONDS = 5
+MANY_SETTINGS = 100
+
+
+class Known(NamedTuple):
+    """`commands` are patterns of names ("client|*"); `same(args, oracle's reply, Ordinal's reply)` decides."""
+
+    name: str
+    reason: str
+    commands: Sequence[str]
+    same: Callable[[Sequence[Arg], Reply, Reply], bool]
+
+
+# -- what "same" means ----------------------------------------------------------------------------------------------
+
+
+def shape(_args, a: Reply, b: Reply) -> bool:
+    """The same type, nulls only with nulls; errors are compared by their bytes, so two of them differ."""
+    if a.is_error() or b.is_error():
+        return False
+    return a.kind == b.kind and (a.value is None) == (b.value is None)
+
+
+def either_text(_args, a: Reply, b: Reply) -> bool:
+    """Texts for people: any two strings, or any two arrays of strings."""
+    if a.is_error() or b.is_error():
+        return False
+    return (a.value is None) == (b.value is None) and isinstance(a.value, list) == isinstance(b.value, list)
+
+
+def near(tolerance: int):
+    """Two integers no further apart than `tolerance`; negative ones (no deadline, no key) only if equal."""
+
+    def same(_args, a: Reply, b: Reply) -> bool:
+        x, y = a.integer(), b.integer()
+        if x is None or y is None or x < 0 or y < 0:
+            return False
+        return abs(x - y) <= tolerance
+
+    return same
+
+
+def unordered(_args, a: Reply, b: Reply) -> bool:
+    """The same elements in any order."""
+    if a.kind != b.kind or not isinstance(a.value, list) or not isinstance(b.value, list):
+        return False
+    return sorted(map(repr, a.value)) == sorted(map(repr, b.value))
+
+
+def unordered_pairs(_args, a: Reply, b: Reply) -> bool:
+    """The same pairs in any order (CONFIG GET)."""
+    if a.kind != b.kind or not isinstance(a.value, list) or not isinstance(b.value, list):
+        return False
+    return as_dict(a) == as_dict(b) and len(a.value) == len(b.value)
+
+
+def all_settings(_args, a: Reply, b: Reply) -> bool:
+    """Long lists: both tell of many settings, and agree on those that the random run changes."""
+    if a.kind != b.kind or not isinstance(a.value, list) or min(len(a.value), len(b.value or [])) < MANY_SETTINGS:
+        return False
+    x, y = as_dict(a), as_dict(b)
+    return all(x.get(name.decode()) == y.get(name.decode()) for name in values.DEFAULTS)
+
+
+def hello(_args, a: Reply, b: Reply) -> bool:
+    """The same fields in the same order; version and id are each server's own."""
+    if a.kind != b.kind or not isinstance(a.value, list) or not isinstance(b.value, list):
+        return False
+    x, y = as_dict(a), as_dict(b)
+    own = ("server", "version", "id")
+    return list(x) == list(y) and all(x[field] == y[field] for field in x if field not in own)
+
+
+def dump(_args, a: Reply, b: Reply) -> bool:
+    """Two payloads of the same value."""
+    return a.kind == b.kind == b"$" and None not in (a.value, b.value) and same_value(a.value, b.value)
+
+
+def scan(_args, a: Reply, b: Reply) -> bool:
+    """A cursor and a list; that a whole iteration finds every key is checked with the keyspace."""
+    if not shape(_args, a, b) or not isinstance(a.value, list) or not isinstance(b.value, list):
+        return False
+    return len(a.value) == len(b.value) == 2 and all(shape(_args, x, y) for x, y in zip(a.value, b.value))
+
+
+BIT_ARGUMENT_ERRORS = (
+    b"ERR syntax error",
+    b"ERR value is not an integer or out of range",
+    b"ERR The bit argument must be 1 or 0.",
+)
+
+
+def bit_arguments_first(_args, a: Reply, b: Reply) -> bool:
+    """Redis: the answer for a missing key, or WRONGTYPE; Ordinal, as Redis 7.2: the error of the arguments."""
+    early = a.integer() in (0, -1) or a.text().startswith(b"WRONGTYPE")
+    return early and b.is_error() and b.text() in BIT_ARGUMENT_ERRORS
+
+
+def unknown_to_redis_7_0(_args, a: Reply, _b: Reply) -> bool:
+    return a.is_error() and a.text().startswith((b"ERR unknown subcommand", b"ERR unknown command"))
+
+
+KNOWN: List[Known] = [
+    # The clock, randomness and the machine
+    Known("ttl-clock", "the two servers run a command some milliseconds apart", ["ttl", "expiretime"],
+          near(TTL_TOLERANCE_SECONDS)),
+    Known("pttl-clock", "the two servers run a command some milliseconds apart", ["pttl", "pexpiretime"],
+          near(TTL_TOLERANCE_SECONDS * 1000)),
+    Known("idle-clock", "idle time is counted from each server's own access clock", ["object|idletime"], near(10)),
+    Known("time", "TIME is the clock itself", ["time", "lastsave"], shape),
+    Known("random-key", "RANDOMKEY may give any key", ["randomkey"], shape),
+    Known("key-order", "the order of KEYS is the hash table's", ["keys"], unordered),
+    Known("config-order", "the order of CONFIG GET with several parameters is the settings table's", ["config|get"],
+          unordered_pairs),
+    Known("all-settings", "each server has settings of its own, which a pattern in CONFIG GET also shows", ["config|get"],
+          all_settings),
+    Known("scan-cursor", "cursors mean something only to their server", ["scan"], scan),
+    Known("own-identity", "version and connection id are each server's own", ["hello"], hello),
+    Known("connection-id", "ids are given out in order of connection", ["client|id"], shape),
+    Known("client-fields", "addresses, ages, ids and buffer sizes; Redis 7.2 adds fields", ["client|info", "client|list"],
+          shape),
+    Known("server-report", "INFO tells of the machine and of the process", ["info"], either_text),
+    Known("memory", "memory is counted in each server's own data structures", ["memory|usage", "memory|stats",
+          "memory|malloc-stats", "memory|doctor"], either_text),
+    Known("latency", "latencies are measured", ["latency|histogram", "latency|doctor", "latency|latest",
+          "latency|history", "latency|graph"], either_text),
+    Known("slow-log", "what is slow is measured", ["slowlog|get", "slowlog|len"], shape),
+    # Texts and representations that are each server's own
+    Known("help-text", "HELP is documentation", ["*|help"], shape),
+    Known("art", "LOLWUT draws what it likes", ["lolwut"], either_text),
+    Known("encoding", "encodings are names for Redis's data structures; a key's presence is compared",
+          ["object|encoding"], shape),
+    Known("shared-objects", "Redis shares small integers among keys, which shows in REFCOUNT", ["object|refcount"], shape),
+    Known("dump-bytes", "Ordinal may write RDB version 11 (Redis 7.2) and compress otherwise; the value is compared",
+          ["dump"], dump),
+    Known("command-table", "Redis 7.2's table has more rows and fields; test_table compares the rows of both",
+          ["command", "command|count", "command|list", "command|docs", "command|info"], shape),
+    # Redis 7.2 where it differs from 7.0
+    Known("7.2-bit-arguments", "Redis 7.2 checks the arguments of BITCOUNT and BITPOS before it looks at the key",
+          ["bitcount", "bitpos"], bit_arguments_first),
+    Known("7.2-commands", "new in Redis 7.2", ["client|setinfo", "client|no-touch", "waitaof"], unknown_to_redis_7_0),
+]  # fmt: skip
+
+# Commands that the random run never sends. What can be said of them without chance stands in scripts/.
+NOT_RANDOM = {
+    "shutdown": "ends the server",
+    "debug": "sleeps, crashes and reloads",
+    "monitor": "streams other clients' commands",
+    "config|rewrite": "writes files",
+    "client|kill": "ids and addresses differ; scripts/connection.txt",
+    "client|pause": "stops every client; scripts/connection.txt",
+    "client|reply": "changes how many replies come; scripts/connection.txt",
+    "latency|histogram": "its reply is as long as the list of commands that ran",
+}
+
+# Commands of the enabled groups that Ordinal may lack. Strike a row out as soon as its command is there.
+NOT_YET = {
+    "acl": "ACL comes with a later issue",
+    "acl|*": "ACL comes with a later issue",
+    "client|tracking": "client-side caching comes with a later issue",
+    "client|trackinginfo": "client-side caching comes with a later issue",
+    "client|caching": "client-side caching comes with a later issue",
+    "client|getredir": "client-side caching comes with a later issue",
+    "sort": "comes with lists",
+    "sort_ro": "comes with lists",
+    "sync": "comes with replication",
+    "psync": "comes with replication",
+    "replconf": "comes with replication",
+    "replicaof": "comes with replication",
+    "slaveof": "comes with replication",
+    "failover": "comes with replication",
+    "role": "comes with replication",
+    "migrate": "comes with replication",
+    "restore-asking": "comes with hash slots",
+    "save": "comes with persistence",
+    "bgsave": "comes with persistence",
+    "bgrewriteaof": "comes with persistence",
+    "lastsave": "comes with persistence",
+    "module": "Ordinal loads no modules",
+    "module|*": "Ordinal loads no modules",
+}
+
+
+def matches(name: str, patterns) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def command_name(args: Sequence[Arg], containers=frozenset()) -> str:
+    """The table name of a command line: "get", or "client|list" for a container's subcommand."""
+    words = [to_bytes(arg).decode("latin-1").lower() for arg in args[:2]]
+    if not words:
+        return ""
+    return "|".join(words) if words[0] in containers and len(words) > 1 else words[0]
+
+
+def find(name: str, args, oracle: Reply, subject: Reply) -> Optional[Known]:
+    """The entry under which these two replies count as the same; None if there is none."""
+    for known in KNOWN:
+        if matches(name, known.commands) and known.same(args, oracle, subject):
+            return known
+    return None
