@@ -23,8 +23,8 @@
 
 #include "slice.h"
 
-#define CONFIG_ERR_SIZE 1024  /* enough for every message that these functions write */
-#define CONFIG_IGNORED_MAX 96 /* rows without a field; checked when the table is first used */
+#define CONFIG_ERR_SIZE    1024 /* enough for every message that these functions write */
+#define CONFIG_IGNORED_MAX 96   /* rows without a field; checked when the table is first used */
 
 enum config_loglevel {
     CONFIG_LOG_DEBUG,
@@ -128,7 +128,8 @@ struct config {
     int64_t proto_inline_max_len;
     int64_t client_query_buffer_limit;
     struct config_buffer_limit client_output_buffer_limit[CONFIG_CLASSES];
-    int64_t maxmemory_clients; /* bytes; below 0: -percent of maxmemory; 0: off. See config_maxmemory_clients */
+    int64_t
+        maxmemory_clients; /* bytes; below 0: -percent of maxmemory; 0: off. See config_maxmemory_clients */
 
     /* general */
     int loops; /* 0: as many as the CPU quota allows; see config_loops */
@@ -148,18 +149,18 @@ struct config {
     int shutdown_timeout;                    /* seconds */
 
     /* security */
-    char *requirepass;                 /* plain text, for CONFIG GET and REWRITE only; "": none */
+    char *requirepass;                    /* plain text, for CONFIG GET and REWRITE only; "": none */
     unsigned char requirepass_sha256[32]; /* what AUTH compares; meaningful when requirepass is not "" */
-    int enable_debug_command;          /* enum config_allow */
-    int enable_protected_configs;      /* enum config_allow */
-    int enable_module_command;         /* enum config_allow */
-    struct config_list rename_command; /* pairs: old name, new name ("" disables the command) */
-    struct config_list user;           /* ACL users, each the words after `user`, joined by spaces */
+    int enable_debug_command;             /* enum config_allow */
+    int enable_protected_configs;         /* enum config_allow */
+    int enable_module_command;            /* enum config_allow */
+    struct config_list rename_command;    /* pairs: old name, new name ("" disables the command) */
+    struct config_list user;              /* ACL users, each the words after `user`, joined by spaces */
     char *aclfile;
     int64_t acllog_max_len;
-    int acl_pubsub_default;      /* enum config_pubsub_default */
+    int acl_pubsub_default;          /* enum config_pubsub_default */
     int64_t tracking_table_max_keys; /* 0: no limit */
-    int sanitize_dump_payload;   /* enum config_sanitize */
+    int sanitize_dump_payload;       /* enum config_sanitize */
 
     /* memory */
     int64_t maxmemory;    /* 0: no limit */
@@ -219,8 +220,8 @@ struct config {
     char *replica_announce_ip;
     int replica_announce_port;
     int min_replicas_to_write;
-    int min_replicas_max_lag; /* seconds */
-    int repl_timeout;         /* seconds */
+    int min_replicas_max_lag;     /* seconds */
+    int repl_timeout;             /* seconds */
     int repl_ping_replica_period; /* seconds */
     int64_t repl_backlog_size;
     int64_t repl_backlog_ttl; /* seconds, 0: for ever */
@@ -302,7 +303,8 @@ bool config_load_args(struct config *cfg, int argc, char **argv, char *err, size
 void config_log_warnings(struct config *cfg);
 
 /* CONFIG GET: calls each once for every name (aliases are names) that a pattern matches, in alphabetical order.
- * A pattern without glob characters gives the name as the client wrote it, as in Redis. value is valid during the call only. */
+ * A pattern without glob characters gives the name as the client wrote it, as in Redis. value is valid during
+ * the call only. */
 typedef void (*config_each)(void *ctx, const char *name, const char *value, size_t value_size);
 void config_get(const struct config *cfg, const struct slice *patterns, size_t count, config_each each,
                 void *ctx);
@@ -317,7 +319,7 @@ bool config_set(struct config *cfg, const struct slice *pairs, size_t count, boo
 /* Calls apply after a live setting got a new value through config_set or config_reload (not while loading).
  * apply may refuse with false and a static text in *err; then all values of that call are put back and the hooks
  * that had already run are called again with the old values. One hook may be registered for several names: it runs
- * once in a config_set. Aborts for a name that is not in the table. */
+ * once in a config_set. apply must not call config_set. Aborts for a name that is not in the table. */
 typedef bool (*config_apply)(void *ctx, struct config *cfg, const char **err);
 void config_on_change(struct config *cfg, const char *name, config_apply apply, void *ctx);
 
@@ -332,7 +334,7 @@ bool config_reload(struct config *cfg, char **environment, char *err, size_t err
 
 /* Derived values. */
 int64_t config_maxmemory_clients(const struct config *cfg); /* bytes, 0: off */
-int config_loops(const struct config *cfg);                 /* loops, or what the CPU quota allows; at least 1 */
+int config_loops(const struct config *cfg); /* loops, or what the CPU quota allows; at least 1 */
 /* True when text is the password, compared in constant time; false without a password. */
 bool config_password_matches(const struct config *cfg, const char *text, size_t size);
 

@@ -41,6 +41,7 @@ void logger_debug(const char *format, ...) __attribute__((format(printf, 1, 2)))
 void logger_verbose(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void logger_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void logger_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void logger_write(enum logger_level level, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+void logger_write(enum logger_level level, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 #endif
