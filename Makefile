@@ -13,7 +13,7 @@ SHELL := /bin/bash
 # ---- Debian packages, listed once ----------------------------------------------------------------------------
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libuv1-dev libxxhash-dev libjemalloc-dev libssl-dev liblzf-dev
 TEST_PACKAGES := libcmocka-dev libhiredis-dev redis-tools python3-redis python3-pytest python3-hypothesis \
-    faketime tcl tcl-tls gnuplot-nox curl
+    tcl tcl-tls gnuplot-nox curl
 NODE_PACKAGES := nodejs npm
 SANITIZER_PACKAGES := libasan8 libubsan1 libtsan2
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev
@@ -163,13 +163,16 @@ run: deps
 unit-programs = $(UNIT_SOURCES:%.c=build/$(1)/%)
 PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider
 PYTEST_ARGS ?=
-HELPERS := $(patsubst %.c,build/%,$(wildcard tests/integration/*.c))
+HELPERS := $(patsubst %_shim,%_shim.so,$(patsubst %.c,build/%,$(wildcard tests/integration/*.c)))
 # gcc 12's ThreadSanitizer needs the old address space layout on newer kernels.
 TSAN_WRAPPER = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 export ASAN_OPTIONS ?= detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=0
 export UBSAN_OPTIONS ?= print_stacktrace=1
 export TSAN_OPTIONS ?= halt_on_error=0:second_deadlock_stack=1
 
+build/tests/integration/%.so: tests/integration/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) -std=gnu17 $(WARNINGS) -O2 -g -shared -fPIC -o $@ $<
 build/tests/integration/%: tests/integration/%.c
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) -std=gnu17 $(WARNINGS) -O2 -g -MMD -MP -MF $@.d -o $@ $< -lhiredis -lxxhash -pthread
