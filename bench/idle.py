@@ -1,0 +1,51 @@
+"""Idle connections: the resident bytes that a server keeps for a client that has spoken once and is silent.
+
+What the kernel keeps for a socket is no part of it: it is the same for every server.
+"""
+
+import loads
+from machine import most_files
+from servers import Server
+
+COUNTS = [10_000, 50_000]
+SPARE_FILES = 200
+
+
+def measure_count(kind, count):
+    with Server(kind, ["--maxclients", str(count + SPARE_FILES // 2)]) as server:
+        before = server.settled_data(3)
+        with loads.Held(server.port, count) as held:
+            during = server.settled_data(20)
+        after = server.settled_data(5)
+    return {"connections": held.count, "before": before, "during": during, "after": after,
+            "each": round((during - before) / held.count) if held.count else None}
+
+
+def measure(context):
+    result = {}
+    for kind in context.kinds:
+        result[kind.label] = {}
+        for count in COUNTS:
+            if count + SPARE_FILES > most_files():
+                context.say(f"idle: {count} connections are more files than the {most_files()} allowed here")
+                continue
+            context.say(f"idle: {kind.label}, {count} connections")
+            result[kind.label][str(count)] = measure_count(kind, count)
+    return result
+
+
+def tables(result):
+    rows = [["connections", *result]]
+    for count in COUNTS:
+        reports = [counts.get(str(count)) for counts in result.values()]
+        if any(reports):
+            rows.append([f"{count:,}", *(one_cell(report, count) for report in reports)])
+    return [("Idle connections: resident bytes each", rows)]
+
+
+def one_cell(report, count):
+    if not report:
+        return ""
+    if report["connections"] < count:
+        return f"{report['each']} (only {report['connections']:,} accepted)"
+    return str(report["each"])

@@ -1,0 +1,116 @@
+"""Draws the results as SVG with gnuplot. A plot whose figures a run did not measure is not drawn."""
+
+import shutil
+import subprocess
+
+import cost
+import memory
+import stall
+
+COLOURS = ["#1b6ca8", "#e07a1f", "#c23b3b", "#7d7d7d", "#3f8f4f", "#8a5fb0"]
+HEAD = """set terminal svg size {width},{height} font "sans-serif,13" background "white"
+set output "{path}"
+set title "{title}"
+set grid ytics lc rgb "#dddddd"
+set border 3
+set tics nomirror
+set key {key}
+"""
+
+
+def draw(path, title, body, blocks, key="top right", width=900, height=420):
+    """Runs gnuplot on `body`, to which each of `blocks` (name: rows) is known as the data block $name."""
+    script = HEAD.format(path=path, title=title, key=key, width=width, height=height)
+    for name, rows in blocks.items():
+        lines = "\n".join(" ".join(str(cell) for cell in row) for row in rows)
+        script += f"${name} << EOD\n{lines}\nEOD\n"
+    subprocess.run(["gnuplot", "-"], input=script + body, text=True, check=True)
+
+
+def colour(index):
+    return f'lc rgb "{COLOURS[index % len(COLOURS)]}"'
+
+
+def quoted(text):
+    return '"' + str(text).replace('"', "'") + '"'
+
+
+def bars(path, title, unit, names, series, log=False):
+    """Grouped bars: `series` is {label: [a figure for each of names]}."""
+    rows = [[quoted(name), *(figures[row] for figures in series.values())] for row, name in enumerate(names)]
+    plots = ", ".join(f"$data using {column + 2}:xtic(1) title {quoted(label)} {colour(column)}"
+                      for column, label in enumerate(series))
+    body = ("set style data histograms\nset style histogram clustered gap 1\nset style fill solid border -1\n"
+            f"set boxwidth 0.9\nset xtics rotate by -15\nset ylabel {quoted(unit)}\nset rmargin 12\n"
+            + ("set logscale y\n" if log else "set yrange [0:*]\n") + f"plot {plots}\n")
+    draw(path, title, body, {"data": rows})
+
+
+def draw_cost(result, folder):
+    labels = list(next(iter(result.values())))
+    for file, title, names in (
+            ("cost.svg", "Server CPU for an operation, no pipeline", [n for n in result if cost.LOADS[n][1] == 1]),
+            ("cost-pipeline.svg", "Server CPU for an operation, pipeline of 16",
+             [n for n in result if cost.LOADS[n][1] > 1])):
+        series = {label: [result[name][label]["server_cpu_us"] for name in names] for label in labels}
+        bars(folder / file, title, "µs", [name.split(" (")[0].removesuffix(", pipeline 16") for name in names],
+             series)
+
+
+def lines(path, title, labels, axes, blocks):
+    """One line for each of `blocks`, a list of rows of x and y; `axes` is gnuplot's own words for them."""
+    plots = ", ".join(f"$line{index} using 1:2 with linespoints pt 7 ps 0.4 lw 2 {colour(index)} "
+                      f"title {quoted(label)}" for index, label in enumerate(labels))
+    draw(path, title, f"{axes}plot {plots}\n", {f"line{index}": rows for index, rows in enumerate(blocks)})
+
+
+def draw_memory(result, folder):
+    blocks = [[(size, sizes[str(size)]["overhead"]) for size in memory.SIZES] for sizes in result.values()]
+    lines(folder / "memory.svg", "Resident bytes above key and value, entries with a TTL", list(result),
+          'set logscale x 2\nset logscale y 2\nset xlabel "bytes of the value"\nset ylabel "bytes"\n'
+          'set key top left\n', blocks)
+
+
+def draw_expiry(result, folder):
+    axes = ('set xlabel "seconds after the last deadline"\nset xrange [-4:10]\nset ylabel "{}"\nset yrange [0:*]\n')
+    reports = [by["under load"] for by in result.values()]
+    lines(folder / "expiry.svg", "A million entries expire, under load: entries held", list(result),
+          axes.format("thousand entries"),
+          [[(now, held / 1000) for now, held, _ in report["samples"]] for report in reports])
+    lines(folder / "expiry-memory.svg", "A million entries expire, under load: resident memory", list(result),
+          axes.format("MB"),
+          [[(now, resident / 1e6) for now, _, resident in report["samples"]] for report in reports])
+
+
+def draw_stall(result, folder):
+    series = {label: [phases[phase]["p100_us"] / 1000 for phase in stall.PHASES]
+              for label, phases in result["servers"].items()}
+    bars(folder / "stall.svg", f"Longest wait of a probe, {result['keys']:,} keys", "ms", stall.PHASES, series,
+         log=True)
+
+
+def draw_scaling(result, folder):
+    by_label = {label: by for label, by in result["servers"].items() if len(by) > 1}
+    if not by_label:
+        return
+    name = "GET, pipeline 16"
+    blocks = [[(threads, by[threads][name]["operations_per_second"] / 1000) for threads in by]
+              for by in by_label.values()]
+    lines(folder / "scaling.svg", f"Throughput by threads: {name}", list(by_label),
+          'set xlabel "loops, or I/O threads"\nset ylabel "thousand operations per second"\nset yrange [0:*]\n'
+          'set xtics 1\nset key bottom right\n', blocks)
+
+
+DRAWINGS = {"cost": draw_cost, "memory": draw_memory, "expiry": draw_expiry, "stall": draw_stall,
+            "scaling": draw_scaling}
+
+
+def draw_all(results, folder):
+    """Draws every plot that the results have figures for; returns why not, when gnuplot is missing."""
+    if not shutil.which("gnuplot"):
+        return "gnuplot is missing: no plots"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, drawing in DRAWINGS.items():
+        if name in results:
+            drawing(results[name], folder)
+    return None

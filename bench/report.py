@@ -1,0 +1,57 @@
+"""The report of a run: Markdown tables, for the terminal and for docs/performance.md alike.
+
+The page keeps its own words; what lies between its two marks is replaced by the tables of the last kept run.
+"""
+
+import cost
+import expiry
+import idle
+import memory
+import scaling
+import stall
+import targets
+
+BEGIN = "<!-- tables of bench/results/latest.json, written by bench/run.py --keep: begin -->"
+END = "<!-- end -->"
+MODULES = {"cost": cost, "memory": memory, "expiry": expiry, "idle": idle, "stall": stall, "scaling": scaling}
+
+
+def markdown(rows):
+    """A table whose columns are padded, so that it can be read as it is."""
+    widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
+    lines = ["| " + " | ".join(str(cell).ljust(width) for cell, width in zip(row, widths)) + " |" for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
+
+
+def machine_line(machine):
+    priority = "" if machine["priority"] else ", without priority over its neighbours"
+    return (f"{machine['date']}, {machine['cores']} cores of {machine['processor']} ({machine['architecture']}), "
+            f"{machine['memory_gb']} GB, Linux {machine['kernel']}{priority}.")
+
+
+def tables_of(results):
+    found = [table for name, module in MODULES.items() if name in results for table in module.tables(results[name])]
+    if results.get("ordinal"):
+        found.append(targets.table(results, results["ordinal"]))
+    return found
+
+
+def text(results):
+    parts = [machine_line(results["machine"])]
+    for title, rows in tables_of(results):
+        parts.append(f"### {title}\n\n{markdown(rows)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def put_into_page(path, results):
+    """Replaces what lies between the marks; a page without them is left alone. Returns whether it was changed."""
+    if not path.exists():
+        return False
+    page = path.read_text()
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        return False
+    path.write_text(f"{before}{BEGIN}\n\n{text(results)}\n{END}{after}")
+    return True

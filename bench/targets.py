@@ -1,0 +1,85 @@
+"""The targets: what Ordinal has to reach on one loop, and whether a run shows that it does.
+
+Each target takes its figure from the results of a run and says None where the run did not measure it, or not with
+the peer that the target names.
+"""
+
+import memory
+import stall
+
+SRP_KEY = 20
+SMALL_PAYLOAD = 84  # key and value together
+
+
+def cost_ratio(name, base):
+    def figure(results, label):
+        row = results.get("cost", {}).get(name, {}).get(label)
+        return row and row["to_floor" if base == "floor" else "to_valkey"]
+
+    return figure
+
+
+def small_overhead(results, label):
+    sizes = results.get("memory", {}).get(label)
+    return sizes and sizes[str(SMALL_PAYLOAD - memory.KEY)]["overhead"]
+
+
+def mean_against_valkey(results, label):
+    found = results.get("memory", {})
+    valkey = next((one for one in found if one.startswith("Valkey")), None)
+    if label not in found or not valkey:
+        return None
+    return memory.mean_overhead(found[label]) / memory.mean_overhead(found[valkey])
+
+
+def expiry_seconds(field, never):
+    def figure(results, label):
+        reports = results.get("expiry", {}).get(label)
+        return reports and max(never if one[field] is None else one[field] for one in reports.values())
+
+    return figure
+
+
+def idle_bytes(results, label):
+    counts = results.get("idle", {}).get(label)
+    return max(one["each"] for one in counts.values()) if counts else None
+
+
+def longest_stall(results, label):
+    phases = results.get("stall", {}).get("servers", {}).get(label)
+    return phases and stall.worst_ms(phases)
+
+
+# what, at most, in which unit, where from
+TARGETS = [
+    ("SET EX, no pipeline", 1.08, "× the floor", cost_ratio("SET EX", "floor")),
+    ("GET, no pipeline", 1.08, "× the floor", cost_ratio("GET", "floor")),
+    ("SET EX, pipeline 16, 512 B", 0.60, "× Valkey", cost_ratio("SET EX, pipeline 16", "valkey")),
+    ("GET, pipeline 16, 512 B", 0.65, "× Valkey", cost_ratio("GET, pipeline 16", "valkey")),
+    ("SRP mix, pipeline 16", 0.75, "× Valkey", cost_ratio("SRP, pipeline 16", "valkey")),
+    ("SRP mix, no pipeline", 0.75, "× Valkey", cost_ratio("SRP", "valkey")),
+    ("overhead of an entry, 84 B payload with TTL", 32, "B", small_overhead),
+    ("mean overhead, values of 16 B to 4 KB", 0.50, "× Valkey", mean_against_valkey),
+    ("a million entries gone after their deadline", 1.0, "s", expiry_seconds("gone_after_s", float("inf"))),
+    ("their memory back to within 15 % of empty", 10.0, "s", expiry_seconds("memory_back_after_s", float("inf"))),
+    ("an idle connection", 1024, "B", idle_bytes),
+    ("longest stall while keys grow, expire, are flushed", 5.0, "ms", longest_stall),
+]
+
+
+def check(results, label):
+    """Rows of (target, at most, measured, verdict) for the server with this label."""
+    rows = []
+    for what, most, unit, figure in TARGETS:
+        value = figure(results, label)
+        if value is None:
+            verdict, shown = "not measured", ""
+        else:
+            verdict = "met" if value <= most else "MISSED"
+            shown = f"{value:.2f} {unit}" if value != float("inf") else "never"
+        rows.append([what, f"{most:g} {unit}", shown, verdict])
+    return rows
+
+
+def table(results, label):
+    return (f"Targets, {label}", [["target", "at most", "measured", ""], *check(results, label)])
