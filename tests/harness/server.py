@@ -65,9 +65,13 @@ class Server:
         self.log_path = os.path.join(self.directory, "log")
         self.exit_status = None
         self.expected_status = 0
-        defaults = {"port": self.port, "dir": self.directory, "save": "", "bind": "127.0.0.1"}
-        if not is_ordinal():
-            defaults["enable-debug-command"] = "yes"
+        defaults = {
+            "port": self.port,
+            "dir": self.directory,
+            "save": "",
+            "bind": "127.0.0.1",
+            "enable-debug-command": "yes",
+        }
         defaults.update(settings or {})
         if "port" in defaults and defaults["port"] is not None:
             self.port = int(defaults["port"])
