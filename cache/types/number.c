@@ -169,13 +169,15 @@ size_t number_i64_chars(int64_t v)
 /* Infinities and NaN, which have no digits; 0 if v is finite. */
 static size_t format_special(char *buf, bool nan, bool infinite, bool negative)
 {
-    if (!nan && !infinite) {
-        return 0;
+    if (nan) {
+        memcpy(buf, "nan", 3);
+        return 3;
     }
-    const char *text = nan ? "nan" : negative ? "-inf" : "inf";
-    size_t n = strlen(text);
-    memcpy(buf, text, n);
-    return n;
+    if (infinite) {
+        memcpy(buf, negative ? "-inf" : "inf", 3u + negative);
+        return 3u + negative;
+    }
+    return 0;
 }
 
 size_t number_format_long_double_human(char *buf, long double v)
