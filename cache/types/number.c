@@ -166,18 +166,22 @@ size_t number_i64_chars(int64_t v)
     return v >= 0 ? digits_of((uint64_t)v) : 1 + digits_of(0 - (uint64_t)v);
 }
 
+static char *put(char *to, const char *from, int n)
+{
+    memcpy(to, from, (size_t)n);
+    return to + n;
+}
+
 /* Infinities and NaN, which have no digits; 0 if v is finite. */
 static size_t format_special(char *buf, bool nan, bool infinite, bool negative)
 {
+    char *end = buf;
     if (nan) {
-        memcpy(buf, "nan", 3);
-        return 3;
+        end = put(buf, "nan", 3);
+    } else if (infinite) {
+        end = negative ? put(buf, "-inf", 4) : put(buf, "inf", 3);
     }
-    if (infinite) {
-        memcpy(buf, negative ? "-inf" : "inf", 3u + negative);
-        return 3u + negative;
-    }
-    return 0;
+    return (size_t)(end - buf);
 }
 
 size_t number_format_long_double_human(char *buf, long double v)
@@ -239,12 +243,6 @@ static struct decimal shortest_decimal(double v)
     }
     result.exponent = (int)strtol(e + 1, NULL, 10);
     return result;
-}
-
-static char *put(char *to, const char *from, int n)
-{
-    memcpy(to, from, (size_t)n);
-    return to + n;
 }
 
 static char *put_zeros(char *to, int n)
