@@ -1,0 +1,167 @@
+#include "commands/call.h"
+
+#include <stdio.h>
+
+#include "types/number.h"
+
+struct key call_key(const struct call *c, size_t index)
+{
+    struct slice name = c->argv[index];
+    if (name.ptr == c->first_key) {
+        return (struct key){name, c->first_hash};
+    }
+    return (struct key){name, keyspace_hash(&c->server->keyspace, name)};
+}
+
+struct entry *key_peek(struct call *c, const struct key *key)
+{
+    return db_find(c->db, key->hash, key->name, c->now, &c->worker->store);
+}
+
+static void touch(struct call *c, struct entry *e)
+{
+    if ((c->client->flags & CLIENT_NO_TOUCH) == 0) {
+        uint64_t random = c->server->access.lfu ? worker_random(c->worker) : 0;
+        access_touch(&c->server->access, e, c->now, random);
+    }
+}
+
+struct entry *key_read(struct call *c, const struct key *key)
+{
+    struct entry *e = key_peek(c, key);
+    if (e == NULL) {
+        c->worker->misses++;
+        return NULL;
+    }
+    c->worker->hits++;
+    touch(c, e);
+    return e;
+}
+
+struct entry *key_write(struct call *c, const struct key *key)
+{
+    struct entry *e = key_peek(c, key);
+    if (e != NULL) {
+        touch(c, e);
+    }
+    return e;
+}
+
+static struct entry *only_type(struct call *c, struct entry *e, enum entry_type type, bool *wrong)
+{
+    *wrong = e != NULL && entry_type(e) != type;
+    if (*wrong) {
+        call_wrong_type(c);
+        return NULL;
+    }
+    return e;
+}
+
+struct entry *key_read_type(struct call *c, const struct key *key, enum entry_type type, bool *wrong)
+{
+    return only_type(c, key_read(c, key), type, wrong);
+}
+
+struct entry *key_write_type(struct call *c, const struct key *key, enum entry_type type, bool *wrong)
+{
+    return only_type(c, key_write(c, key), type, wrong);
+}
+
+bool key_set_string(struct call *c, const struct key *key, struct slice value, int64_t deadline)
+{
+    if (!db_set(c->db, key->hash, TYPE_STRING, key->name, value, deadline, call_access(c), c->now)) {
+        call_out_of_memory(c);
+        return false;
+    }
+    return true;
+}
+
+bool key_put(struct call *c, const struct key *key, struct entry *e)
+{
+    if (e == NULL || !db_put(c->db, key->hash, e, c->now)) {
+        call_out_of_memory(c);
+        return false;
+    }
+    return true;
+}
+
+bool key_expire(struct call *c, const struct key *key, struct entry *e, int64_t deadline)
+{
+    if (!db_expire(c->db, key->hash, e, deadline, c->now)) {
+        call_out_of_memory(c);
+        return false;
+    }
+    return true;
+}
+
+bool key_delete(struct call *c, const struct key *key)
+{
+    return db_remove(c->db, key->hash, key->name, c->now, &c->worker->store);
+}
+
+void call_wrong_type(struct call *c)
+{
+    reply_error(c->reply, "WRONGTYPE Operation against a key holding the wrong kind of value");
+}
+
+void call_syntax_error(struct call *c)
+{
+    reply_error(c->reply, "ERR syntax error");
+}
+
+void call_out_of_memory(struct call *c)
+{
+    reply_error(c->reply, "OOM out of memory: the system has none left for this command");
+}
+
+bool call_int(struct call *c, struct slice arg, int64_t *value)
+{
+    if (!number_parse_i64(arg.ptr, arg.len, value)) {
+        reply_error(c->reply, "ERR value is not an integer or out of range");
+        return false;
+    }
+    return true;
+}
+
+bool call_int_range(struct call *c, struct slice arg, int64_t min, int64_t max, const char *error,
+                    int64_t *value)
+{
+    if (!number_parse_i64(arg.ptr, arg.len, value) || *value < min || *value > max) {
+        reply_error(c->reply, error != NULL ? error : "ERR value is not an integer or out of range");
+        return false;
+    }
+    return true;
+}
+
+void call_unknown_subcommand(struct call *c)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s", c->command->name);
+    for (char *letter = name; *letter != '\0'; letter++) {
+        *letter = (char)(*letter >= 'a' && *letter <= 'z' ? *letter - 32 : *letter);
+    }
+    reply_errorf(c->reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                 (int)(c->argv[1].len < 128 ? c->argv[1].len : 128), c->argv[1].ptr, name);
+}
+
+void call_help(struct call *c, const char *const *lines)
+{
+    char head[128];
+    const struct command *parent = command_parent(c->command);
+    snprintf(head, sizeof head, "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+             parent != NULL ? parent->name : c->command->name);
+    for (char *letter = head; *letter != ' '; letter++) {
+        *letter = (char)(*letter >= 'a' && *letter <= 'z' ? *letter - 32 : *letter);
+    }
+    int count = 0;
+    while (lines[count] != NULL) {
+        count++;
+    }
+    reply_array(c->reply, count + 3);
+    reply_status(c->reply, head);
+    for (int i = 0; i < count; i++) {
+        reply_status(c->reply, lines[i]);
+    }
+    reply_status(c->reply, "HELP");
+    reply_status(c->reply, "    Print this help.");
+}

@@ -1,0 +1,94 @@
+/*
+ * A call: one command being run. What its handler gets, and the handful of calls by which handlers reach keys: these
+ * look at deadlines, keep hits and misses, and note uses, so that no handler does.
+ *
+ * Threads: on the loop's own thread, inside the gate: with the shard of its one key locked, or alone.
+ */
+#ifndef ORDINAL_COMMANDS_CALL_H
+#define ORDINAL_COMMANDS_CALL_H
+
+#include "commands/client.h"
+#include "commands/command.h"
+#include "commands/server.h"
+#include "net/reply.h"
+
+struct call {
+    struct server *server;
+    struct worker *worker;
+    struct client *client;
+    struct reply *reply;
+    const struct command *command;
+    struct slice *argv;
+    size_t argc;
+    struct db *db;
+    int64_t now;           /* ms of clock.h */
+    uint64_t first_hash;   /* hash of the first key, when the command has one */
+    const char *first_key; /* its bytes: tells whether first_hash may be used */
+};
+
+/* A key with its hash. */
+struct key {
+    struct slice name;
+    uint64_t hash;
+};
+
+/* The key at argv[index]. Costs nothing for a command's first key. */
+struct key call_key(const struct call *c, size_t index);
+
+/* The entry of a key for reading: counts a hit or a miss, notes the use. NULL: no such key. */
+struct entry *key_read(struct call *c, const struct key *key);
+
+/* The entry for changing: notes the use, counts no hit. */
+struct entry *key_write(struct call *c, const struct key *key);
+
+/* The entry as it lies there: notes nothing (OBJECT, TTL, DEBUG). */
+struct entry *key_peek(struct call *c, const struct key *key);
+
+/* As key_read and key_write, but an entry of another type is answered with WRONGTYPE and *wrong is set. */
+struct entry *key_read_type(struct call *c, const struct key *key, enum entry_type type, bool *wrong);
+struct entry *key_write_type(struct call *c, const struct key *key, enum entry_type type, bool *wrong);
+
+/* Sets a string value, whatever was there; replies with an error and returns false when there is no memory. */
+bool key_set_string(struct call *c, const struct key *key, struct slice value, int64_t deadline);
+
+/* Puts an entry (whose key is this one) in place; as above. */
+bool key_put(struct call *c, const struct key *key, struct entry *e);
+
+/* Another deadline for a linked entry, which may move; ENTRY_NO_DEADLINE takes it away. As above. */
+bool key_expire(struct call *c, const struct key *key, struct entry *e, int64_t deadline);
+
+/* Removes; false when there was none. */
+bool key_delete(struct call *c, const struct key *key);
+
+/* Notes `changes` changes of the keyspace (INFO's rdb_changes_since_last_save). */
+static inline void call_changed(struct call *c, uint64_t changes)
+{
+    c->worker->dirty += changes;
+}
+
+/* The access clock for an entry made now. */
+static inline uint32_t call_access(const struct call *c)
+{
+    return access_new(&c->server->access, c->now);
+}
+
+/* Errors that many commands give. */
+void call_wrong_type(struct call *c);
+void call_syntax_error(struct call *c);
+void call_out_of_memory(struct call *c);
+
+/* Integer arguments: reply with Redis's error and return false when they are none, or (range) out of bounds. */
+bool call_int(struct call *c, struct slice arg, int64_t *value);
+bool call_int_range(struct call *c, struct slice arg, int64_t min, int64_t max, const char *error,
+                    int64_t *value);
+
+/* "ERR unknown subcommand 'x'. Try Y HELP." */
+void call_unknown_subcommand(struct call *c);
+
+/* Replies with the HELP of a container command: `lines` ends with NULL; the head and tail that Redis adds are added. */
+void call_help(struct call *c, const char *const *lines);
+
+/* Runs one request for a client that is not sent over the wire (transactions and scripts later use it as well). */
+void call_run(struct call *c);
+
+#endif

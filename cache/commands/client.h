@@ -1,0 +1,74 @@
+/*
+ * A client: what the commands know of a connection.
+ *
+ * Threads: its loop's own; others may read it under the gate alone.
+ */
+#ifndef ORDINAL_COMMANDS_CLIENT_H
+#define ORDINAL_COMMANDS_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "commands/server.h"
+#include "net/conn.h"
+
+enum client_flag {
+    CLIENT_REPLY_OFF = 1 << 0,
+    CLIENT_REPLY_SKIP = 1 << 1,      /* the running command's reply is dropped */
+    CLIENT_REPLY_SKIP_NEXT = 1 << 2, /* … the next one's */
+    CLIENT_REPLY_MASK = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT,
+    CLIENT_MONITOR = 1 << 3,
+    CLIENT_NO_EVICT = 1 << 4,
+    CLIENT_NO_TOUCH = 1 << 5,
+    CLIENT_PAUSED = 1 << 6,  /* in its worker's list of paused clients */
+    CLIENT_BLOCKED = 1 << 7, /* waits inside a command: `blocked` says in which */
+};
+
+/* A command that waits (WAIT, later BLPOP and its kin). */
+struct blocked {
+    uv_timer_t timer; /* stops on time-out */
+    struct client *client;
+    /* Ends the wait with a reply: on time-out, or by CLIENT UNBLOCK (error: with UNBLOCKED). Writes it to loop->reply. */
+    void (*timed_out)(struct client *client);
+    void *state; /* the command's own */
+};
+
+struct client {
+    struct conn *conn;
+    struct worker *worker;
+    int64_t id;
+    struct db *db;
+    uint32_t flags; /* enum client_flag */
+    bool authenticated;
+    int64_t created; /* ms of clock.h */
+    const struct command *last_command;
+    char *name, *lib_name, *lib_version; /* or NULL */
+    struct blocked *blocked;             /* while CLIENT_BLOCKED */
+    struct client *next_paused;
+};
+
+/* The connection hooks of net (see struct net_hooks). */
+bool client_opened(struct conn *conn);
+void client_closed(struct conn *conn);
+
+/* Sets one of the owned texts; an empty slice takes it away. False: no memory. */
+bool client_set_text(char **text, struct slice value);
+
+/* Whether the peer is on this host: a Unix socket, or a loopback address. */
+bool client_is_local(const struct client *client);
+
+/* Whether this client has given a password, or none is needed. Before, the small limits of requests hold. */
+void client_set_authenticated(struct client *client, bool authenticated);
+
+/*
+ * Blocking: client_block makes the running command wait; the connection is served no further until client_unblock,
+ * which is called by the client's own loop, from a timer or a message (not inside the gate). timeout: milliseconds, 0: for ever. False: no memory.
+ */
+bool client_block(struct client *client, int64_t timeout, void (*timed_out)(struct client *), void *state);
+void client_unblock(struct client *client);
+
+/* Calls `visit` for every client of every loop; under the gate alone. */
+void client_each(struct server *server, void (*visit)(void *context, struct client *client), void *context);
+
+#endif

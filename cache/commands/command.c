@@ -1,0 +1,162 @@
+#include "commands/command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/*
+ * Names are found by a hash table that is made once; a name of up to 8 letters, which nearly every one on a hot path is,
+ * is compared as one word.
+ */
+
+enum { BUCKETS = 2048 };
+
+static const struct command *rows_by_id[COMMAND_MAX];
+static const struct command *parents[COMMAND_MAX];
+static int count;
+
+static struct bucket {
+    uint64_t word; /* the first 8 letters, in lower case */
+    const struct command *command;
+    size_t len;
+    int id;
+} buckets[BUCKETS];
+
+/* Up to 8 letters in lower case. A byte that is no letter may turn into another one: names are compared again. */
+static uint64_t first_word(struct slice name)
+{
+    uint64_t word = 0;
+    memcpy(&word, name.ptr, name.len < 8 ? name.len : 8);
+    return word | 0x2020202020202020ULL;
+}
+
+static size_t bucket_of(uint64_t word, size_t len)
+{
+    return (size_t)(((word ^ len) * 0x9E3779B97F4A7C15ULL) >> 53) % BUCKETS;
+}
+
+static void number(const struct command *command, const struct command *parent)
+{
+    if (count == COMMAND_MAX) {
+        fprintf(stderr, "ordinal: more than %d commands\n", COMMAND_MAX);
+        abort();
+    }
+    parents[count] = parent;
+    rows_by_id[count++] = command;
+}
+
+void command_register(const struct command *rows)
+{
+    for (const struct command *row = rows; row->name != NULL; row++) {
+        struct slice name = {row->name, strlen(row->name)};
+        size_t at = bucket_of(first_word(name), name.len);
+        while (buckets[at].command != NULL) {
+            at = (at + 1) % BUCKETS;
+        }
+        buckets[at] = (struct bucket){first_word(name), row, name.len, count};
+        number(row, NULL);
+        for (const struct command *sub = row->subcommands; sub != NULL && sub->name != NULL; sub++) {
+            number(sub, row);
+        }
+    }
+}
+
+static const struct bucket *find_bucket(struct slice name)
+{
+    uint64_t word = first_word(name);
+    for (size_t at = bucket_of(word, name.len); buckets[at].command != NULL; at = (at + 1) % BUCKETS) {
+        if (buckets[at].word == word && buckets[at].len == name.len &&
+            slice_is(name, buckets[at].command->name)) {
+            return &buckets[at];
+        }
+    }
+    return NULL;
+}
+
+const struct command *command_find(struct slice name)
+{
+    const struct bucket *bucket = find_bucket(name);
+    return bucket != NULL ? bucket->command : NULL;
+}
+
+const struct command *command_find_id(struct slice name, int *id)
+{
+    const struct bucket *bucket = find_bucket(name);
+    if (bucket == NULL) {
+        return NULL;
+    }
+    *id = bucket->id;
+    return bucket->command;
+}
+
+const struct command *command_find_subcommand(const struct command *parent, struct slice name)
+{
+    for (const struct command *sub = parent->subcommands; sub != NULL && sub->name != NULL; sub++) {
+        if (slice_is(name, sub->name)) {
+            return sub;
+        }
+    }
+    return NULL;
+}
+
+int command_id(const struct command *command)
+{
+    const struct bucket *bucket = find_bucket((struct slice){command->name, strlen(command->name)});
+    if (bucket != NULL && bucket->command == command) {
+        return bucket->id;
+    }
+    for (int i = 0; i < count; i++) {
+        if (rows_by_id[i] == command) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int command_count(void)
+{
+    return count;
+}
+
+const struct command *command_at(int id)
+{
+    return rows_by_id[id];
+}
+
+const struct command *command_parent(const struct command *command)
+{
+    return parents[command_id(command)];
+}
+
+void command_full_name(const struct command *command, char *text, size_t size)
+{
+    const struct command *parent = command_parent(command);
+    if (parent != NULL) {
+        snprintf(text, size, "%s|%s", parent->name, command->name);
+    } else {
+        snprintf(text, size, "%s", command->name);
+    }
+}
+
+/* The last position of a run of keys in a request of argc arguments. */
+static int last_key(const struct key_spec *spec, size_t argc)
+{
+    return spec->last >= 0 ? spec->last : (int)argc + spec->last;
+}
+
+int command_keys(const struct command *command, const struct slice *argv, size_t argc, int *positions,
+                 int max)
+{
+    (void)argv;
+    int found = 0;
+    for (int i = 0; i < COMMAND_KEY_SPECS && command->keys[i].first > 0; i++) {
+        const struct key_spec *spec = &command->keys[i];
+        int last = last_key(spec, argc);
+        for (int at = spec->first; at <= last && at < (int)argc; at += spec->step) {
+            if (found < max) {
+                positions[found] = at;
+            }
+            found++;
+        }
+    }
+    return found;
+}

@@ -1,0 +1,140 @@
+/*
+ * The command table. A command is one row beside its function, in the file of its group of the Redis manual; its
+ * flags, keys, ACL categories, COMMAND, COMMAND DOCS and docs/commands.md all come from that row.
+ *
+ * Threads: rows are registered before the loops start, and never change.
+ */
+#ifndef ORDINAL_COMMANDS_COMMAND_H
+#define ORDINAL_COMMANDS_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "slice.h"
+
+struct call;
+
+/* What a command is; the names in COMMAND are Redis's. */
+enum command_flag {
+    CMD_WRITE = 1 << 0,
+    CMD_READONLY = 1 << 1,
+    CMD_DENYOOM = 1 << 2, /* refused when memory is over its limit and nothing may be evicted */
+    CMD_ADMIN = 1 << 3,
+    CMD_PUBSUB = 1 << 4,
+    CMD_NOSCRIPT = 1 << 5,
+    CMD_BLOCKING = 1 << 6,
+    CMD_LOADING = 1 << 7,
+    CMD_STALE = 1 << 8,
+    CMD_SKIP_MONITOR = 1 << 9,
+    CMD_SKIP_SLOWLOG = 1 << 10,
+    CMD_FAST = 1 << 11,
+    CMD_NO_AUTH = 1 << 12, /* may be sent before AUTH */
+    CMD_MAY_REPLICATE = 1 << 13,
+    CMD_NO_MULTI = 1 << 14,
+    CMD_MOVABLE_KEYS = 1 << 15,
+    CMD_ALLOW_BUSY = 1 << 16,
+    CMD_NO_ASYNC_LOADING = 1 << 17,
+    CMD_NO_MANDATORY_KEYS = 1 << 18,
+    CMD_PROTECTED = 1 << 19, /* needs enable-debug-command */
+    CMD_SENTINEL = 1 << 20,
+    CMD_ONLY_SENTINEL = 1 << 21,
+    CMD_ASKING = 1 << 22,
+
+    /* Ordinal's own: how the command runs. Without either, a command with one key takes that key's shard, and
+     * any other runs alone (gate.h). */
+    CMD_LOCAL = 1 << 28, /* touches nothing but its own connection and what any thread may read */
+    CMD_ALONE = 1 << 29, /* always runs alone */
+};
+
+enum command_group {
+    GROUP_GENERIC,
+    GROUP_STRING,
+    GROUP_BITMAP,
+    GROUP_LIST,
+    GROUP_SET,
+    GROUP_SORTED_SET,
+    GROUP_HASH,
+    GROUP_PUBSUB,
+    GROUP_TRANSACTIONS,
+    GROUP_CONNECTION,
+    GROUP_SERVER,
+    GROUP_SCRIPTING,
+    GROUP_HYPERLOGLOG,
+    GROUP_GEO,
+    GROUP_STREAM,
+    GROUP_COUNT
+};
+
+/* What a command does with its keys, for COMMAND's key specifications. */
+enum key_flag {
+    KEY_RO = 1 << 0,
+    KEY_RW = 1 << 1,
+    KEY_OW = 1 << 2,
+    KEY_RM = 1 << 3,
+    KEY_ACCESS = 1 << 4,
+    KEY_UPDATE = 1 << 5,
+    KEY_INSERT = 1 << 6,
+    KEY_DELETE = 1 << 7,
+    KEY_NOT_KEY = 1 << 8,
+    KEY_INCOMPLETE = 1 << 9,
+    KEY_VARIABLE = 1 << 10,
+};
+
+/* One run of keys: argv[first], argv[first + step], … up to last (negative: counted from the end). */
+struct key_spec {
+    int16_t first, last, step;
+    uint16_t flags;
+};
+
+enum { COMMAND_KEY_SPECS = 3 };
+
+struct command {
+    const char *name; /* in lower case; of a subcommand: its own name alone */
+    void (*run)(struct call *c);
+    int arity; /* arguments, the name included; negative: at least that many */
+    uint32_t flags;
+    struct key_spec keys[COMMAND_KEY_SPECS]; /* unused ones have first == 0 */
+    enum command_group group;
+    const char *since, *complexity, *summary;
+    const char *syntax; /* the arguments, as the Redis manual writes them: "key [NX | XX] [EX seconds]" */
+    const char *deprecated_since, *replaced_by; /* or NULL */
+    const char *tips;                           /* separated by blanks, or NULL */
+    const char *history;                        /* "version\ttext" for each line, or NULL */
+    const char *categories; /* ACL categories beyond what flags and group say, separated by blanks, or NULL */
+    const struct command *subcommands; /* ended by a row without a name, or NULL */
+    const char *doc_flags;             /* "syscmd" or NULL */
+};
+
+enum { COMMAND_MAX = 512 };
+
+/* Brings a module's rows, ended by a row without a name, into the table. They must live for ever. */
+void command_register(const struct command *rows);
+
+/* The row of a name in any case, or NULL. Subcommands are found in their parent. The second gives command_id too. */
+const struct command *command_find(struct slice name);
+const struct command *command_find_id(struct slice name, int *id);
+const struct command *command_find_subcommand(const struct command *parent, struct slice name);
+
+/* Every command has a number, subcommands too: the place of its statistics. 0 .. command_count() - 1. */
+int command_id(const struct command *command);
+int command_count(void);
+
+/* The top-level command or subcommand with a number, and its parent (NULL for a top-level one). */
+const struct command *command_at(int id);
+const struct command *command_parent(const struct command *command);
+
+/* "get", or "client|id" for a subcommand. `size` bytes are enough at 64. */
+void command_full_name(const struct command *command, char *text, size_t size);
+
+static inline bool command_arity_fits(const struct command *command, size_t argc)
+{
+    return command->arity >= 0 ? argc == (size_t)command->arity : argc >= (size_t)-command->arity;
+}
+
+/* Positions in argv of all keys of a request of this command (at most `max` are written). Returns how many there are, or
+ * -1 when the command's syntax does not let them be told. */
+int command_keys(const struct command *command, const struct slice *argv, size_t argc, int *positions,
+                 int max);
+
+#endif

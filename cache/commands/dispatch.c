@@ -1,0 +1,310 @@
+/*
+ * The way of a command. A batch is taken in three passes, so that the cache misses of its requests overlap: look up the
+ * commands, hash their keys and fetch their lines; fetch the entries whose tags fit; run them in order.
+ *
+ * What is rare (no such command, paused clients, monitors, slow commands, a full memory) is out of line, below the
+ * hot path.
+ */
+#include "commands/dispatch.h"
+
+#include <stdio.h>
+
+#include "clock.h"
+#include "commands/call.h"
+#include "commands/errorstats.h"
+#include "commands/latency.h"
+#include "commands/monitor.h"
+#include "commands/pause.h"
+#include "commands/slowlog.h"
+#include "memory.h"
+
+enum { FLUSH_AT = 256 * 1024 }; /* replies are sent when they grow beyond this within a batch */
+
+enum parsed_mode { MODE_LOCAL, MODE_KEY, MODE_ALONE };
+
+/* What is known of a request before it runs. */
+struct parsed {
+    const struct command *command; /* or NULL */
+    int id;                        /* command_id */
+    enum parsed_mode mode;
+    uint64_t hash;   /* of the first key */
+    const char *key; /* its bytes; NULL: the request has no key */
+};
+
+size_t dispatch_batch_size(void)
+{
+    return LOOP_BATCH * sizeof(struct parsed);
+}
+
+/* How a request runs: on the shard of its only key, touching nothing shared, or alone. */
+static enum parsed_mode mode_of(const struct command *command, size_t argc)
+{
+    const struct key_spec *spec = &command->keys[0];
+    if ((command->flags & (CMD_LOCAL | CMD_ALONE)) != 0 || spec->first == 0) {
+        return (command->flags & CMD_LOCAL) != 0 ? MODE_LOCAL : MODE_ALONE;
+    }
+    int last = spec->last >= 0 ? spec->last : (int)argc + spec->last;
+    bool only_one = spec->first + spec->step > last && command->keys[1].first == 0;
+    return only_one && (command->flags & CMD_MOVABLE_KEYS) == 0 ? MODE_KEY : MODE_ALONE;
+}
+
+static void parse(struct worker *w, const struct client *client, const struct request *request,
+                  struct parsed *parsed)
+{
+    const struct command *command = command_find_id(request->argv[0], &parsed->id);
+    if (command != NULL && command->subcommands != NULL && request->argc > 1) {
+        const struct command *sub = command_find_subcommand(command, request->argv[1]);
+        if (sub != NULL) {
+            command = sub;
+            parsed->id = command_id(sub);
+        }
+    }
+    parsed->command = command;
+    parsed->key = NULL;
+    if (command == NULL) {
+        parsed->mode = MODE_LOCAL;
+        return;
+    }
+    parsed->mode = mode_of(command, request->argc);
+    size_t first = (size_t)command->keys[0].first;
+    if (first > 0 && first < request->argc) {
+        parsed->key = request->argv[first].ptr;
+        parsed->hash = keyspace_hash(&w->server->keyspace, request->argv[first]);
+        const struct shard *s = db_shard(client->db, parsed->hash);
+        if (s != NULL) {
+            shard_prefetch(s, parsed->hash);
+        }
+    }
+}
+
+static void prefetch_entry(struct db *db, const struct parsed *parsed)
+{
+    struct shard *s = parsed->key != NULL ? db_shard(db, parsed->hash) : NULL;
+    if (s != NULL) {
+        if (db->locking) {
+            shard_lock(s);
+        }
+        shard_prefetch_entry(s, parsed->hash);
+        if (db->locking) {
+            shard_unlock(s);
+        }
+    }
+}
+
+/* ---- refusals: what is checked before a command runs ------------------------------------------------ */
+
+static void unknown_command(struct call *c)
+{
+    char args[256];
+    size_t len = 0;
+    args[0] = '\0';
+    for (size_t i = 1; i < c->argc && len < 128; i++) {
+        size_t shown = c->argv[i].len < 128 - len ? c->argv[i].len : 128 - len;
+        len += (size_t)snprintf(args + len, sizeof args - len, "'%.*s' ", (int)shown, c->argv[i].ptr);
+    }
+    reply_errorf(c->reply, "ERR unknown command '%.*s', with args beginning with: %s",
+                 (int)(c->argv[0].len < 128 ? c->argv[0].len : 128), c->argv[0].ptr, args);
+}
+
+static void wrong_arity(struct call *c)
+{
+    char name[64];
+    command_full_name(c->command, name, sizeof name);
+    reply_errorf(c->reply, "ERR wrong number of arguments for '%s' command", name);
+}
+
+static bool debug_allowed(const struct call *c)
+{
+    int allow = c->server->config->enable_debug_command;
+    return allow == CONFIG_ALLOW_YES || (allow == CONFIG_ALLOW_LOCAL && client_is_local(c->client));
+}
+
+static bool refused(struct call *c)
+{
+    const struct command *command = c->command;
+    if (command == NULL) {
+        unknown_command(c);
+    } else if (command->subcommands != NULL && c->argc > 1) {
+        call_unknown_subcommand(c); /* a known one would stand in `command` */
+    } else if (!command_arity_fits(command, c->argc)) {
+        wrong_arity(c);
+    } else if ((command->flags & CMD_PROTECTED) != 0 && !debug_allowed(c)) {
+        reply_errorf(
+            c->reply,
+            "ERR %s command not allowed. If the enable-debug-command option is set to \"local\", you can run "
+            "it from a local connection, otherwise you need to set this option in the configuration file, and "
+            "then restart the server.",
+            "DEBUG");
+    } else if (!c->client->authenticated && (command->flags & CMD_NO_AUTH) == 0) {
+        reply_error(c->reply, "NOAUTH Authentication required.");
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* Makes room when memory is over its limit. True when the command must not run for want of it. */
+static bool out_of_memory(struct call *c, const struct request *request)
+{
+    struct server *server = c->server;
+    struct worker *w = c->worker;
+    int64_t incoming = 0;
+    if ((c->command->flags & CMD_DENYOOM) != 0) {
+        for (size_t i = 1; i < request->argc; i++) {
+            incoming += (int64_t)request->argv[i].len;
+        }
+    }
+    int64_t limit = server->max_memory - incoming;
+    if (mem_used() <= limit || evict_to(&w->evictor, &server->policy, limit, w->now, &w->store)) {
+        return false;
+    }
+    if ((c->command->flags & CMD_DENYOOM) == 0 || mem_used() <= server->max_memory - incoming) {
+        return false;
+    }
+    reply_error(c->reply, "OOM command not allowed when used memory > 'maxmemory'.");
+    return true;
+}
+
+/* ---- running ---------------------------------------------------------------------------------------- */
+
+/* Runs the handler with what its mode needs. */
+static void run_locked(struct call *c, const struct parsed *parsed)
+{
+    struct gate *gate = &c->server->gate;
+    int loop = c->worker->loop->index;
+    switch (parsed->mode) {
+    case MODE_LOCAL: c->command->run(c); break;
+    case MODE_KEY:
+        if (!db_lock(c->db, parsed->hash)) {
+            call_out_of_memory(c);
+            break;
+        }
+        c->command->run(c);
+        db_unlock(c->db, parsed->hash);
+        break;
+    case MODE_ALONE:
+        gate_alone(gate, loop);
+        c->command->run(c);
+        gate_together(gate, loop);
+        break;
+    }
+}
+
+/* What follows a command when something asks for it; out of line. */
+static __attribute__((noinline)) void note_error(struct call *c, const struct parsed *parsed, size_t before,
+                                                 bool ran)
+{
+    const struct reply *r = c->reply;
+    c->worker->errors++;
+    errorstats_note(c->worker, (struct slice){r->data + before + 1, r->len - before - 1});
+    if (c->command != NULL) {
+        struct command_stats *stats = &c->worker->stats[parsed->id];
+        *(ran ? &stats->failed : &stats->rejected) += 1;
+    }
+}
+
+static __attribute__((noinline)) void note_slow(struct call *c, uint64_t ticks)
+{
+    if ((int64_t)ticks >= c->server->slow_ticks && (c->command->flags & CMD_SKIP_SLOWLOG) == 0) {
+        slowlog_note(c, ticks);
+    }
+    if ((int64_t)ticks >= c->server->latency_ticks) {
+        latency_note(c->server, (c->command->flags & CMD_FAST) != 0 ? "fast-command" : "command", ticks);
+    }
+}
+
+/* CLIENT REPLY OFF and SKIP: what was replied since `before` is taken back. */
+static __attribute__((noinline)) void drop_reply(struct call *c, uint32_t flags_before, size_t before)
+{
+    uint32_t *flags = &c->client->flags;
+    if (((flags_before | *flags) & CLIENT_REPLY_OFF) != 0 && (*flags & CLIENT_REPLY_OFF) != 0) {
+        c->reply->len = before;
+    } else if ((flags_before & CLIENT_REPLY_SKIP) != 0) {
+        c->reply->len = before;
+    }
+    *flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
+    if ((*flags & CLIENT_REPLY_SKIP_NEXT) != 0) {
+        *flags = (*flags & ~(uint32_t)CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP;
+        c->reply->len = before;
+    }
+}
+
+/* Runs one request. Returns the ticks when it ended, from which the next one is timed. */
+static uint64_t run_one(struct call *c, const struct request *request, const struct parsed *parsed,
+                        uint64_t began)
+{
+    struct server *server = c->server;
+    struct client *client = c->client;
+    uint32_t flags = client->flags;
+    size_t before = c->reply->len;
+    bool ran = false;
+    c->command = parsed->command;
+    c->argv = request->argv;
+    c->argc = request->argc;
+    c->db = client->db;
+    c->first_key = parsed->key;
+    c->first_hash = parsed->hash;
+    if (__builtin_expect(!refused(c), 1) &&
+        (__builtin_expect(server->max_memory == 0, 1) || !out_of_memory(c, request))) {
+        if (__builtin_expect(atomic_load_explicit(&server->monitors, memory_order_relaxed) > 0, 0)) {
+            monitor_feed(c);
+        }
+        client->last_command = c->command;
+        run_locked(c, parsed);
+        ran = true;
+    }
+    uint64_t ended = clock_ticks();
+    uint64_t ticks = ended - began;
+    if (ran) {
+        struct command_stats *stats = &c->worker->stats[parsed->id];
+        stats->calls++;
+        stats->ticks += ticks;
+        c->worker->commands++;
+        if (__builtin_expect((int64_t)ticks >= server->slow_ticks || (int64_t)ticks >= server->latency_ticks,
+                             0)) {
+            note_slow(c, ticks);
+        }
+    }
+    if (c->reply->len > before && c->reply->data[before] == '-') {
+        note_error(c, parsed, before, ran);
+    }
+    if (__builtin_expect(((flags | client->flags) & CLIENT_REPLY_MASK) != 0, 0)) {
+        drop_reply(c, flags, before);
+    }
+    return ended;
+}
+
+size_t dispatch_serve(struct conn *conn, struct request *requests, size_t count)
+{
+    struct client *client = conn->client;
+    struct worker *w = client->worker;
+    struct server *server = w->server;
+    struct parsed *batch = w->batch;
+    w->now = clock_now();
+    counter_set(&conn->last_active, w->now);
+    for (size_t i = 0; i < count; i++) {
+        parse(w, client, &requests[i], &batch[i]);
+    }
+    for (size_t i = 0; i < count && count > 1; i++) {
+        prefetch_entry(client->db, &batch[i]);
+    }
+    struct call c = {
+        .server = server, .worker = w, .client = client, .reply = &w->loop->reply, .now = w->now};
+    uint64_t ticks = clock_ticks();
+    size_t ran = 0;
+    while (ran < count) {
+        if (__builtin_expect(atomic_load_explicit(&server->pause_until, memory_order_relaxed) != 0, 0) &&
+            pause_holds(client, batch[ran].command)) {
+            break;
+        }
+        ticks = run_one(&c, &requests[ran], &batch[ran], ticks);
+        ran++;
+        if (__builtin_expect(c.reply->len >= FLUSH_AT, 0)) {
+            conn_flush(conn);
+        }
+        if (__builtin_expect(conn->stalled || conn->closing || conn->closing_after_write, 0)) {
+            break;
+        }
+    }
+    return ran;
+}

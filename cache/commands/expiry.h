@@ -1,0 +1,22 @@
+/*
+ * Deadlines in arguments: EX, PX, EXAT, PXAT and the four EXPIRE commands all turn a number into a time of clock.h here.
+ */
+#ifndef ORDINAL_COMMANDS_EXPIRY_H
+#define ORDINAL_COMMANDS_EXPIRY_H
+
+#include "commands/call.h"
+
+enum expiry_unit { EXPIRY_SECONDS, EXPIRY_MILLISECONDS };
+
+/* The deadline that `value` stands for: from now on, or (absolute) in wall time. False on overflow; Redis's error is then for
+ * the caller to give, by expiry_invalid. Values need not be positive. */
+bool expiry_deadline(const struct call *c, int64_t value, enum expiry_unit unit, bool absolute,
+                     int64_t *deadline);
+
+/* "ERR invalid expire time in 'set' command" */
+void expiry_invalid(struct call *c);
+
+/* An option's argument ("EX 60"): an integer above 0 that makes a deadline. Replies with the error when it is not. */
+bool expiry_option(struct call *c, struct slice arg, enum expiry_unit unit, bool absolute, int64_t *deadline);
+
+#endif

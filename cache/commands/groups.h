@@ -1,0 +1,32 @@
+/*
+ * The groups of commands: each file of handlers brings its rows, and this is the list of them all.
+ */
+#ifndef ORDINAL_COMMANDS_GROUPS_H
+#define ORDINAL_COMMANDS_GROUPS_H
+
+#include "commands/command.h"
+
+extern const struct command bitmap_commands[];
+extern const struct command client_commands[];
+extern const struct command config_commands[];
+extern const struct command connection_commands[];
+extern const struct command debug_commands[];
+extern const struct command dump_commands[];
+extern const struct command expire_commands[];
+extern const struct command info_commands[];
+extern const struct command introspection_commands[];
+extern const struct command key_commands[];
+extern const struct command keyspace_commands[];
+extern const struct command latency_commands[];
+extern const struct command memory_commands[];
+extern const struct command monitor_commands[];
+extern const struct command object_commands[];
+extern const struct command scan_commands[];
+extern const struct command slowlog_commands[];
+extern const struct command string_commands[];
+extern const struct command wait_commands[];
+
+/* Registers the rows of every group. */
+void groups_register(void);
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * CLIENT PAUSE: clients whose next command is held back wait in their worker's list until the pause ends.
+ *
+ * Threads: the client's own loop; the pause itself is set under the gate alone.
+ */
+#ifndef ORDINAL_COMMANDS_PAUSE_H
+#define ORDINAL_COMMANDS_PAUSE_H
+
+#include "commands/client.h"
+#include "commands/command.h"
+
+/* Whether a pause holds this command back (NULL: no such command). If so the client's connection is stalled, and goes on by
+ * itself when the pause ends. */
+bool pause_holds(struct client *client, const struct command *command);
+
+/* Takes a client that is going away out of its worker's list. */
+void pause_forget(struct client *client);
+
+/* Lets the paused clients of this worker go on when the pause is over; called by its cron. */
+void pause_check(struct worker *w);
+
+#endif

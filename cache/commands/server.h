@@ -1,0 +1,110 @@
+/*
+ * The server: what all commands share, and what each loop has for itself.
+ *
+ * Threads: `struct server` is read by all loops; a field that changes while they run is atomic, or changes under the gate
+ * alone. A worker belongs to its loop's thread; others read it under the gate alone, its counters at any time.
+ */
+#ifndef ORDINAL_COMMANDS_SERVER_H
+#define ORDINAL_COMMANDS_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "counter.h"
+#include "net/conn.h"
+#include "net/loop.h"
+#include "store/access.h"
+#include "store/evict.h"
+#include "store/gate.h"
+#include "store/keyspace.h"
+
+struct client;
+struct command;
+
+#define ORDINAL_VERSION "0.1.0"
+#define REDIS_VERSION   "7.2.0" /* the version whose behaviour is kept, as INFO and HELLO give it */
+
+/* For each command of each loop. */
+struct command_stats {
+    uint64_t calls, ticks, rejected, failed;
+};
+
+/* How often an error code was replied (errorstats.h). */
+enum { ERROR_CODES = 64 };
+struct error_count {
+    char code[32];
+    uint64_t count;
+};
+
+struct parsed; /* dispatch.c: what is known of a request before it runs */
+
+struct worker {
+    struct server *server;
+    struct loop *loop;
+    int64_t now;     /* ms of clock.h, read once for each batch */
+    uint64_t random; /* state of worker_random */
+    struct store_stats store;
+    uint64_t hits, misses; /* keyspace_hits, keyspace_misses */
+    uint64_t commands;     /* run */
+    uint64_t errors;       /* error replies */
+    uint64_t dirty;        /* changes of the keyspace */
+    struct error_count error_counts[ERROR_CODES];
+    struct command_stats *stats; /* by command_id */
+    struct parsed *batch;
+    struct evictor evictor;
+    uv_timer_t cron;       /* sweeps its share of the shards (cron.c) */
+    uint64_t ticks;        /* of the cron */
+    uint32_t sweep_at;     /* next shard of its share */
+    struct client *paused; /* clients that wait for CLIENT PAUSE to end (pause.c) */
+    char *scratch;         /* value_flat's buffer */
+    size_t scratch_size;
+};
+
+struct server {
+    struct config *config;
+    struct keyspace keyspace;
+    struct gate gate;
+    struct net net;
+    struct worker *workers; /* one for each loop */
+    char run_id[41];
+    int64_t started; /* ms of clock.h */
+    int64_t started_wall_us;
+    char **environment;
+    const char *executable;
+
+    /* Copies of settings for hot paths; changed under the gate alone. */
+    struct access_rules access;
+    int64_t max_memory;
+    struct evict_policy policy;
+    int64_t slow_ticks; /* slowlog-log-slower-than in ticks of clock_ticks, INT64_MAX when off */
+    int64_t latency_ticks;
+    struct conn_limit output_limits[CONFIG_CLASSES];
+
+    _Atomic int64_t next_client_id;
+    _Atomic int monitors;        /* clients in MONITOR */
+    _Atomic int64_t pause_until; /* ms of clock.h: CLIENT PAUSE, 0: none */
+    _Atomic bool pause_all;      /* … for reads as well */
+    _Atomic bool stopping;
+    uint64_t dirty_at_save; /* for rdb_changes_since_last_save */
+};
+
+/* 64 random bits, fast and good enough for choices (not for secrets). */
+uint64_t worker_random(struct worker *w);
+
+static inline struct server *server_of_net(struct net *net)
+{
+    return net->hooks.context;
+}
+
+/* Sets everything up from the settings: databases, workers, command table, hooks between net and commands. Ends the
+ * process with a message when that is impossible. */
+void server_init(struct server *server, struct config *config);
+
+/* Copies the settings that hot paths need, and gives net its limits. Under the gate alone once loops run. */
+void server_apply_config(struct server *server);
+
+/* Stops everything in order from any loop's thread: no new connections, then the loops. `run` of main then returns. */
+void server_stop(struct server *server);
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * ordinal: command line and signals; puts the others together, and is the only one that knows them all.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "commands/server.h"
+#include "config.h"
+#include "health.h"
+#include "logger.h"
+#include "memory.h"
+#include "net/listener.h"
+#include "store/reaper.h"
+
+extern char **environ;
+
+static struct server server;
+static struct config config;
+static uv_signal_t terminate, interrupt, hangup;
+
+static void fail(const char *text)
+{
+    fprintf(stderr, "%s\n", text);
+    exit(1);
+}
+
+/* ---- signals ---------------------------------------------------------------------------------------- */
+
+static void on_stop_signal(uv_signal_t *handle, int number)
+{
+    (void)handle;
+    logger_notice("Received %s, shutting down", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    server_stop(&server);
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    (void)handle;
+    (void)number;
+    char error[CONFIG_ERR_SIZE];
+    gate_enter(&server.gate, 0);
+    gate_alone(&server.gate, 0);
+    if (!logger_reopen()) {
+        logger_warning("Cannot reopen the log file: %s", strerror(errno));
+    }
+    if (!config_reload(&config, environ, error, sizeof error)) {
+        logger_warning("The settings were not reloaded: %s", error);
+    }
+    gate_together(&server.gate, 0);
+    gate_leave(&server.gate, 0);
+}
+
+static void watch_signals(void)
+{
+    uv_loop_t *uv = &server.net.loops[0].uv;
+    signal(SIGPIPE, SIG_IGN);
+    uv_signal_init(uv, &terminate);
+    uv_signal_init(uv, &interrupt);
+    uv_signal_init(uv, &hangup);
+    uv_signal_start(&terminate, on_stop_signal, SIGTERM);
+    uv_signal_start(&interrupt, on_stop_signal, SIGINT);
+    uv_signal_start(&hangup, on_hangup, SIGHUP);
+}
+
+/* ---- start ------------------------------------------------------------------------------------------ */
+
+static void configure_logger(void)
+{
+    struct logger_options options = {(enum logger_level)config.loglevel, config.logfile,
+                                     config.log_format == CONFIG_LOG_JSON};
+    if (!logger_configure(&options)) {
+        fprintf(stderr, "Cannot open the log file %s: %s\n", config.logfile, strerror(errno));
+        exit(1);
+    }
+}
+
+/* Raises the limit of open files to what maxclients needs, or lowers maxclients to what the system allows. */
+static void fit_open_files(void)
+{
+    enum { OWN_FILES = 64 };
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)config.maxclients + OWN_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
+        return;
+    }
+    rlim_t most = limit.rlim_max;
+    limit.rlim_cur = wanted;
+    limit.rlim_max = most < wanted ? wanted : most;
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        return;
+    }
+    limit.rlim_max = most;
+    limit.rlim_cur = most < wanted ? most : wanted;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted) {
+        config.maxclients = (int64_t)limit.rlim_cur - OWN_FILES;
+        logger_warning("maxclients is lowered to %lld: the system allows %llu open files (ulimit -n)",
+                       (long long)config.maxclients, (unsigned long long)limit.rlim_cur);
+    }
+}
+
+static void listen_tcp(void)
+{
+    char error[256];
+    int opened = 0;
+    for (size_t i = 0; i < config.bind.count; i++) {
+        const char *address = config.bind.items[i];
+        bool optional = address[0] == '-';
+        int status = listener_open_tcp(&server.net, address + optional, config.port, config.tcp_backlog,
+                                       error, sizeof error);
+        if (status == 0) {
+            opened++;
+        } else if (!optional || status == UV_EADDRINUSE) {
+            logger_warning("Failed to start: %s", error);
+            exit(1);
+        }
+    }
+    if (opened == 0) {
+        logger_warning("Failed to start: none of the addresses of `bind` can be listened on");
+        exit(1);
+    }
+}
+
+static void listen_all(void)
+{
+    char error[256];
+    if (config.port != 0) {
+        listen_tcp();
+    }
+    if (config.unixsocket[0] != '\0' &&
+        listener_open_unix(&server.net, config.unixsocket, (unsigned)config.unixsocketperm,
+                           config.tcp_backlog, error, sizeof error) != 0) {
+        logger_warning("Failed to start: %s", error);
+        exit(1);
+    }
+}
+
+static void write_pid_file(void)
+{
+    FILE *file = config.pidfile[0] != '\0' ? fopen(config.pidfile, "w") : NULL;
+    if (file != NULL) {
+        fprintf(file, "%d\n", (int)getpid());
+        fclose(file);
+    } else if (config.pidfile[0] != '\0') {
+        logger_warning("Cannot write the pid file %s: %s", config.pidfile, strerror(errno));
+    }
+}
+
+/* ---- command line ----------------------------------------------------------------------------------- */
+
+static void print_usage(void)
+{
+    printf(
+        "Usage: ordinal [FILE.conf | -] [--setting value ...]\n"
+        "       ordinal ping [-h HOST] [-p PORT] [--ready]\n"
+        "       ordinal --version | --help\n\n"
+        "Settings may also come from the environment: ORDINAL_<SETTING>, or ORDINAL_<SETTING>_FILE to read\n"
+        "a secret from a file.\n\nSettings:\n");
+    config_help(stdout);
+}
+
+/* Runs what is no server. True when there was something of that kind; *status is then the exit status. */
+static bool other_mode(int argc, char **argv, int *status)
+{
+    *status = 0;
+    if (argc < 2) {
+        return false;
+    }
+    if (strcmp(argv[1], "ping") == 0) {
+        *status = health_ping(argc - 1, argv + 1);
+    } else if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0) {
+        printf("Ordinal %s (Redis %s protocol), %s, libuv %s\n", ORDINAL_VERSION, REDIS_VERSION,
+               mem_allocator_name(), uv_version_string());
+    } else if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_usage();
+    } else if (strcmp(argv[1], "--print-docs") == 0 && argc == 3 && strcmp(argv[2], "configuration") == 0) {
+        config_docs(stdout);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    char error[CONFIG_ERR_SIZE];
+    int status;
+    mem_thread_init();
+    clock_init();
+    if (other_mode(argc, argv, &status)) {
+        return status;
+    }
+    config_init_defaults(&config);
+    if (!config_load(&config, argc, argv, environ, error, sizeof error)) {
+        fail(error);
+    }
+    configure_logger();
+    config_log_warnings(&config);
+    fit_open_files();
+    server_init(&server, &config);
+    server.environment = environ;
+    server.executable = argv[0];
+    watch_signals();
+    listen_all();
+    write_pid_file();
+    reaper_start();
+    net_start(&server.net);
+    logger_notice("Ordinal %s, pid %d, %d loop%s", ORDINAL_VERSION, (int)getpid(), server.net.count,
+                  server.net.count == 1 ? "" : "s");
+    logger_notice("Ready to accept connections on port %d", listener_port(&server.net));
+    loop_run(&server.net.loops[0]);
+    net_stop(&server.net);
+    reaper_stop();
+    if (config.pidfile[0] != '\0') {
+        unlink(config.pidfile);
+    }
+    logger_notice("Bye");
+    return 0;
+}

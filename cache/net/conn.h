@@ -1,0 +1,88 @@
+/*
+ * A connection: bytes in, requests to the hook, replies out.
+ *
+ * An idle connection owns nothing but this structure: reads go to the loop's shared buffer, replies to the loop's
+ * shared reply. Only an incomplete request (`input`) or unsent replies (blocks queued in libuv) cost memory of
+ * their own.
+ *
+ * Threads: its loop's own, except as conn fields say.
+ */
+#ifndef ORDINAL_NET_CONN_H
+#define ORDINAL_NET_CONN_H
+
+#include "net/loop.h"
+
+enum {
+    CONN_MAX_UNSENT = 256 * 1024 * 1024
+}; /* unsent bytes at which a connection is not served any further */
+
+/* Limits for unsent bytes; 0: none. */
+struct conn_limit {
+    int64_t hard, soft, soft_seconds;
+};
+
+/* What has come of a request that is not complete, or must wait. */
+struct conn_input {
+    struct resp_parser parser;
+    struct resp_args args;
+    char *data;
+    size_t len, cap;
+};
+
+struct conn {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+    struct loop *loop;
+    struct conn *next, **link; /* in loop->conns */
+    void *client;              /* the hooks' own */
+    struct conn_input *input;  /* NULL while no request is incomplete */
+    const struct conn_limit *limit;
+    int64_t soft_since;    /* when the soft limit was passed (ms of clock.h), 0: it is not */
+    counter unsent;        /* bytes of replies that the kernel has not taken yet */
+    counter unsent_memory; /* bytes of the blocks that hold them */
+    counter bytes_in, bytes_out;
+    counter last_active;  /* ms of clock.h of the last read */
+    uint8_t resp;         /* protocol of its replies: 2 or 3 */
+    bool local;           /* a Unix socket */
+    bool unauthenticated; /* the small limits hold */
+    bool closing;         /* conn_close was called */
+    bool closing_after_write;
+    bool stalled;   /* input is kept, not served */
+    bool throttled; /* stalled for CONN_MAX_UNSENT */
+    bool serving;   /* inside serve */
+};
+
+/* Opens a connection for an accepted socket on this loop. The socket is the connection's from here on. */
+void conn_open(struct loop *loop, int fd, bool local);
+
+/* Closes at once; unsent replies are lost. The structure lives on until hooks->closed. */
+void conn_close(struct conn *conn);
+
+/* Serves nothing more, and closes when all replies are sent. */
+void conn_close_after_write(struct conn *conn);
+
+/* Keeps further input unserved until conn_resume, which serves what has come meanwhile. */
+void conn_stall(struct conn *conn);
+void conn_resume(struct conn *conn);
+
+/* Sends what stands in loop->reply to this connection, and empties it. For hooks: when replies grow large. */
+void conn_flush(struct conn *conn);
+
+/* Sends bytes that no request of this connection asked for (a monitor's line, a message). From a message of the loop or
+ * a timer, or from this connection's own serve; never from inside the serve of another one. */
+void conn_send(struct conn *conn, const char *bytes, size_t len);
+
+/* Memory of the connection: structure, unfinished input, unsent output. Any thread between enter and leave. */
+size_t conn_memory(const struct conn *conn);
+
+/* "address:port", or the path of a Unix socket with ":0", of the peer and of this end. */
+void conn_peer(const struct conn *conn, char *text, size_t size);
+void conn_name(const struct conn *conn, char *text, size_t size);
+
+int conn_fd(const struct conn *conn);
+
+#endif

@@ -1,0 +1,257 @@
+#include "net/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "logger.h"
+#include "memory.h"
+#include "net/conn.h"
+
+enum { ACCEPTS_A_TURN = 128 };
+
+struct listener {
+    struct listener *next;
+    uv_poll_t poll;
+    int fd;
+    int spare; /* a descriptor to give up, so that a connection can be refused when there are no more */
+    int port;
+    char *path; /* of a Unix socket */
+    struct net *net;
+};
+
+/* ---- accepting -------------------------------------------------------------------------------------- */
+
+static struct loop *emptiest(const struct net *net)
+{
+    struct loop *best = &net->loops[0];
+    for (int i = 1; i < net->count; i++) {
+        if (counter_get(&net->loops[i].connections) < counter_get(&best->connections)) {
+            best = &net->loops[i];
+        }
+    }
+    return best;
+}
+
+static int64_t open_connections(const struct net *net)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < net->count; i++) {
+        sum += counter_get(&net->loops[i].connections);
+    }
+    return sum;
+}
+
+static void refuse(int fd, const char *line)
+{
+    /* The peer may be gone, or its window full: it has been told as well as it can be. */
+    ssize_t ignored = send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)ignored;
+    close(fd);
+}
+
+static void open_tcp_here(struct loop *loop, void *fd)
+{
+    conn_open(loop, (int)(intptr_t)fd, false);
+}
+
+static void open_local_here(struct loop *loop, void *fd)
+{
+    conn_open(loop, (int)(intptr_t)fd, true);
+}
+
+static void deal(struct listener *listener, int fd, const struct sockaddr *peer)
+{
+    struct net *net = listener->net;
+    const char *refusal = net->hooks.admit(net, peer);
+    if (refusal == NULL &&
+        open_connections(net) >= atomic_load_explicit(&net->max_connections, memory_order_relaxed)) {
+        refusal = "-ERR max number of clients reached\r\n";
+        counter_add(&net->rejected, 1);
+    }
+    if (refusal != NULL) {
+        refuse(fd, refusal);
+        return;
+    }
+    struct loop *loop = emptiest(net);
+    if (loop->index == 0) {
+        conn_open(loop, fd, listener->path != NULL);
+    } else if (!loop_post(loop, listener->path != NULL ? open_local_here : open_tcp_here,
+                          (void *)(intptr_t)fd)) {
+        close(fd);
+    }
+}
+
+/* No descriptor is free: one is given up to accept the connection and close it, so that the peer need not wait and the
+ * listening socket does not stay readable for ever. */
+static void turn_away(struct listener *listener)
+{
+    counter_add(&listener->net->accept_errors, 1);
+    close(listener->spare);
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0) {
+        close(fd);
+    }
+    listener->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    logger_warning("A connection was closed: no file descriptor is free (see maxclients and ulimit -n)");
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct listener *listener = poll->data;
+    (void)status;
+    (void)events;
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        struct sockaddr_storage peer = {0};
+        socklen_t len = sizeof peer;
+        int fd = accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            deal(listener, fd, (struct sockaddr *)&peer);
+        } else if (errno == EMFILE || errno == ENFILE) {
+            turn_away(listener);
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            return;
+        }
+    }
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------- */
+
+static struct listener *add(struct net *net, int fd)
+{
+    struct listener *listener = mem_must(sizeof *listener);
+    *listener = (struct listener){.next = net->listeners, .fd = fd, .net = net};
+    listener->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    uv_poll_init(&net->loops[0].uv, &listener->poll, fd);
+    listener->poll.data = listener;
+    uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+    net->listeners = listener;
+    return listener;
+}
+
+static int bound_port(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+        return 0;
+    }
+    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+                                               : ((struct sockaddr_in *)&address)->sin_port);
+}
+
+static int listen_on(const struct addrinfo *info, int backlog)
+{
+    int yes = 1;
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (info->ai_family == AF_INET6) {
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes);
+    }
+    if (bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, backlog) != 0) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+int listener_open_tcp(struct net *net, const char *address, int port, int backlog, char *error,
+                      size_t error_size)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *list;
+    char service[16];
+    const char *node = address;
+    if (strcmp(address, "*") == 0) {
+        node = "0.0.0.0";
+    } else if (strcmp(address, "::*") == 0) {
+        node = "::";
+    }
+    snprintf(service, sizeof service, "%d", port);
+    int status = getaddrinfo(node, service, &hints, &list);
+    if (status != 0) {
+        snprintf(error, error_size, "cannot resolve '%s': %s", address, gai_strerror(status));
+        return UV_EAI_NONAME;
+    }
+    int fd = listen_on(list, backlog);
+    freeaddrinfo(list);
+    if (fd < 0) {
+        snprintf(error, error_size, "cannot listen on %s:%d: %s", address, port, strerror(-fd));
+        return fd;
+    }
+    add(net, fd)->port = bound_port(fd);
+    return 0;
+}
+
+int listener_open_unix(struct net *net, const char *path, unsigned mode, int backlog, char *error,
+                       size_t error_size)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct stat old;
+    if (strlen(path) >= sizeof un.sun_path) {
+        snprintf(error, error_size, "the path of a Unix socket is too long (%zu bytes at most): %s",
+                 sizeof un.sun_path - 1, path);
+        return UV_ENAMETOOLONG;
+    }
+    memcpy(un.sun_path, path, strlen(path));
+    if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode)) {
+        unlink(path);
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&un, sizeof un) != 0 || listen(fd, backlog) != 0 ||
+        (mode != 0 && chmod(path, mode) != 0)) {
+        int code = -errno;
+        snprintf(error, error_size, "cannot listen on %s: %s", path, strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+        return code;
+    }
+    struct listener *listener = add(net, fd);
+    listener->path = mem_must(strlen(path) + 1);
+    memcpy(listener->path, path, strlen(path) + 1);
+    return 0;
+}
+
+int listener_port(const struct net *net)
+{
+    int port = 0;
+    for (const struct listener *listener = net->listeners; listener != NULL; listener = listener->next) {
+        port = listener->port != 0 ? listener->port : port;
+    }
+    return port;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct listener *listener = handle->data;
+    close(listener->fd);
+    close(listener->spare);
+    if (listener->path != NULL) {
+        mem_free(listener->path, strlen(listener->path) + 1);
+    }
+    mem_free(listener, sizeof *listener);
+}
+
+void listener_close_all(struct net *net)
+{
+    struct listener *next;
+    for (struct listener *listener = net->listeners; listener != NULL; listener = next) {
+        next = listener->next;
+        if (listener->path != NULL) {
+            unlink(listener->path);
+        }
+        uv_close((uv_handle_t *)&listener->poll, on_closed);
+    }
+    net->listeners = NULL;
+}

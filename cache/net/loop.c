@@ -1,0 +1,145 @@
+#include "net/loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "memory.h"
+#include "net/conn.h"
+
+static void must(int status, const char *what)
+{
+    if (status < 0) {
+        fprintf(stderr, "ordinal: %s: %s\n", what, uv_strerror(status));
+        exit(1);
+    }
+}
+
+/* ---- mailbox -------------------------------------------------------------------------------------- */
+
+bool loop_post(struct loop *loop, void (*run)(struct loop *, void *), void *argument)
+{
+    struct message *m = mem_alloc(sizeof *m);
+    if (m == NULL) {
+        return false;
+    }
+    *m = (struct message){atomic_load_explicit(&loop->mailbox, memory_order_relaxed), run, argument};
+    while (!atomic_compare_exchange_weak_explicit(&loop->mailbox, &m->next, m, memory_order_release,
+                                                  memory_order_relaxed)) {
+        /* m->next now holds the newer head */
+    }
+    uv_async_send(&loop->wake);
+    return true;
+}
+
+/* Takes all messages at once; they lie newest first, and are run oldest first. */
+static void on_wake(uv_async_t *wake)
+{
+    struct loop *loop = wake->data;
+    struct message *newest = atomic_exchange_explicit(&loop->mailbox, NULL, memory_order_acquire);
+    struct message *oldest = NULL;
+    while (newest != NULL) {
+        struct message *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest != NULL) {
+        struct message m = *oldest;
+        mem_free(oldest, sizeof *oldest);
+        m.run(loop, m.argument);
+        oldest = m.next;
+    }
+}
+
+/* ---- life ------------------------------------------------------------------------------------------- */
+
+static void loop_init(struct loop *loop, struct net *net, int index)
+{
+    memset(loop, 0, sizeof *loop);
+    loop->index = index;
+    loop->net = net;
+    must(uv_loop_init(&loop->uv), "cannot make an event loop");
+    loop->uv.data = loop;
+    must(uv_async_init(&loop->uv, &loop->wake, on_wake), "cannot make a loop's mailbox");
+    loop->wake.data = loop;
+    loop->read_buffer = mem_must(LOOP_READ_SIZE);
+    loop->reply.resp = 2;
+}
+
+void net_init(struct net *net, int count, const struct net_hooks *hooks)
+{
+    memset(net, 0, sizeof *net);
+    net->hooks = *hooks;
+    net->count = count;
+    net->loops = mem_alloc_lines((sizeof(struct loop) * (size_t)count + 63) / 64 * 64);
+    if (net->loops == NULL) {
+        must(UV_ENOMEM, "cannot make the loops");
+    }
+    net->max_connections = INT64_MAX;
+    net->max_bulk = 512 * 1024 * 1024;
+    net->query_limit = 1024 * 1024 * 1024;
+    for (int i = 0; i < count; i++) {
+        loop_init(&net->loops[i], net, i);
+    }
+}
+
+void loop_run(struct loop *loop)
+{
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    resp_args_free(&loop->args);
+    reply_free(&loop->reply);
+    mem_free(loop->read_buffer, LOOP_READ_SIZE);
+    on_wake(&loop->wake); /* messages that came too late to matter are freed with what they carry */
+    uv_loop_close(&loop->uv);
+}
+
+static void *thread_main(void *argument)
+{
+    mem_thread_init();
+    loop_run(argument);
+    return NULL;
+}
+
+void net_start(struct net *net)
+{
+    for (int i = 1; i < net->count; i++) {
+        struct loop *loop = &net->loops[i];
+        int error = pthread_create(&loop->thread, NULL, thread_main, loop);
+        if (error != 0) {
+            must(-error, "cannot start a loop's thread");
+        }
+    }
+}
+
+static void close_handle(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+void loop_stop(struct loop *loop)
+{
+    struct conn *next;
+    for (struct conn *conn = loop->conns; conn != NULL; conn = next) {
+        next = conn->next;
+        conn_close(conn);
+    }
+    /* Connections are closing already, with their own callbacks; what is left has none. */
+    uv_walk(&loop->uv, close_handle, NULL);
+}
+
+static void stop_message(struct loop *loop, void *unused)
+{
+    (void)unused;
+    loop_stop(loop);
+}
+
+void net_stop(struct net *net)
+{
+    for (int i = 1; i < net->count; i++) {
+        loop_post(&net->loops[i], stop_message, NULL);
+        pthread_join(net->loops[i].thread, NULL);
+    }
+}

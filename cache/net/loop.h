@@ -1,0 +1,118 @@
+/*
+ * A loop: a thread with its uv_loop_t and the connections that it owns. A connection stays on its loop; whoever
+ * else wants something of it posts a message to the loop's mailbox and lets the loop do it.
+ *
+ * `net` knows no command: it is given hooks, and calls them with complete requests.
+ *
+ * Threads: everything of a loop is touched by its own thread alone, except loop_post, the counters, and `conns`
+ * between hooks->enter and hooks->leave (see struct net_hooks).
+ */
+#ifndef ORDINAL_NET_LOOP_H
+#define ORDINAL_NET_LOOP_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "counter.h"
+#include "net/reply.h"
+#include "net/resp.h"
+
+struct conn;
+struct loop;
+struct net;
+struct sockaddr;
+
+enum {
+    LOOP_BATCH = 64,           /* requests that are parsed ahead before they are run */
+    LOOP_READ_SIZE = 64 * 1024 /* bytes for one read */
+};
+
+/* One complete request: slices that are good until serve returns. */
+struct request {
+    struct slice *argv;
+    size_t argc;
+    size_t first; /* position of argv in the parser's arguments */
+    size_t start; /* where its bytes begin in the buffer */
+};
+
+struct net_hooks {
+    void *context; /* for the hooks' own use */
+    /* Before a loop touches what others may look at, and after; around all other hooks. */
+    void (*enter)(struct loop *loop);
+    void (*leave)(struct loop *loop);
+    /* A connection was accepted. NULL to keep it, or an error text to refuse it with (a whole RESP line). */
+    const char *(*admit)(struct net *net, const struct sockaddr *peer);
+    /* A connection is open: the hook hangs its own state into conn->client. False: no memory, close it. */
+    bool (*opened)(struct conn *conn);
+    /* Runs requests in order and writes their replies to loop->reply. Returns how many it ran: fewer than `count` when
+     * the connection has to wait (conn_stall) or is closing; the rest comes again after conn_resume. */
+    size_t (*serve)(struct conn *conn, struct request *requests, size_t count);
+    /* Called once, last, when the connection is gone. */
+    void (*closed)(struct conn *conn);
+};
+
+struct message {
+    struct message *next;
+    void (*run)(struct loop *loop, void *argument);
+    void *argument;
+};
+
+struct loop {
+    uv_loop_t uv;
+    int index;
+    struct net *net;
+    pthread_t thread;
+    void *worker; /* the hooks' own state for this loop */
+
+    struct reply reply;    /* replies of the connection that is being served */
+    struct resp_args args; /* arguments of the requests that are being served */
+    struct request requests[LOOP_BATCH];
+    char *read_buffer; /* LOOP_READ_SIZE bytes that all connections read into */
+
+    struct conn *conns; /* list of all connections of this loop */
+    uv_async_t wake;
+    _Atomic(struct message *) mailbox;
+
+    counter connections; /* open now */
+    counter received;    /* connections ever opened */
+    counter bytes_in, bytes_out, reads, writes;
+    counter closed_for_output, closed_for_input; /* closed at a buffer limit */
+};
+
+struct listener;
+
+struct net {
+    struct net_hooks hooks;
+    int count;
+    struct loop *loops;
+    struct listener *listeners;
+    _Atomic int64_t max_connections;
+    _Atomic int64_t keepalive; /* seconds, 0: off */
+    _Atomic int64_t max_bulk;
+    _Atomic int64_t query_limit; /* bytes of one connection's unfinished input */
+    counter rejected;            /* connections refused for max_connections */
+    counter accept_errors;
+};
+
+/* Makes `count` loops (their threads do not run yet). Ends the process when the system refuses. */
+void net_init(struct net *net, int count, const struct net_hooks *hooks);
+
+/* Starts the threads of all loops but loop 0, which the caller runs itself by loop_run. */
+void net_start(struct net *net);
+
+/* Runs a loop until loop_stop. */
+void loop_run(struct loop *loop);
+
+/* From any thread: lets `run` be called by the loop's own thread, after what was posted before. False: no memory. */
+bool loop_post(struct loop *loop, void (*run)(struct loop *loop, void *argument), void *argument);
+
+/* Closes every connection and handle of the loop and ends loop_run. The loop's own thread. */
+void loop_stop(struct loop *loop);
+
+/* From loop 0, after its loop_run has returned: stops the other loops and waits for their threads. */
+void net_stop(struct net *net);
+
+#endif

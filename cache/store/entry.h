@@ -1,0 +1,210 @@
+/*
+ * An entry: one key with its value and its deadline, in a single allocation.
+ *
+ *   narrow:  kind:8 | access:24 | key length:8  | value length:16 | [deadline:40] | key | value
+ *   wide:    kind:8 | access:24 | key length:32 | value length:64 | [deadline:64] | key | value
+ *
+ * so a small entry with a deadline costs 12 bytes beyond its key and value. The deadline is there only when
+ * the entry has one; it is in milliseconds of clock.h (narrow: since 2020, good until 2054; wide: any).
+ * Fields are not aligned: they are read and written through memcpy, which compiles to single moves.
+ *
+ * The value comes in one of three forms:
+ *   INLINE   the bytes themselves;
+ *   SPLIT    a pointer to a head block of exactly one of jemalloc's size classes, then the remaining bytes:
+ *            a value of 4,096 bytes with its header would otherwise take a class of 5,120;
+ *   OBJECT   a pointer to a structure of `types/` (a string that grows, a list, a hash, …), which the store
+ *            frees through the entry_ops it was given.
+ *
+ * Threads: an entry belongs to its shard; whoever touches it holds the shard's lock or the gate alone.
+ */
+#ifndef ORDINAL_STORE_ENTRY_H
+#define ORDINAL_STORE_ENTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "slice.h"
+
+/* Types, in the numbering of the RDB's plain encodings. */
+enum entry_type { TYPE_STRING, TYPE_LIST, TYPE_SET, TYPE_ZSET, TYPE_HASH, TYPE_STREAM, TYPE_COUNT };
+
+enum entry_form { FORM_INLINE, FORM_SPLIT, FORM_OBJECT };
+
+enum {
+    ENTRY_TYPE = 0x07,
+    ENTRY_DEADLINE = 0x08,
+    ENTRY_WIDE = 0x10,
+    ENTRY_FORM = 0x60,
+    ENTRY_FORM_SHIFT = 5,
+    ENTRY_NARROW_HEADER = 7,
+    ENTRY_WIDE_HEADER = 16,
+    ENTRY_MAX_ACCESS = 0xFFFFFF,
+};
+
+#define ENTRY_NO_DEADLINE INT64_MAX
+/* 2020-01-01, where the 40 bits of a narrow deadline begin. */
+#define ENTRY_DEADLINE_BASE 1577836800000LL
+
+struct entry {
+    uint8_t kind;
+    uint8_t bytes[];
+};
+
+/* What the store must know of objects. Set once for a process, before the first entry. */
+struct entry_ops {
+    void (*free)(enum entry_type type, void *object);
+    size_t (*memory)(enum entry_type type, const void *object); /* bytes that it holds, as size classes */
+};
+void entry_set_ops(const struct entry_ops *ops);
+
+static inline enum entry_type entry_type(const struct entry *e)
+{
+    return (enum entry_type)(e->kind & ENTRY_TYPE);
+}
+
+static inline enum entry_form entry_form(const struct entry *e)
+{
+    return (enum entry_form)((e->kind & ENTRY_FORM) >> ENTRY_FORM_SHIFT);
+}
+
+static inline bool entry_has_deadline(const struct entry *e)
+{
+    return (e->kind & ENTRY_DEADLINE) != 0;
+}
+
+/* The access clock: 24 bits whose meaning belongs to access.h. */
+static inline uint32_t entry_access(const struct entry *e)
+{
+    uint32_t word;
+    memcpy(&word, e, sizeof word);
+    return word >> 8;
+}
+
+static inline void entry_set_access(struct entry *e, uint32_t access)
+{
+    uint32_t word = (uint32_t)e->kind | access << 8;
+    memcpy(e, &word, sizeof word);
+}
+
+static inline size_t entry_key_len(const struct entry *e)
+{
+    if ((e->kind & ENTRY_WIDE) == 0) {
+        return e->bytes[3];
+    }
+    uint32_t len;
+    memcpy(&len, e->bytes + 3, sizeof len);
+    return len;
+}
+
+/* Length of the whole value in bytes (for OBJECT: of the pointer). */
+static inline size_t entry_value_len(const struct entry *e)
+{
+    if ((e->kind & ENTRY_WIDE) == 0) {
+        uint16_t len;
+        memcpy(&len, e->bytes + 4, sizeof len);
+        return len;
+    }
+    uint64_t len;
+    memcpy(&len, e->bytes + 7, sizeof len);
+    return len;
+}
+
+static inline size_t entry_header_len(const struct entry *e)
+{
+    static const uint8_t lens[4] = {ENTRY_NARROW_HEADER, ENTRY_NARROW_HEADER + 5, ENTRY_WIDE_HEADER,
+                                    ENTRY_WIDE_HEADER + 8};
+    return lens[(e->kind & (ENTRY_DEADLINE | ENTRY_WIDE)) >> 3];
+}
+
+/* Deadline in milliseconds of clock.h, or ENTRY_NO_DEADLINE. */
+static inline int64_t entry_deadline(const struct entry *e)
+{
+    if ((e->kind & ENTRY_DEADLINE) == 0) {
+        return ENTRY_NO_DEADLINE;
+    }
+    if ((e->kind & ENTRY_WIDE) == 0) {
+        uint32_t low;
+        memcpy(&low, e->bytes + 6, sizeof low);
+        return ENTRY_DEADLINE_BASE + (int64_t)((uint64_t)e->bytes[10] << 32 | low);
+    }
+    int64_t deadline;
+    memcpy(&deadline, e->bytes + 15, sizeof deadline);
+    return deadline;
+}
+
+static inline struct slice entry_key(const struct entry *e)
+{
+    return (struct slice){(const char *)e + entry_header_len(e), entry_key_len(e)};
+}
+
+/* Where the value area begins: the bytes, or the pointer of SPLIT and OBJECT. */
+static inline char *entry_area(const struct entry *e)
+{
+    return (char *)e + entry_header_len(e) + entry_key_len(e);
+}
+
+static inline void *entry_object(const struct entry *e)
+{
+    void *object;
+    memcpy(&object, entry_area(e), sizeof object);
+    return object;
+}
+
+static inline void entry_set_object(struct entry *e, void *object)
+{
+    memcpy(entry_area(e), &object, sizeof object);
+}
+
+/* The bytes of an INLINE or SPLIT value: one or two runs (the second empty for INLINE). */
+struct entry_bytes {
+    struct slice head, tail;
+};
+struct entry_bytes entry_bytes_split(const struct entry *e);
+
+static inline struct entry_bytes entry_bytes(const struct entry *e)
+{
+    if (entry_form(e) == FORM_INLINE) {
+        return (struct entry_bytes){{entry_area(e), entry_value_len(e)}, {NULL, 0}};
+    }
+    return entry_bytes_split(e);
+}
+
+/*
+ * A new entry, not linked anywhere, owned by the caller until db_put takes it.
+ *
+ * key       at most 4 GB
+ * deadline  ENTRY_NO_DEADLINE or any time
+ * access    24 bits
+ * Returns NULL when there is no memory.
+ *
+ * entry_new_bytes copies the value (of up to 2^47 bytes); entry_new_object takes the object over.
+ */
+struct entry *entry_new_bytes(enum entry_type type, struct slice key, struct slice value, int64_t deadline,
+                              uint32_t access);
+struct entry *entry_new_object(enum entry_type type, struct slice key, void *object, int64_t deadline,
+                               uint32_t access);
+
+/* Writes a new value and deadline over an entry with the same key when both fit its allocation exactly (same
+ * layout, same size class) and it holds bytes now. Returns false, and changes nothing, when they do not. */
+bool entry_overwrite(struct entry *e, enum entry_type type, struct slice value, int64_t deadline,
+                     uint32_t access);
+
+/* Gives the entry another deadline. Returns the entry, which may have moved (the old pointer is then dead, and
+ * the caller links the new one), or NULL when there is no memory (nothing has changed then). */
+struct entry *entry_with_deadline(struct entry *e, int64_t deadline);
+
+/* A copy of the entry under another name; the value's object is taken over, bytes are copied. */
+struct entry *entry_renamed(const struct entry *e, struct slice key);
+
+/* Frees the entry and its value. */
+void entry_free(struct entry *e);
+
+/* Frees the entry alone; its object lives on with whoever has it. */
+void entry_free_shell(struct entry *e);
+
+/* Bytes that the entry takes, value included, as jemalloc's size classes. */
+size_t entry_memory(const struct entry *e);
+
+#endif

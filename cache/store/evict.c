@@ -1,0 +1,171 @@
+#include "store/evict.h"
+
+#include "memory.h"
+#include "store/reaper.h"
+
+enum { REAPER_WAIT_MS = 2, REAPER_WAITS = 50 };
+
+void evictor_init(struct evictor *evictor, struct keyspace *ks, uint64_t seed)
+{
+    *evictor = (struct evictor){.keyspace = ks, .random = seed | 1};
+}
+
+static uint64_t next_random(struct evictor *evictor)
+{
+    uint64_t x = evictor->random; /* xorshift64* */
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    evictor->random = x;
+    return x * 0x2545F4914F6CDD1DULL;
+}
+
+static int64_t score(const struct evict_policy *policy, const struct entry *e, int64_t now)
+{
+    switch (policy->by) {
+    case EVICT_LRU: return access_idle_seconds(e, now);
+    case EVICT_LFU: return 255 - (int64_t)access_frequency(&policy->access, e, now);
+    case EVICT_TTL: return -entry_deadline(e);
+    default: return 0;
+    }
+}
+
+/* Puts a candidate in its place in the pool; the worst falls out when it is full. */
+static void pool_add(struct evictor *evictor, struct evict_candidate candidate)
+{
+    int at = 0;
+    for (int i = 0; i < evictor->pooled; i++) {
+        if (evictor->pool[i].hash == candidate.hash) {
+            return;
+        }
+    }
+    while (at < evictor->pooled && evictor->pool[at].score < candidate.score) {
+        at++;
+    }
+    if (evictor->pooled < EVICT_POOL) {
+        memmove(evictor->pool + at + 1, evictor->pool + at,
+                (size_t)(evictor->pooled - at) * sizeof candidate);
+        evictor->pool[at] = candidate;
+        evictor->pooled++;
+    } else if (at > 0) {
+        memmove(evictor->pool, evictor->pool + 1, (size_t)(at - 1) * sizeof candidate);
+        evictor->pool[at - 1] = candidate;
+    }
+}
+
+static bool may_go(const struct evict_policy *policy, const struct line *line, unsigned slot)
+{
+    return line->tag[slot] != 0 && (!policy->volatile_only || line->due[slot] != 0);
+}
+
+/* Looks at up to policy->samples entries of one shard, from a random line on. Returns how many it found. */
+static int sample_shard(struct evictor *evictor, const struct evict_policy *policy, const struct db *db,
+                        const struct shard *s, int64_t now)
+{
+    int found = 0;
+    if (s->lines == 0 || (policy->volatile_only && s->timed == 0)) {
+        return 0;
+    }
+    uint32_t start = (uint32_t)(next_random(evictor) % s->lines);
+    for (uint32_t i = 0; i < s->lines && found < policy->samples; i++) {
+        const struct line *line = shard_line(s, (start + i) % s->lines);
+        for (unsigned k = 0; k < LINE_SLOTS && found < policy->samples; k++) {
+            if (may_go(policy, line, k)) {
+                const struct entry *e = slot_entry((struct slot){(struct line *)line, k});
+                uint64_t hash = keyspace_hash(evictor->keyspace, entry_key(e));
+                pool_add(evictor, (struct evict_candidate){db->id, hash, score(policy, e, now)});
+                found++;
+            }
+        }
+    }
+    return found;
+}
+
+/* Samples every database that has entries, from a random shard on until something was found. */
+static int fill_pool(struct evictor *evictor, const struct evict_policy *policy, int64_t now)
+{
+    int found = 0;
+    for (int i = 0; i < evictor->keyspace->count; i++) {
+        struct db *db = &evictor->keyspace->dbs[i];
+        struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
+        uint32_t start = (uint32_t)(next_random(evictor) >> (64 - SHARD_BITS));
+        int here = 0;
+        for (uint32_t k = 0; shards != NULL && k < SHARDS && here == 0; k++) {
+            struct shard *s = &shards[(start + k) % SHARDS];
+            if (db->locking) {
+                shard_lock(s);
+            }
+            here = sample_shard(evictor, policy, db, s, now);
+            if (db->locking) {
+                shard_unlock(s);
+            }
+        }
+        found += here;
+    }
+    return found;
+}
+
+static bool evict_candidate(struct evictor *evictor, const struct evict_candidate *candidate,
+                            struct store_stats *stats)
+{
+    struct db *db = &evictor->keyspace->dbs[candidate->db];
+    struct shard *s = db_shard(db, candidate->hash);
+    if (s == NULL) {
+        return false;
+    }
+    if (db->locking) {
+        shard_lock(s);
+    }
+    struct slot slot = shard_find_hash(s, candidate->hash);
+    struct entry *e = slot.line != NULL ? shard_remove(s, slot, candidate->hash) : NULL;
+    if (db->locking) {
+        shard_unlock(s);
+    }
+    if (e == NULL) {
+        return false;
+    }
+    reaper_free_entry(e);
+    stats->evicted++;
+    return true;
+}
+
+bool evict_one(struct evictor *evictor, const struct evict_policy *policy, int64_t now,
+               struct store_stats *stats)
+{
+    if (policy->by == EVICT_NOTHING) {
+        return false;
+    }
+    if (policy->by == EVICT_RANDOM) {
+        evictor->pooled = 0;
+    }
+    /* A candidate that is gone meanwhile makes room in the pool for the next sample. */
+    while (fill_pool(evictor, policy, now) > 0) {
+        while (evictor->pooled > 0) {
+            int pick = policy->by == EVICT_RANDOM ? (int)(next_random(evictor) % (uint64_t)evictor->pooled)
+                                                  : evictor->pooled - 1;
+            struct evict_candidate candidate = evictor->pool[pick];
+            evictor->pooled--;
+            memmove(evictor->pool + pick, evictor->pool + pick + 1,
+                    (size_t)(evictor->pooled - pick) * sizeof candidate);
+            if (evict_candidate(evictor, &candidate, stats)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool evict_to(struct evictor *evictor, const struct evict_policy *policy, int64_t limit, int64_t now,
+              struct store_stats *stats)
+{
+    int waits = 0;
+    while (mem_used() > limit) {
+        if (reaper_pending() > 0 && waits < REAPER_WAITS) {
+            reaper_wait(REAPER_WAIT_MS);
+            waits++;
+        } else if (!evict_one(evictor, policy, now, stats)) {
+            return false;
+        }
+    }
+    return true;
+}

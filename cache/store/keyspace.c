@@ -1,0 +1,312 @@
+#include "store/keyspace.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "memory.h"
+#include "store/reaper.h"
+
+uint64_t keyspace_hash(const struct keyspace *ks, struct slice key)
+{
+    return XXH3_64bits_withSecret(key.ptr, key.len, ks->secret, sizeof ks->secret);
+}
+
+static uint64_t hash_for_shards(const void *context, struct slice key)
+{
+    return keyspace_hash(context, key);
+}
+
+void keyspace_init(struct keyspace *ks, int count, int loops)
+{
+    static struct shard_hasher hasher;
+    if (getrandom(ks->secret, sizeof ks->secret, 0) != (ssize_t)sizeof ks->secret) {
+        perror("ordinal: getrandom");
+        exit(1);
+    }
+    ks->count = count;
+    ks->dbs = mem_must((size_t)count * sizeof *ks->dbs);
+    for (int i = 0; i < count; i++) {
+        ks->dbs[i] = (struct db){.id = i, .locking = loops > 1, .keyspace = ks};
+    }
+    hasher = (struct shard_hasher){hash_for_shards, ks};
+    shard_set_hasher(&hasher);
+}
+
+static bool make_shards(struct db *db)
+{
+    struct shard *made = mem_alloc_lines(SHARDS * sizeof *made);
+    if (made == NULL) {
+        return false;
+    }
+    for (int i = 0; i < SHARDS; i++) {
+        shard_init(&made[i]);
+    }
+    struct shard *none = NULL;
+    if (!atomic_compare_exchange_strong(&db->shards, &none, made)) {
+        mem_free(made, SHARDS * sizeof *made); /* another loop was first */
+    }
+    return true;
+}
+
+bool db_lock(struct db *db, uint64_t hash)
+{
+    if (__builtin_expect(atomic_load_explicit(&db->shards, memory_order_acquire) == NULL, 0) &&
+        !make_shards(db)) {
+        return false;
+    }
+    if (db->locking) {
+        shard_lock(db_shard(db, hash));
+    }
+    return true;
+}
+
+void db_unlock(struct db *db, uint64_t hash)
+{
+    if (db->locking) {
+        shard_unlock(db_shard(db, hash));
+    }
+}
+
+static bool dead(const struct entry *e, int64_t now)
+{
+    return entry_has_deadline(e) && entry_deadline(e) <= now;
+}
+
+struct entry *db_find(struct db *db, uint64_t hash, struct slice key, int64_t now, struct store_stats *stats)
+{
+    struct shard *s = db_shard(db, hash);
+    struct slot slot = s != NULL ? shard_find(s, hash, key) : (struct slot){NULL, 0};
+    if (slot.line == NULL) {
+        return NULL;
+    }
+    struct entry *e = slot_entry(slot);
+    if (__builtin_expect(dead(e, now), 0)) {
+        entry_free(shard_remove(s, slot, hash));
+        stats->expired++;
+        return NULL;
+    }
+    return e;
+}
+
+static bool insert(struct db *db, uint64_t hash, struct entry *e, int64_t now)
+{
+    if (db_shard(db, hash) == NULL && !make_shards(db)) {
+        entry_free(e);
+        return false;
+    }
+    if (!shard_insert(db_shard(db, hash), hash, e, now)) {
+        entry_free(e);
+        return false;
+    }
+    return true;
+}
+
+bool db_put(struct db *db, uint64_t hash, struct entry *e, int64_t now)
+{
+    struct shard *s = db_shard(db, hash);
+    struct slot slot = s != NULL ? shard_find(s, hash, entry_key(e)) : (struct slot){NULL, 0};
+    if (slot.line == NULL) {
+        return insert(db, hash, e, now);
+    }
+    struct entry *old = slot_entry(slot);
+    shard_replace(s, slot, e, entry_has_deadline(old), now);
+    entry_free(old);
+    return true;
+}
+
+bool db_set(struct db *db, uint64_t hash, enum entry_type type, struct slice key, struct slice value,
+            int64_t deadline, uint32_t access, int64_t now)
+{
+    struct shard *s = db_shard(db, hash);
+    struct slot slot = s != NULL ? shard_find(s, hash, key) : (struct slot){NULL, 0};
+    if (slot.line != NULL && entry_overwrite(slot_entry(slot), type, value, deadline, access)) {
+        shard_replace(s, slot, slot_entry(slot), deadline != ENTRY_NO_DEADLINE, now);
+        return true;
+    }
+    struct entry *e = entry_new_bytes(type, key, value, deadline, access);
+    if (e == NULL) {
+        return false;
+    }
+    if (slot.line == NULL) {
+        return insert(db, hash, e, now);
+    }
+    struct entry *old = slot_entry(slot);
+    shard_replace(s, slot, e, entry_has_deadline(old), now);
+    entry_free(old);
+    return true;
+}
+
+bool db_expire(struct db *db, uint64_t hash, struct entry *e, int64_t deadline, int64_t now)
+{
+    struct shard *s = db_shard(db, hash);
+    struct slot slot = shard_find(s, hash, entry_key(e));
+    bool was_timed = entry_has_deadline(e);
+    struct entry *moved = entry_with_deadline(e, deadline);
+    if (moved == NULL) {
+        return false;
+    }
+    shard_replace(s, slot, moved, was_timed, now);
+    return true;
+}
+
+struct entry *db_take(struct db *db, uint64_t hash, struct slice key)
+{
+    struct shard *s = db_shard(db, hash);
+    struct slot slot = s != NULL ? shard_find(s, hash, key) : (struct slot){NULL, 0};
+    return slot.line != NULL ? shard_remove(s, slot, hash) : NULL;
+}
+
+bool db_remove(struct db *db, uint64_t hash, struct slice key, int64_t now, struct store_stats *stats)
+{
+    struct entry *e = db_take(db, hash, key);
+    if (e == NULL) {
+        return false;
+    }
+    bool lived = !dead(e, now);
+    if (!lived) {
+        stats->expired++;
+    }
+    reaper_free_entry(e);
+    return lived;
+}
+
+/* Adds up one field of every shard. */
+#define SUM_SHARDS(db, expression)                                                    \
+    uint64_t sum = 0;                                                                 \
+    struct shard *shards = atomic_load_explicit(&(db)->shards, memory_order_acquire); \
+    for (int i = 0; shards != NULL && i < SHARDS; i++) {                              \
+        const struct shard *s = &shards[i];                                           \
+        sum += (expression);                                                          \
+    }                                                                                 \
+    return sum
+
+uint64_t db_size(const struct db *db)
+{
+    SUM_SHARDS(db, s->used);
+}
+
+uint64_t db_timed(const struct db *db)
+{
+    SUM_SHARDS(db, s->timed);
+}
+
+size_t db_memory(const struct db *db)
+{
+    SUM_SHARDS(db, shard_memory(s));
+}
+
+void db_each(const struct db *db, shard_visit_fn *visit, void *context)
+{
+    struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
+    for (int i = 0; shards != NULL && i < SHARDS; i++) {
+        shard_scan(&shards[i], 0, UINT32_MAX, visit, context);
+    }
+}
+
+struct counting_visit {
+    shard_visit_fn *visit;
+    void *context;
+    uint32_t seen;
+};
+
+static void count_visit(void *context, struct entry *e, uint64_t hash)
+{
+    struct counting_visit *counting = context;
+    counting->seen++;
+    counting->visit(counting->context, e, hash);
+}
+
+/* A cursor is the shard above 32 bits of position in it. Databases of 2^44 entries aside, that is a number of 13
+ * digits at most, which every client holds exactly. */
+uint64_t db_scan(struct db *db, uint64_t cursor, uint32_t want, shard_visit_fn *visit, void *context)
+{
+    struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
+    struct counting_visit counting = {visit, context, 0};
+    uint32_t position = (uint32_t)cursor;
+    for (uint64_t i = cursor >> 32; shards != NULL && i < SHARDS; i++) {
+        if (db->locking) {
+            shard_lock(&shards[i]);
+        }
+        int64_t next = shard_scan(&shards[i], position, want - counting.seen, count_visit, &counting);
+        if (db->locking) {
+            shard_unlock(&shards[i]);
+        }
+        if (next >= 0) {
+            return i << 32 | (uint64_t)next;
+        }
+        position = 0;
+        if (counting.seen >= want) {
+            return i + 1 < SHARDS ? (i + 1) << 32 : 0;
+        }
+    }
+    return 0;
+}
+
+/* Any living entry of a shard, from a random slot on. */
+static struct entry *shard_random(const struct shard *s, uint64_t random, int64_t now)
+{
+    uint32_t slots = s->lines * LINE_SLOTS;
+    uint32_t start = slots > 0 ? (uint32_t)(random % slots) : 0;
+    for (uint32_t i = 0; i < slots; i++) {
+        uint32_t at = (start + i) % slots;
+        struct slot slot = {shard_line(s, at / LINE_SLOTS), at % LINE_SLOTS};
+        if (slot.line->tag[slot.index] != 0 && !dead(slot_entry(slot), now)) {
+            return slot_entry(slot);
+        }
+    }
+    return NULL;
+}
+
+struct entry *db_random(struct db *db, uint64_t random, int64_t now)
+{
+    struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
+    uint32_t start = (uint32_t)(random >> (64 - SHARD_BITS));
+    for (uint32_t i = 0; shards != NULL && i < SHARDS; i++) {
+        struct entry *e = shard_random(&shards[(start + i) % SHARDS], random, now);
+        if (e != NULL) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+uint64_t db_flush(struct db *db)
+{
+    uint64_t entries = db_size(db);
+    struct shard *shards = atomic_exchange(&db->shards, NULL);
+    if (shards != NULL) {
+        reaper_free_shards(shards, SHARDS);
+    }
+    return entries;
+}
+
+void db_swap(struct db *a, struct db *b)
+{
+    struct shard *shards = atomic_load(&a->shards);
+    atomic_store(&a->shards, atomic_load(&b->shards));
+    atomic_store(&b->shards, shards);
+}
+
+uint32_t db_sweep(struct db *db, uint32_t index, int64_t now)
+{
+    struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
+    if (shards == NULL) {
+        return 0;
+    }
+    struct shard *s = &shards[index];
+    if (__atomic_load_n(&s->lines, __ATOMIC_RELAXED) == 0) {
+        return 0;
+    }
+    if (db->locking) {
+        shard_lock(s);
+    }
+    uint32_t freed = shard_sweep(s, now);
+    if (db->locking) {
+        shard_unlock(s);
+    }
+    return freed;
+}

@@ -1,0 +1,112 @@
+/*
+ * The keyspace: the databases, each an array of shards, and the secret that hashes their keys. This is what
+ * commands see of the store: find, put, remove by key, with deadlines looked at.
+ *
+ * The shards of a database are made when it gets its first entry. The hash of a key is XXH3 under a random
+ * secret of 192 bytes that no client can know, so nobody can choose keys that collide.
+ *
+ * Threads: a call that names one key needs that key's shard locked (db_lock) inside gate_enter, or the gate
+ * alone; calls over whole databases need the gate alone, except where they say otherwise.
+ */
+#ifndef ORDINAL_STORE_KEYSPACE_H
+#define ORDINAL_STORE_KEYSPACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/shard.h"
+
+enum { SHARD_BITS = 12, SHARDS = 1 << SHARD_BITS, KEYSPACE_SECRET = 192 };
+
+struct db {
+    int id;
+    bool locking;                   /* whether several loops use it: shards have to be locked */
+    _Atomic(struct shard *) shards; /* SHARDS of them, or NULL while the database is empty */
+    struct keyspace *keyspace;
+};
+
+struct keyspace {
+    uint8_t secret[KEYSPACE_SECRET];
+    int count; /* databases */
+    struct db *dbs;
+};
+
+/* Makes `count` empty databases with a fresh secret. Ends the process when there is no memory. One keyspace a
+ * process: its hash is the one that shards use. `loops`: how many threads will run commands. */
+void keyspace_init(struct keyspace *ks, int count, int loops);
+
+/* The hash of a key. Any thread. */
+uint64_t keyspace_hash(const struct keyspace *ks, struct slice key);
+
+/* The shard of a key's hash, or NULL while the database is empty. */
+static inline struct shard *db_shard(const struct db *db, uint64_t hash)
+{
+    struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
+    return shards == NULL ? NULL : &shards[hash >> (64 - SHARD_BITS)];
+}
+
+/* Locks the shard of a key for what follows, making the database's shards where there are none yet. With one
+ * loop it only does the latter. False when there is no memory. */
+bool db_lock(struct db *db, uint64_t hash);
+void db_unlock(struct db *db, uint64_t hash);
+
+/* What happened to entries behind the callers' backs, for statistics. Added to by the calls below. */
+struct store_stats {
+    uint64_t expired;
+    uint64_t evicted;
+};
+
+/* The entry of a key, or NULL when there is none that lives at `now` (ms of clock.h). An entry past its deadline
+ * is removed and counted in *stats. The entry is good until the next call on its shard. */
+struct entry *db_find(struct db *db, uint64_t hash, struct slice key, int64_t now, struct store_stats *stats);
+
+/* Links an entry, in place of the one with its key if there is one, which is freed. Takes the entry over; false, with
+ * the entry freed, when there is no memory. */
+bool db_put(struct db *db, uint64_t hash, struct entry *e, int64_t now);
+
+/* Sets a value of bytes: over the old entry where it fits, else by a new one. False when there is no memory; the old
+ * value is then still there. */
+bool db_set(struct db *db, uint64_t hash, enum entry_type type, struct slice key, struct slice value,
+            int64_t deadline, uint32_t access, int64_t now);
+
+/* Gives the entry, which must be linked, another deadline; ENTRY_NO_DEADLINE takes it away. The entry may move.
+ * False when there is no memory. */
+bool db_expire(struct db *db, uint64_t hash, struct entry *e, int64_t deadline, int64_t now);
+
+/* Removes and frees; false when the key is not there (or past its deadline: it is then removed all the same, and
+ * counted). */
+bool db_remove(struct db *db, uint64_t hash, struct slice key, int64_t now, struct store_stats *stats);
+
+/* Unlinks the entry of a key and hands it over, whatever its deadline; NULL when there is none. */
+struct entry *db_take(struct db *db, uint64_t hash, struct slice key);
+
+/* Entries, and entries with a deadline, dead ones that were not swept yet included. */
+uint64_t db_size(const struct db *db);
+uint64_t db_timed(const struct db *db);
+
+/* Bytes of the tables alone. */
+size_t db_memory(const struct db *db);
+
+/* Calls visit for every entry; visit must not change the database. */
+void db_each(const struct db *db, shard_visit_fn *visit, void *context);
+
+/* One step of SCAN: visits at least `want` entries (fewer only at the end) from `cursor` on, and returns the
+ * cursor to go on from, 0 at the end. Every entry that is there from the first step to the last is visited. Takes
+ * the locks of the shards that it reads itself; callable inside gate_enter. */
+uint64_t db_scan(struct db *db, uint64_t cursor, uint32_t want, shard_visit_fn *visit, void *context);
+
+/* Any entry that lives at `now`, at random, or NULL. `random`: 64 random bits. */
+struct entry *db_random(struct db *db, uint64_t random, int64_t now);
+
+/* Empties the database. The entries are freed by the reaper's thread, so this returns at once whatever the size.
+ * Returns how many entries there were. */
+uint64_t db_flush(struct db *db);
+
+/* Exchanges the contents of two databases. */
+void db_swap(struct db *a, struct db *b);
+
+/* Sweeps shard `index` of a database: frees what is past its deadline. Takes the lock itself; callable inside
+ * gate_enter. Returns how many were freed. */
+uint32_t db_sweep(struct db *db, uint32_t index, int64_t now);
+
+#endif

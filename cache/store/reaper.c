@@ -1,0 +1,148 @@
+#include "store/reaper.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "memory.h"
+
+/* Values up to this size are freed at once: less than a hand-over costs. */
+enum { LARGE_VALUE = 64 * 1024 };
+
+struct job {
+    struct job *next;
+    struct shard *shards;
+    size_t count;
+    struct entry *entry;
+};
+
+static struct {
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards first, last, stopping */
+    pthread_cond_t work, done;
+    struct job *first, **last;
+    bool running, stopping;
+    _Atomic uint64_t pending, freed;
+} reaper = {.lock = PTHREAD_MUTEX_INITIALIZER, .last = &reaper.first};
+
+static void run(const struct job *job)
+{
+    if (job->entry != NULL) {
+        entry_free(job->entry);
+        return;
+    }
+    for (size_t i = 0; i < job->count; i++) {
+        shard_clear(&job->shards[i]);
+    }
+    mem_free(job->shards, job->count * sizeof *job->shards);
+}
+
+static void *reap(void *unused)
+{
+    (void)unused;
+    mem_thread_init();
+    pthread_mutex_lock(&reaper.lock);
+    while (!reaper.stopping || reaper.first != NULL) {
+        struct job *job = reaper.first;
+        if (job == NULL) {
+            pthread_cond_wait(&reaper.work, &reaper.lock);
+            continue;
+        }
+        reaper.first = job->next;
+        if (reaper.first == NULL) {
+            reaper.last = &reaper.first;
+        }
+        pthread_mutex_unlock(&reaper.lock);
+        run(job);
+        mem_free(job, sizeof *job);
+        atomic_fetch_sub(&reaper.pending, 1);
+        atomic_fetch_add(&reaper.freed, 1);
+        pthread_mutex_lock(&reaper.lock);
+        pthread_cond_broadcast(&reaper.done);
+    }
+    pthread_mutex_unlock(&reaper.lock);
+    return NULL;
+}
+
+void reaper_start(void)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&reaper.work, NULL);
+    pthread_cond_init(&reaper.done, &attributes);
+    reaper.stopping = false;
+    if (pthread_create(&reaper.thread, NULL, reap, NULL) != 0) {
+        perror("ordinal: cannot start the reaper's thread");
+        exit(1);
+    }
+    pthread_setname_np(reaper.thread, "reaper");
+    reaper.running = true;
+}
+
+void reaper_stop(void)
+{
+    pthread_mutex_lock(&reaper.lock);
+    reaper.stopping = true;
+    reaper.running = false;
+    pthread_cond_signal(&reaper.work);
+    pthread_mutex_unlock(&reaper.lock);
+    pthread_join(reaper.thread, NULL);
+}
+
+/* Hands a job to the thread. Where there is no thread (unit tests) or no memory for the job, it is done here. */
+static void submit(struct job job)
+{
+    struct job *queued = reaper.running ? mem_alloc(sizeof *queued) : NULL;
+    if (queued == NULL) {
+        run(&job);
+        return;
+    }
+    *queued = job;
+    atomic_fetch_add(&reaper.pending, 1);
+    pthread_mutex_lock(&reaper.lock);
+    *reaper.last = queued;
+    reaper.last = &queued->next;
+    pthread_cond_signal(&reaper.work);
+    pthread_mutex_unlock(&reaper.lock);
+}
+
+void reaper_free_shards(struct shard *shards, size_t count)
+{
+    submit((struct job){.shards = shards, .count = count});
+}
+
+void reaper_free_entry(struct entry *e)
+{
+    if (entry_form(e) == FORM_INLINE || entry_memory(e) < LARGE_VALUE) {
+        entry_free(e);
+        return;
+    }
+    submit((struct job){.entry = e});
+}
+
+uint64_t reaper_pending(void)
+{
+    return atomic_load(&reaper.pending);
+}
+
+uint64_t reaper_freed(void)
+{
+    return atomic_load(&reaper.freed);
+}
+
+void reaper_wait(unsigned ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)ms * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&reaper.lock);
+    if (reaper.first != NULL || atomic_load(&reaper.pending) > 0) {
+        pthread_cond_timedwait(&reaper.done, &reaper.lock, &until);
+    }
+    pthread_mutex_unlock(&reaper.lock);
+}

@@ -1,0 +1,157 @@
+/*
+ * A shard: one of the keyspace's many small hash tables. A table is an array of lines of one cache line each:
+ *
+ *   tag[7]:8 | displaced:8 | due[7]:16 | pointer[7]:48        = 64 bytes, seven slots
+ *
+ * A key's home line comes from its hash; a full line passes the entry on to the next one and counts it in
+ * `displaced`, so a lookup that finds 0 there stops. A lookup compares the seven tags (8 bits of the hash) in one
+ * word operation and touches the one entry whose tag fits: two cache misses in all.
+ *
+ * `due` says when to look at the entry again, in units of 256 ms modulo 2^16 and never before its deadline:
+ * either the deadline itself, rounded up, or, for deadlines more than two hours away, a time at which the code
+ * is renewed. 0 stands for never. So a sweep reads lines in order, 16 bytes of each, and opens only what is due.
+ *
+ * A shard is small (a million keys make 4,096 shards of 250): growing it, sweeping it or writing it out takes
+ * microseconds and needs no incremental machinery. It grows in the steps of jemalloc's size classes, a quarter at
+ * a time, which keeps lines 70 to 85 % full: 12 bytes for an entry.
+ *
+ * Threads: everything here needs the shard's lock, or the gate alone. shard_prefetch needs neither.
+ */
+#ifndef ORDINAL_STORE_SHARD_H
+#define ORDINAL_STORE_SHARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/entry.h"
+
+enum {
+    LINE_SLOTS = 7,
+    DUE_SHIFT = 8,      /* a unit of `due` is 256 ms */
+    DUE_HORIZON = 30000 /* units: how far ahead a code may lie (2.1 hours) */
+};
+
+struct line {
+    uint8_t tag[LINE_SLOTS]; /* 0: empty */
+    uint8_t displaced;       /* entries at home here or before that were passed on; 255 sticks */
+    uint16_t due[LINE_SLOTS];
+    uint16_t high[LINE_SLOTS];
+    uint32_t low[LINE_SLOTS];
+};
+_Static_assert(sizeof(struct line) == 64, "a line is a cache line");
+
+struct shard {
+    _Alignas(64) _Atomic uint8_t lock;
+    uint32_t lines;   /* how many */
+    uint32_t used;    /* entries */
+    uint32_t timed;   /* entries with a deadline */
+    int64_t next_due; /* no entry has to be looked at before this unit; INT64_MAX: none ever */
+    _Atomic(struct line *) line;
+};
+
+/* Where an entry hangs. Good until the shard changes. `line` is NULL for "nowhere". */
+struct slot {
+    struct line *line;
+    unsigned index;
+};
+
+void shard_init(struct shard *s);
+
+/* Frees the lines and, with them, every entry. */
+void shard_clear(struct shard *s);
+
+static inline void shard_lock(struct shard *s)
+{
+    while (atomic_exchange_explicit(&s->lock, 1, memory_order_acquire) != 0) {
+        while (atomic_load_explicit(&s->lock, memory_order_relaxed) != 0) {
+#if defined(__x86_64__)
+            __builtin_ia32_pause();
+#endif
+        }
+    }
+}
+
+static inline void shard_unlock(struct shard *s)
+{
+    atomic_store_explicit(&s->lock, 0, memory_order_release);
+}
+
+static inline struct entry *slot_entry(struct slot slot)
+{
+    uintptr_t p = (uintptr_t)slot.line->high[slot.index] << 32 | slot.line->low[slot.index];
+    return (struct entry *)p;
+}
+
+/* Lines of a shard's table; only for readers that hold the lock. */
+static inline struct line *shard_line(const struct shard *s, uint32_t index)
+{
+    return atomic_load_explicit(&s->line, memory_order_relaxed) + index;
+}
+
+/* The bits of a hash: the lowest eight are the tag, the middle choose the line, the highest the shard. */
+static inline uint8_t hash_tag(uint64_t hash)
+{
+    uint8_t tag = (uint8_t)hash;
+    return tag != 0 ? tag : 1;
+}
+
+static inline uint32_t hash_position(uint64_t hash)
+{
+    return (uint32_t)(hash >> 16);
+}
+
+static inline uint32_t shard_home(const struct shard *s, uint64_t hash)
+{
+    return (uint32_t)((uint64_t)hash_position(hash) * s->lines >> 32);
+}
+
+/* Asks for the home line of a key to be brought into the cache. Reads `lines` and `line` without the lock: what
+ * it gets may be stale, and is never followed. */
+void shard_prefetch(const struct shard *s, uint64_t hash);
+
+/* Asks for the entry whose tag fits, once its line is in the cache. Needs the lock, as it reads the line. */
+void shard_prefetch_entry(const struct shard *s, uint64_t hash);
+
+/* The slot of a key, or {NULL}. Deadlines are not looked at. */
+struct slot shard_find(const struct shard *s, uint64_t hash, struct slice key);
+
+/* The slot of an entry with this very hash, or {NULL}: for who kept a hash and no key. */
+struct slot shard_find_hash(const struct shard *s, uint64_t hash);
+
+/* Links an entry whose key is not there yet (`now`: ms of clock.h). False when there is no memory for a larger
+ * table. */
+bool shard_insert(struct shard *s, uint64_t hash, struct entry *e, int64_t now);
+
+/* Puts another entry (same key) in place of the one in the slot, which the caller still owns. */
+void shard_replace(struct shard *s, struct slot slot, struct entry *e, bool was_timed, int64_t now);
+
+/* Takes the entry out and hands it to the caller; `hash` is its key's. */
+struct entry *shard_remove(struct shard *s, struct slot slot, uint64_t hash);
+
+/* Hash of a key, for what must find an entry's home again. */
+typedef uint64_t shard_hash_fn(const void *context, struct slice key);
+
+struct shard_hasher {
+    shard_hash_fn *hash;
+    const void *context;
+};
+/* Set once for a process, before the first entry. */
+void shard_set_hasher(const struct shard_hasher *hasher);
+
+/* Frees every entry that is past its deadline at `now` (ms of clock.h), and gives back table memory that is no
+ * longer needed. Returns how many it freed. Costs a few nanoseconds when nothing is due. */
+uint32_t shard_sweep(struct shard *s, int64_t now);
+
+/*
+ * Visits entries in the order of their hash positions from `from` on, until at least `want` were visited and a
+ * line is done. Every entry that stays in the shard is visited exactly at its position, however often the shard grows
+ * or shrinks between calls. Returns the position to go on from, or -1 at the end. `visit` must not change the shard.
+ */
+typedef void shard_visit_fn(void *context, struct entry *e, uint64_t hash);
+int64_t shard_scan(const struct shard *s, uint32_t from, uint32_t want, shard_visit_fn *visit, void *context);
+
+/* Bytes of the table itself. */
+size_t shard_memory(const struct shard *s);
+
+#endif
