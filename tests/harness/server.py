@@ -21,6 +21,8 @@ REPORTS = re.compile(
 )
 START_SECONDS = 60
 STOP_SECONDS = 60
+# Names that are the tests' own, and would be settings to the server.
+OWN_ENVIRONMENT = ("ORDINAL", "ORDINAL_WRAPPER", "ORDINAL_TEST_LONG")
 
 
 def binary():
@@ -44,6 +46,12 @@ def free_port(host="127.0.0.1"):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, 0))
         return sock.getsockname()[1]
+
+
+def server_environment(extra=None):
+    """The environment that a server is started with."""
+    inherited = {name: value for name, value in os.environ.items() if name not in OWN_ENVIRONMENT}
+    return {**inherited, **(extra or {})}
 
 
 def process_wait(process, seconds):
@@ -93,7 +101,7 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.directory,
-                env={**os.environ, **environment},
+                env=server_environment(environment),
             )
 
     @property
