@@ -1,0 +1,364 @@
+/* CONFIG REWRITE and SIGHUP: what goes back to the file, and what comes from it while the server runs. */
+#include "config.h"
+#include "logger.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+struct fixture {
+    struct config cfg;
+    char err[CONFIG_ERR_SIZE];
+    char folder[64];
+    char path[128];
+    char log[128];
+    char start[4096];
+};
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    strcpy(fixture->folder, "/tmp/ordinal-config-XXXXXX");
+    assert_non_null(mkdtemp(fixture->folder));
+    snprintf(fixture->path, sizeof fixture->path, "%s/redis.conf", fixture->folder);
+    snprintf(fixture->log, sizeof fixture->log, "%s/log", fixture->folder);
+    assert_non_null(getcwd(fixture->start, sizeof fixture->start));
+    assert_true(logger_configure(&(struct logger_options){.level = LOGGER_DEBUG, .file = fixture->log}));
+    config_init_defaults(&fixture->cfg);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    char command[128];
+    assert_int_equal(chdir(fixture->start), 0);
+    assert_true(logger_configure(&(struct logger_options){.level = LOGGER_NOTICE}));
+    snprintf(command, sizeof command, "rm -r %s", fixture->folder);
+    assert_int_equal(system(command), 0);
+    config_free(&fixture->cfg);
+    free(fixture);
+    return 0;
+}
+
+static void write_file(const char *path, const char *content)
+{
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fputs(content, out);
+    assert_int_equal(fclose(out), 0);
+}
+
+static void read_file(const char *path, char *content, size_t size)
+{
+    FILE *in = fopen(path, "r");
+    assert_non_null(in);
+    content[fread(content, 1, size - 1, in)] = '\0';
+    fclose(in);
+}
+
+static void assert_file(struct fixture *fixture, const char *expected)
+{
+    char content[4096];
+    read_file(fixture->path, content, sizeof content);
+    assert_string_equal(content, expected);
+}
+
+static void assert_logged(struct fixture *fixture, const char *expected)
+{
+    char content[8192];
+    read_file(fixture->log, content, sizeof content);
+    if (strstr(content, expected) == NULL) {
+        fail_msg("not in the log: %s\nthe log: %s", expected, content);
+    }
+}
+
+static char *no_environment[] = {NULL};
+
+static void start(struct fixture *fixture, const char *content, char **environment, char *option, char *value)
+{
+    static char *argv[5]; /* must live as long as the config */
+    argv[0] = "ordinal";
+    argv[1] = fixture->path;
+    argv[2] = option;
+    argv[3] = value;
+    write_file(fixture->path, content);
+    if (!config_load(&fixture->cfg, option == NULL ? 2 : 4, argv, environment, fixture->err,
+                     sizeof fixture->err)) {
+        fail_msg("%s", fixture->err);
+    }
+}
+
+static void set(struct fixture *fixture, const char *name, const char *value)
+{
+    struct slice pair[2] = {{name, strlen(name)}, {value, strlen(value)}};
+    if (!config_set(&fixture->cfg, pair, 1, false, fixture->err, sizeof fixture->err)) {
+        fail_msg("%s", fixture->err);
+    }
+}
+
+static void rewrite(struct fixture *fixture)
+{
+    if (!config_rewrite(&fixture->cfg, fixture->err, sizeof fixture->err)) {
+        fail_msg("%s", fixture->err);
+    }
+}
+
+static void reload(struct fixture *fixture, const char *content, char **environment)
+{
+    write_file(fixture->path, content);
+    if (!config_reload(&fixture->cfg, environment, fixture->err, sizeof fixture->err)) {
+        fail_msg("%s", fixture->err);
+    }
+}
+
+/* ---- CONFIG REWRITE ------------------------------------------------------------------------------------------ */
+
+static void a_rewrite_keeps_comments_order_and_what_did_not_change(void **state)
+{
+    static const char content[] =
+        "# head\nmaxmemory 1024mb\n\n  timeout   7 \n# tail\nrename-command get \"\"\n";
+    start(*state, content, no_environment, NULL, NULL);
+    rewrite(*state);
+    assert_file(*state, content);
+}
+
+static void changed_settings_take_the_place_of_their_lines(void **state)
+{
+    start(*state, "save 900 1\n# c\nsave 300 2\nslave-priority 1\nmaxmemory 1mb\nport 0", no_environment,
+          NULL, NULL);
+    set(*state, "save", "60 7 30 8");
+    set(*state, "replica-priority", "5");
+    set(*state, "maxmemory", "3221225472");
+    rewrite(*state);
+    assert_file(*state, "save 60 7\nsave 30 8\n# c\nreplica-priority 5\nmaxmemory 3gb\nport 0\n");
+}
+
+static void new_settings_go_to_the_end_once(void **state)
+{
+    start(*state, "port 0\n", no_environment, "--timeout", "5");
+    set(*state, "requirepass", "a\"b c");
+    set(*state, "notify-keyspace-events", "KEA");
+    set(*state, "maxmemory-clients", "5%");
+    set(*state, "bind", "10.0.0.1 -::1");
+    set(*state, "hz", "50");
+    set(*state, "loglevel", "notice");
+    rewrite(*state);
+    static const char expected[] =
+        "port 0\n\n# Generated by CONFIG REWRITE\nbind 10.0.0.1 -::1\ntimeout 5\n"
+        "maxmemory-clients 5%\nnotify-keyspace-events AKE\nrequirepass \"a\\\"b c\"\nhz 50\n";
+    assert_file(*state, expected);
+    set(*state, "maxclients", "9");
+    rewrite(*state);
+    char again[1024];
+    snprintf(again, sizeof again, "%smaxclients 9\n", expected);
+    assert_file(*state, again);
+}
+
+static void a_rewritten_file_gives_the_same_settings(void **state)
+{
+    static const char *const values[][2] = {
+        {"client-output-buffer-limit", "normal 1 2 3 slave 4 5 6 pubsub 7 8 9"},
+        {"requirepass", "\x01\n'\"\\ \xC3\xA4#"},
+        {"save", ""},
+        {"bind", ""},
+        {"latency-tracking-info-percentiles", ""},
+        {"oom-score-adj-values", "1 2 3"},
+        {"proc-title-template", "{title} x"},
+        {"maxmemory", "1023"},
+    };
+    struct fixture *fixture = *state;
+    struct config again;
+    start(fixture, "", no_environment, NULL, NULL);
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        set(fixture, values[i][0], values[i][1]);
+    }
+    rewrite(fixture);
+    config_init_defaults(&again);
+    if (!config_load_file(&again, fixture->path, fixture->err, sizeof fixture->err)) {
+        fail_msg("%s", fixture->err);
+    }
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        char *value = config_value(&again, values[i][0]);
+        assert_string_equal(value, values[i][1]);
+        free(value);
+    }
+    config_free(&again);
+}
+
+static void a_secret_of_the_environment_stays_out_of_the_file(void **state)
+{
+    char *environment[] = {"REDIS_PASSWORD=s3cret", NULL};
+    start(*state, "port 0\n", environment, NULL, NULL);
+    set(*state, "timeout", "1");
+    rewrite(*state);
+    assert_file(*state, "port 0\n\n# Generated by CONFIG REWRITE\ntimeout 1\n");
+}
+
+static void a_rewrite_keeps_mode_and_link_and_leaves_nothing_behind(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stat info;
+    char real[256];
+    snprintf(real, sizeof real, "%s/real.conf", fixture->folder);
+    write_file(real, "");
+    assert_int_equal(chmod(real, 0640), 0);
+    assert_int_equal(symlink("real.conf", fixture->path), 0);
+    start(fixture, "port 0\n", no_environment, NULL, NULL);
+    set(fixture, "timeout", "1");
+    rewrite(fixture);
+    assert_int_equal(lstat(fixture->path, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_int_equal(stat(real, &info), 0);
+    assert_int_equal(info.st_mode & 07777, 0640);
+    char command[256];
+    snprintf(command, sizeof command, "test $(ls -A %s | wc -l) = 3", fixture->folder); /* link, file, log */
+    assert_int_equal(system(command), 0);
+}
+
+static void without_a_file_there_is_nothing_to_rewrite(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_false(config_rewrite(&fixture->cfg, fixture->err, sizeof fixture->err));
+    assert_string_equal(fixture->err, "ERR The server is running without a config file");
+    start(fixture, "", no_environment, NULL, NULL);
+    assert_int_equal(unlink(fixture->path), 0);
+    assert_false(config_rewrite(&fixture->cfg, fixture->err, sizeof fixture->err));
+    assert_string_equal(fixture->err, "ERR Rewriting config file: No such file or directory");
+}
+
+/* ---- SIGHUP -------------------------------------------------------------------------------------------------- */
+
+static bool count_call(void *ctx, struct config *cfg, const char **err)
+{
+    (void)err;
+    ++*(int *)ctx;
+    return cfg->timeout != 666;
+}
+
+static void a_reload_applies_what_changed_in_the_file(void **state)
+{
+    struct fixture *fixture = *state;
+    int calls = 0;
+    start(fixture, "timeout 1\nmaxclients 7\n", no_environment, NULL, NULL);
+    config_on_change(&fixture->cfg, "timeout", count_call, &calls);
+    reload(fixture, "timeout 2\nmaxclients 7\n", no_environment);
+    assert_int_equal(fixture->cfg.timeout, 2);
+    assert_int_equal(calls, 1);
+    assert_logged(fixture, "Setting 'timeout' reloaded: 2");
+    reload(fixture, "timeout 2\n", no_environment);
+    assert_int_equal(fixture->cfg.maxclients, 10000);
+    assert_int_equal(calls, 1);
+}
+
+static void a_reload_leaves_what_config_set_changed(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "timeout 1\n", no_environment, NULL, NULL);
+    set(fixture, "timeout", "50");
+    reload(fixture, "timeout 1\nmaxclients 5\n", no_environment);
+    assert_int_equal(fixture->cfg.timeout, 50);
+    assert_int_equal(fixture->cfg.maxclients, 5);
+    reload(fixture, "timeout 3\nmaxclients 5\n", no_environment);
+    assert_int_equal(fixture->cfg.timeout, 3);
+}
+
+static void the_command_line_still_wins_after_a_reload(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "timeout 1\n", no_environment, "--timeout", "9");
+    reload(fixture, "timeout 2\n", no_environment);
+    assert_int_equal(fixture->cfg.timeout, 9);
+}
+
+static void a_start_setting_that_changed_asks_for_a_restart(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "databases 4\n", no_environment, NULL, NULL);
+    reload(fixture, "databases 8\n", no_environment);
+    assert_int_equal(fixture->cfg.databases, 4);
+    assert_logged(fixture, "Setting 'databases' has changed in the configuration; it needs a restart");
+}
+
+static void a_faulty_file_changes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    int calls = 0;
+    start(fixture, "timeout 1\n", no_environment, NULL, NULL);
+    config_on_change(&fixture->cfg, "timeout", count_call, &calls);
+    write_file(fixture->path, "timeout 2\nfoo\n");
+    assert_false(config_reload(&fixture->cfg, no_environment, fixture->err, sizeof fixture->err));
+    assert_non_null(strstr(fixture->err, "at line 2\n>>> 'foo'"));
+    assert_int_equal(calls, 0);
+    write_file(fixture->path, "timeout 666\nmaxclients 3\n");
+    assert_false(config_reload(&fixture->cfg, no_environment, fixture->err, sizeof fixture->err));
+    assert_string_equal(fixture->err, "Setting 'timeout' can't be reloaded: Failed to apply the new value");
+    assert_int_equal(fixture->cfg.timeout, 1);
+    assert_int_equal(fixture->cfg.maxclients, 10000);
+}
+
+static void a_rotated_secret_is_taken_and_not_logged(void **state)
+{
+    struct fixture *fixture = *state;
+    char secret[256], variable[512], log[8192];
+    snprintf(secret, sizeof secret, "%s/secret", fixture->folder);
+    snprintf(variable, sizeof variable, "ORDINAL_REQUIREPASS_FILE=%s", secret);
+    char *environment[] = {variable, NULL};
+    write_file(secret, "before\n");
+    start(fixture, "", environment, NULL, NULL);
+    write_file(secret, "afterwards\n");
+    reload(fixture, "", environment);
+    assert_true(config_password_matches(&fixture->cfg, "afterwards", 10));
+    assert_false(config_password_matches(&fixture->cfg, "before", 6));
+    read_file(fixture->log, log, sizeof log);
+    assert_non_null(strstr(log, "Setting 'requirepass' reloaded\n"));
+    assert_null(strstr(log, "afterwards"));
+}
+
+static void relative_paths_start_where_the_server_was_started(void **state)
+{
+    struct fixture *fixture = *state;
+    char other[256];
+    snprintf(other, sizeof other, "%s/data", fixture->folder);
+    assert_int_equal(mkdir(other, 0700), 0);
+    assert_int_equal(chdir(fixture->folder), 0);
+    config_free(&fixture->cfg);
+    config_init_defaults(&fixture->cfg);
+    write_file("part.conf", "timeout 1\n");
+    start(fixture, "include part.conf\ndir data\n", no_environment, NULL, NULL);
+    assert_string_equal(fixture->cfg.dir, other);
+    write_file("../part.conf", "timeout 2\n");
+    reload(fixture, "include part.conf\ndir data\n", no_environment);
+    assert_int_equal(fixture->cfg.timeout, 2);
+    assert_string_equal(fixture->cfg.dir, other);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_rewrite_keeps_comments_order_and_what_did_not_change),
+        TEST(changed_settings_take_the_place_of_their_lines),
+        TEST(new_settings_go_to_the_end_once),
+        TEST(a_rewritten_file_gives_the_same_settings),
+        TEST(a_secret_of_the_environment_stays_out_of_the_file),
+        TEST(a_rewrite_keeps_mode_and_link_and_leaves_nothing_behind),
+        TEST(without_a_file_there_is_nothing_to_rewrite),
+        TEST(a_reload_applies_what_changed_in_the_file),
+        TEST(a_reload_leaves_what_config_set_changed),
+        TEST(the_command_line_still_wins_after_a_reload),
+        TEST(a_start_setting_that_changed_asks_for_a_restart),
+        TEST(a_faulty_file_changes_nothing),
+        TEST(a_rotated_secret_is_taken_and_not_logged),
+        TEST(relative_paths_start_where_the_server_was_started),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
