@@ -36,6 +36,16 @@ class Difference(NamedTuple):
     line: str
     oracle: str
     subject: str
+    ended: bool = False  # one of the connections ended, so which command was to blame is open
+
+    @property
+    def needed(self) -> int:
+        """How many steps show it: up to the one that differs, or to the end of its batch if the connection ended."""
+        return self.index + (BATCH if self.ended else 1)
+
+    def like(self, other: "Difference") -> bool:
+        """Whether a shorter run that ends in `other` still shows this difference."""
+        return self.ended and other.ended if self.ended else self.name == other.name
 
     def signature(self) -> str:
         """Differences with one signature probably have one cause."""
@@ -176,12 +186,9 @@ class Comparison:
             if all(ends) and left_ended == right_ended and not left_ended.startswith("silence"):
                 return None
             if any(ends):
-                return self._difference(
-                    start + at,
-                    step,
-                    left_ended if ends[0] else show(left[at].reply),
-                    self._end_of_subject(right_ended) if ends[1] else show(right[at].reply),
-                )
+                shown_left = left_ended if ends[0] else show(left[at].reply)
+                shown_right = self._end_of_subject(right_ended) if ends[1] else show(right[at].reply)
+                return self._difference(start + at, step, shown_left, shown_right)._replace(ended=True)
             if not self.same(step.args, left[at], right[at]):
                 return self._difference(start + at, step, show(left[at].reply), show(right[at].reply))
             self.compared += 1

@@ -19,6 +19,7 @@ COMMAND_WEIGHTS = {
     "flushall": 0.02, "flushdb": 0.04, "swapdb": 0.3, "select": 3.0, "hello": 2.0, "quit": 0.5, "reset": 1.0, "set": 3.0,
     "bitfield": 3.0, "setrange": 2.0, "command": 0.02, "command|docs": 0.1, "command|info": 0.1, "command|getkeys": 4.0,
     "incrbyfloat": 2.0, "lcs": 2.0, "dump": 0.5, "del": 0.5, "unlink": 0.5, "config|set": 3.0, "memory|stats": 0.1,
+    "object|help": 0.05, "restore": 2.0,
 }  # fmt: skip
 
 # A deadline that passes during the run would make replies depend on the clock: the least that is left of a relative
@@ -29,7 +30,7 @@ DEADLINE_FROM = {
 }  # fmt: skip
 # Offsets that make a value of more than some kilobytes. Past the larger bound they are an error, which is cheap.
 HEAVY_FROM = {"SETRANGE": 2, "SETBIT": 2, "BITFIELD": 2}
-HEAVY = {"SETRANGE": (5000, 2**29), "SETBIT": (40000, 2**32), "BITFIELD": (40000, 2**33)}
+HEAVY = {"SETRANGE": (5000, 2**29 - 1), "SETBIT": (40000, 2**32 - 1), "BITFIELD": (40000, 2**32 - 1)}
 
 
 class Generator:

@@ -140,7 +140,7 @@ class RandomRun:
         used, timeout = self.comparison.used.copy(), self.comparison.timeout
         self.comparison.timeout = SHRINK_TIMEOUT
         whole = difference.name == "keyspace"
-        failing = steps[: difference.index + 1]
+        failing = steps[: difference.needed]
 
         def check(candidate):
             return self.comparison.run(candidate, with_keyspace=whole)

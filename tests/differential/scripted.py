@@ -120,12 +120,17 @@ def _answers(client: Client, line: Line) -> Tuple[List[Framed], str]:
     return replies, ended
 
 
+def container_names(oracle: Server) -> frozenset:
+    """The oracle's container commands."""
+    connection = oracle.connect()
+    found = containers(load_rows(connection))
+    connection.close()
+    return found
+
+
 def compare(case: Case, oracle: Server, subject: Server, timeout: float = 10.0) -> Optional[str]:
     """Every difference of a case as text, None if there is none. Goes on after a difference in a reply."""
-    connection = oracle.connect()
-    names = containers(load_rows(connection))
-    connection.close()
-    comparison = Comparison(oracle, subject, names, timeout)
+    comparison = Comparison(oracle, subject, container_names(oracle), timeout)
     try:
         comparison.reset()
         found = [text for line in case.lines for text in _compare_line(comparison, line)]

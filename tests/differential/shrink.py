@@ -25,8 +25,8 @@ def shrink(steps: Sequence[Step], first: Difference, check: Check, seconds: floa
         while at < len(best) and time.monotonic() < deadline:
             candidate = best[:at] + best[at + piece :]
             found = check(candidate) if candidate else None
-            if found is not None and found.name == first.name:
-                best, difference, removed = candidate[: found.index + 1], found, True
+            if found is not None and first.like(found):
+                best, difference, removed = candidate[: found.needed], found, True
             else:
                 at += piece
         if piece == 1 and not removed:
@@ -46,6 +46,6 @@ def _shorter_arguments(steps: List[Step], difference: Difference, check: Check, 
             changed = Step(step.client, args[:place] + (arg[:SHORT],) + args[place + 1 :])
             candidate = best[:at] + [changed] + best[at + 1 :]
             found = check(candidate)
-            if found is not None and found.name == difference.name and found.index == difference.index:
+            if found is not None and difference.like(found) and found.index == difference.index:
                 best, difference = candidate, found
     return best, difference
