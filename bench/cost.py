@@ -27,6 +27,7 @@ LOADS = {
     "queue (LPUSH, RPOP), pipeline 16": ("queue", 16, 512, False),
     "lock (SET NX EX, DEL), pipeline 16": ("lock", 16, 36, False),
 }
+FIELDS = ["server_cpu_us", "operations_per_second", "server_busy", "p50_us", "p99_us", "p99_9_us", "p100_us"]
 QUICK = ["SET EX", "GET", "SET EX, pipeline 16", "GET, pipeline 16", "SRP, pipeline 16"]
 
 
@@ -42,73 +43,86 @@ def measure_floor(name, seconds):
         return loads.run(floor.port, pid=floor.pid, no_check_values=True, **options)
 
 
+def measure_server(server, name, seconds):
+    options = options_of(name, seconds)
+    if LOADS[name][3]:
+        loads.fill(server.port, KEYS, options["value"], options["first_key"])
+    return loads.run(server.port, pid=server.pid, **options)
+
+
 def measure_round(context, names, number):
-    """One round: {load: {server: report}}."""
+    """One round: {load: {server: report}}, without the servers that failed."""
     found = {}
     with ExitStack() as running:
         servers = {kind.label: running.enter_context(Server(kind)) for kind in context.kinds}
         for name in names:
-            options = options_of(name, context.seconds)
             found[name] = {}
             for label in context.rotated([*servers, "floor"], number):
-                context.say(f"cost: round {number + 1}, {name}, {label}")
-                if label == "floor":
-                    found[name][label] = measure_floor(name, context.seconds)
-                    continue
-                server = servers[label]
-                if LOADS[name][3]:
-                    loads.fill(server.port, KEYS, options["value"], options["first_key"])
-                found[name][label] = loads.run(server.port, pid=server.pid, **options)
+                def action(name=name, label=label):
+                    return measure_floor(name, context.seconds) if label == "floor" else \
+                        measure_server(servers[label], name, context.seconds)
+
+                report = context.attempt(f"cost: round {number + 1}, {name}, {label}", action)
+                if report:
+                    found[name][label] = report
     return found
 
 
-def median_of(rounds, name, label, field):
-    return median(round_[name][label][field] for round_ in rounds)
+def ratio_of(reports, base):
+    """The median, over the rounds that have both, of one server's cost divided by that of `base`."""
+    ratios = [report["server_cpu_us"] / of_base["server_cpu_us"]
+              for report, of_base in zip(reports, base) if report and of_base]
+    return round(median(ratios), 3) if ratios else None
 
 
-def ratio_of(rounds, name, label, base):
-    """The median, over the rounds, of one server's cost divided by another's."""
-    if base not in rounds[0][name]:
+def summary_of(reports, floor, valkey):
+    """Medians over the rounds of one server under one load; None when it failed in all of them."""
+    good = [report for report in reports if report]
+    if not good:
         return None
-    return round(median(round_[name][label]["server_cpu_us"] / round_[name][base]["server_cpu_us"]
-                        for round_ in rounds), 3)
+    row = {field: median(report[field] for report in good) for field in FIELDS}
+    return {**row, "to_floor": ratio_of(reports, floor), "to_valkey": ratio_of(reports, valkey)}
 
 
 def measure(context):
     names = QUICK if context.quick else list(LOADS)
-    rounds = [measure_round(context, names, number) for number in range(context.rounds)]
-    valkey = context.label_of("valkey")
+    rounds = [context.attempt(f"cost: round {number + 1}", lambda number=number: measure_round(context, names, number))
+              for number in range(context.rounds)]
     result = {}
     for name in names:
-        result[name] = {}
-        for label in ["floor", *(kind.label for kind in context.kinds)]:
-            row = {field: median_of(rounds, name, label, field)
-                   for field in ("server_cpu_us", "operations_per_second", "server_busy",
-                                 "p50_us", "p99_us", "p99_9_us", "p100_us")}
-            row["to_floor"] = ratio_of(rounds, name, label, "floor")
-            row["to_valkey"] = ratio_of(rounds, name, label, valkey) if valkey else None
-            result[name][label] = row
-    return result
+        by_label = {label: [(round_ or {}).get(name, {}).get(label) for round_ in rounds]
+                    for label in ["floor", *(kind.label for kind in context.kinds)]}
+        valkey = by_label.get(context.label_of("valkey"), [])
+        result[name] = {label: summary_of(reports, by_label["floor"], valkey)
+                        for label, reports in by_label.items()}
+    return result if any(any(row.values()) for row in result.values()) else {}
+
+
+def row_of(row, cell):
+    return [cell(one, label) if one else "" for label, one in row.items()]
 
 
 def tables(result):
-    labels = list(next(iter(result.values())))
-    cost = [["load", *labels]]
-    speed = [["load", *labels]]
-    waits = [["load", *labels]]
-    for name, row in result.items():
-        cost.append([name, *(with_ratio(row[label], label) for label in labels)])
-        speed.append([name, *(f"{row[label]['operations_per_second'] / 1000:.0f}" for label in labels)])
-        waits.append([name, *(f"{row[label]['p50_us']:.0f} / {row[label]['p99_us']:.0f} / {row[label]['p99_9_us']:.0f}"
-                              for label in labels)])
-    return [("Cost of an operation: server CPU in µs (times the floor; times Valkey)", cost),
-            ("Throughput of one core: thousand operations per second", speed),
-            ("Latency at that throughput: p50 / p99 / p99.9 in µs", waits)]
+    head = ["load", *next(iter(result.values()))]
+    cost = [[name, *row_of(row, cost_cell)] for name, row in result.items()]
+    speed = [[name, *row_of(row, speed_cell)] for name, row in result.items()]
+    waits = [[name, *row_of(row, waits_cell)] for name, row in result.items()]
+    return [("Cost of an operation: server CPU in µs (times the floor; times Valkey)", [head, *cost]),
+            ("Throughput of one core: thousand operations per second", [head, *speed]),
+            ("Latency at that throughput: p50 / p99 / p99.9 in µs", [head, *waits])]
 
 
-def with_ratio(row, label):
+def speed_cell(row, _):
+    return f"{row['operations_per_second'] / 1000:.0f}"
+
+
+def waits_cell(row, _):
+    return f"{row['p50_us']:.0f} / {row['p99_us']:.0f} / {row['p99_9_us']:.0f}"
+
+
+def cost_cell(row, label):
     text = f"{row['server_cpu_us']:.2f}"
     if label == "floor":
         return text
-    valkey = "" if row["to_valkey"] is None else f"; {row['to_valkey']:.2f}"
-    return f"{text} ({row['to_floor']:.2f}{valkey})"
+    ratios = [f"{row[field]:.2f}" for field in ("to_floor", "to_valkey") if row[field] is not None]
+    return f"{text} ({'; '.join(ratios)})" if ratios else text

@@ -16,6 +16,7 @@ SPREAD_MS = 3000   # the deadlines lie over this time
 WATCH_SECONDS = 10  # after the last of them
 OTHER_KEYS = 10_000
 OTHER_FIRST = 50_000_000
+PASSES = ["idle", "under load"]
 NEAR_EMPTY = 1.15  # the target: resident memory back to within 15 % of the empty server's
 FILL_SECONDS = {False: 4, True: 10}  # before the first deadline; doubled when a server is slower
 
@@ -104,13 +105,7 @@ def thin(samples, seconds=0.1):
 
 
 def measure(context):
-    result = {}
-    for kind in context.kinds:
-        result[kind.label] = {}
-        for name, under_load in (("idle", False), ("under load", True)):
-            context.say(f"expiry: {kind.label}, {name}")
-            result[kind.label][name] = measure_one(kind, under_load)
-    return result
+    return context.each_kind("expiry", lambda kind: {name: measure_one(kind, name != "idle") for name in PASSES})
 
 
 def seconds(value, limit=f"> {WATCH_SECONDS}"):
@@ -119,7 +114,7 @@ def seconds(value, limit=f"> {WATCH_SECONDS}"):
 
 def tables(result):
     found = []
-    for name in ("idle", "under load"):
+    for name in PASSES:
         rows = [["", *result]]
         reports = [result[label][name] for label in result]
         rows.append(["still held at the last deadline", *(str(one["held_at_last_deadline"]) for one in reports)])

@@ -22,16 +22,10 @@ def measure_count(kind, count):
 
 
 def measure(context):
-    result = {}
-    for kind in context.kinds:
-        result[kind.label] = {}
-        for count in COUNTS:
-            if count + SPARE_FILES > most_files():
-                context.say(f"idle: {count} connections are more files than the {most_files()} allowed here")
-                continue
-            context.say(f"idle: {kind.label}, {count} connections")
-            result[kind.label][str(count)] = measure_count(kind, count)
-    return result
+    counts = [count for count in COUNTS if count + SPARE_FILES <= most_files()]
+    for count in set(COUNTS) - set(counts):
+        context.say(f"idle: {count:,} connections are more files than the {most_files():,} allowed here")
+    return context.each_kind("idle", lambda kind: {str(count): measure_count(kind, count) for count in counts})
 
 
 def tables(result):

@@ -32,13 +32,7 @@ def measure_size(kind, size):
 
 
 def measure(context):
-    result = {}
-    for kind in context.kinds:
-        result[kind.label] = {}
-        for size in SIZES:
-            context.say(f"memory: {kind.label}, values of {size} bytes")
-            result[kind.label][str(size)] = measure_size(kind, size)
-    return result
+    return context.each_kind("memory", lambda kind: {str(size): measure_size(kind, size) for size in SIZES})
 
 
 def mean_overhead(sizes):

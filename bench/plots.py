@@ -52,7 +52,8 @@ def draw_cost(result, folder):
             ("cost.svg", "Server CPU for an operation, no pipeline", [n for n in result if cost.LOADS[n][1] == 1]),
             ("cost-pipeline.svg", "Server CPU for an operation, pipeline of 16",
              [n for n in result if cost.LOADS[n][1] > 1])):
-        series = {label: [result[name][label]["server_cpu_us"] for name in names] for label in labels}
+        series = {label: [(result[name][label] or {"server_cpu_us": "NaN"})["server_cpu_us"] for name in names]
+                  for label in labels}
         bars(folder / file, title, "µs", [name.split(" (")[0].removesuffix(", pipeline 16") for name in names],
              series)
 
@@ -106,11 +107,14 @@ DRAWINGS = {"cost": draw_cost, "memory": draw_memory, "expiry": draw_expiry, "st
 
 
 def draw_all(results, folder):
-    """Draws every plot that the results have figures for; returns why not, when gnuplot is missing."""
+    """Draws every plot that the results have figures for; returns what went wrong, or None."""
     if not shutil.which("gnuplot"):
         return "gnuplot is missing: no plots"
     folder.mkdir(parents=True, exist_ok=True)
     for name, drawing in DRAWINGS.items():
-        if name in results:
-            drawing(results[name], folder)
+        try:
+            if results.get(name):
+                drawing(results[name], folder)
+        except subprocess.CalledProcessError:
+            return f"gnuplot could not draw {name}"
     return None

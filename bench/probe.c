@@ -116,6 +116,8 @@ int main(int argc, char **argv)
     uint64_t worst_at = 0;
     for (uint64_t due = start; !stopped && due < start + seconds * SECOND; due += step) {
         sleep_until(due);
+        if (stopped)
+            break; /* the signal cut the sleep short: this one was not due yet */
         probe_ask(connection, latencies.count % 2);
         uint64_t waited = now_ns() - due;
         worst_at = waited > latencies.max ? due - start : worst_at;

@@ -25,15 +25,18 @@ def markdown(rows):
 
 
 def machine_line(machine):
-    priority = "" if machine["priority"] else ", without priority over its neighbours"
+    priority = ", with priority over its other work" if machine["priority"] else ""
     return (f"{machine['date']}, {machine['cores']} cores of {machine['processor']} ({machine['architecture']}), "
-            f"{machine['memory_gb']} GB, Linux {machine['kernel']}{priority}.")
+            f"{machine['memory_gb']} GB, Linux {machine['kernel']}, "
+            f"load average {machine['load_average_at_start']} at the start{priority}.")
 
 
 def tables_of(results):
-    found = [table for name, module in MODULES.items() if name in results for table in module.tables(results[name])]
+    found = [table for name, module in MODULES.items() if results.get(name) for table in module.tables(results[name])]
     if results.get("ordinal"):
         found.append(targets.table(results, results["ordinal"]))
+    if results["failed"]:
+        found.append(("Failed", [["what", "why"], *(failure.split(": ", 1) for failure in results["failed"])]))
     return found
 
 

@@ -41,10 +41,28 @@ class Context:
         self.rounds = options.rounds or (3 if options.quick else 5)
         self.seconds = options.seconds or (0.4 if options.quick else 0.7)
         self.stall_keys = options.stall_keys
+        self.failed = []
         self.started = time.monotonic()
 
     def say(self, text):
         print(f"[{time.monotonic() - self.started:4.0f} s] {text}", file=sys.stderr, flush=True)
+
+    def attempt(self, what, action):
+        """What `action` finds; None when it fails, which is told and noted and ends nothing else."""
+        self.say(what)
+        try:
+            return action()
+        except (ServerFailed, LoadFailed, OSError) as error:
+            self.say(f"FAILED: {what}: {error}")
+            self.failed.append(f"{what}: {error}")
+            return None
+
+    def each_kind(self, what, action, kinds=None):
+        """{label: what `action(kind)` finds} for every kind of server with which it does not fail."""
+        found = {}
+        for kind in self.kinds if kinds is None else kinds:
+            found[kind.label] = self.attempt(f"{what}: {kind.label}", lambda kind=kind: action(kind))
+        return {label: one for label, one in found.items() if one}
 
     def rotated(self, names, number):
         """The names in the order of this round, so that none is always first."""
@@ -64,6 +82,8 @@ def parse_options():
     parser.add_argument("--rounds", type=int, help="of the cost and the scaling")
     parser.add_argument("--seconds", type=float, help="for each load of a round")
     parser.add_argument("--stall-keys", type=int, default=10_000_000, help="keys of the stall measure")
+    parser.add_argument("--priority", action="store_true",
+                        help="servers and loads before all else on the machine (root; its other users will notice)")
     parser.add_argument("--keep", action="store_true", help="write latest.json, the plots and the page's tables")
     parser.add_argument("--out", type=Path, help="where to write the results, rather than bench/results/TIME.json")
     parser.add_argument("--plots", type=Path, help="draw the plots into this folder")
@@ -96,19 +116,16 @@ def find_kinds(wanted):
 
 
 def measure_all(options):
-    priority = machine.take_priority()
+    machine.PRIORITY["wanted"] = options.priority
     kinds = find_kinds(options.servers)
     if not kinds:
         sys.exit("bench: no server to measure")
     context = Context(options, kinds)
-    results = {"machine": machine.describe(priority), "servers": {kind.name: kind.label for kind in kinds},
-               "ordinal": context.label_of("ordinal"), "rounds": context.rounds, "failed": {}}
+    results = {"machine": machine.describe(), "servers": {kind.name: kind.label for kind in kinds},
+               "ordinal": context.label_of("ordinal"), "rounds": context.rounds}
     for name in options.measures:
-        try:
-            results[name] = report.MODULES[name].measure(context)
-        except (ServerFailed, LoadFailed, OSError) as error:
-            results["failed"][name] = str(error)
-            context.say(f"{name} FAILED: {error}")
+        results[name] = report.MODULES[name].measure(context)
+    results["failed"] = context.failed
     context.say("done")
     return results
 

@@ -14,6 +14,7 @@ from servers import Server
 
 KEYS = 100_000
 VALUE = 512
+MOST_ROUNDS = 3
 MIXES = {"GET": ("get", 1), "SET EX": ("set", 1), "GET, pipeline 16": ("get", 16),
          "SET EX, pipeline 16": ("set", 16)}
 THREADS = {"ordinal": "--loops", "valkey": "--io-threads"}
@@ -61,16 +62,14 @@ def median_report(reports):
 def measure(context):
     server_cores, load_cores, apart = shares()
     kinds = [kind for kind in context.kinds if kind.name in THREADS]
-    result = {"server_cores": len(server_cores), "load_cores": len(load_cores), "apart": apart, "servers": {}}
-    for kind in kinds:
-        result["servers"][kind.label] = {}
-        for threads in counts(len(server_cores)):
-            reports = []
-            for number in range(min(context.rounds, 3)):
-                context.say(f"scaling: round {number + 1}, {kind.label}, {threads} threads")
-                reports.append(measure_one(context, kind, threads))
-            result["servers"][kind.label][str(threads)] = median_report(reports)
-    return result
+    rounds = min(context.rounds, MOST_ROUNDS)
+
+    def measure_kind(kind):
+        return {str(threads): median_report([measure_one(context, kind, threads) for _ in range(rounds)])
+                for threads in counts(len(server_cores))}
+
+    return {"server_cores": len(server_cores), "load_cores": len(load_cores), "apart": apart,
+            "servers": context.each_kind("scaling", measure_kind, kinds)}
 
 
 def tables(result):

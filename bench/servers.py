@@ -102,8 +102,12 @@ class Server:
                 connection = Connection(self.port)
                 connection.ask("PING")
                 return connection
-            except (OSError, ServerFailed):
-                time.sleep(0.01)
+            except ServerFailed as error:
+                if not str(error).startswith("LOADING"):
+                    return connection  # it answers; what it lacks, the measures will say
+            except OSError:
+                pass  # it does not listen yet
+            time.sleep(0.01)
         raise ServerFailed(f"{self.kind.label} did not start: {self.last_words()}")
 
     def last_words(self):
