@@ -227,12 +227,21 @@ static bool load_words(struct config *cfg, const struct config_list *words, cons
     return set_from_words(cfg, row, words, CONFIG_FROM_FILE, err, err_size);
 }
 
+static size_t first_word(const char *line, size_t size)
+{
+    size_t length = 0;
+    while (length < size && !isspace((unsigned char)line[length])) {
+        length++;
+    }
+    return length;
+}
+
 static bool load_line(struct config *cfg, const char *source, size_t number, const char *line, size_t size,
                       int depth, char *err, size_t err_size)
 {
     struct config_list words = {NULL, 0};
     char reason[CONFIG_ERR_SIZE] = "Unbalanced quotes in configuration line";
-    const struct config_row *row = config_row_find(line, strcspn(line, " \t\r\n"));
+    const struct config_row *row = config_row_find(line, first_word(line, size));
     bool told = false;
     bool done = words_split(&words, line, size);
     if (done && words.count > 0) {

@@ -171,6 +171,7 @@ static void a_rewritten_file_gives_the_same_settings(void **state)
         {"bind", ""},
         {"latency-tracking-info-percentiles", ""},
         {"oom-score-adj-values", "1 2 3"},
+        {"ignore-warnings", "  a #b  \"c \xFF"},
         {"proc-title-template", "{title} x"},
         {"maxmemory", "1023"},
     };

@@ -1,0 +1,466 @@
+/* A setting's value, type by type: read from words, written as text, put together, released.
+ *
+ * The texts of the errors are Redis's: its users search for them.
+ */
+#include "config_value.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const char *const class_names[CONFIG_CLASSES] = {"normal", "slave", "pubsub"};
+static const char notify_letters[] = "KEg$lshzxetdmn";
+
+static bool fail(char *err, size_t err_size, const char *reason)
+{
+    snprintf(err, err_size, "%s", reason);
+    return false;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------ */
+
+static bool parse_bool(const char *word, bool *out)
+{
+    *out = strcasecmp(word, "yes") == 0;
+    return *out || strcasecmp(word, "no") == 0;
+}
+
+/* A whole number with nothing before or after it. */
+static bool parse_number(const char *word, int base, int64_t *out)
+{
+    if (word[0] != '-' && (word[0] < '0' || word[0] > '9')) {
+        return false;
+    }
+    char *end;
+    errno = 0;
+    long long number = strtoll(word, &end, base);
+    *out = number;
+    return errno == 0 && *end == '\0' && end > word && end[-1] != '-';
+}
+
+/* Digits and a unit: k m g are powers of 1000, kb mb gb of 1024; b or nothing is bytes. */
+static bool parse_memory(const char *word, int64_t *out)
+{
+    static const struct {
+        const char *unit;
+        int64_t bytes;
+    } units[] = {{"", 1},           {"b", 1},
+                 {"k", 1000},       {"kb", 1024},
+                 {"m", 1000000},    {"mb", 1024 * 1024},
+                 {"g", 1000000000}, {"gb", 1024 * 1024 * 1024}};
+    char digits[32];
+    size_t count = strspn(word, "0123456789");
+    if (count == 0 || count >= sizeof digits) {
+        return false;
+    }
+    memcpy(digits, word, count);
+    digits[count] = '\0';
+    int64_t number;
+    if (!parse_number(digits, 10, &number)) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcasecmp(word + count, units[i].unit) == 0) {
+            return !__builtin_mul_overflow(number, units[i].bytes, out);
+        }
+    }
+    return false;
+}
+
+static bool check_range(const struct config_row *row, int64_t number, char *err, size_t err_size)
+{
+    if (number >= row->min && number <= row->max) {
+        return true;
+    }
+    const char *format = row->type == CONFIG_OCTAL ? "argument must be between %llo and %llo inclusive"
+                                                   : "argument must be between %lld and %lld inclusive";
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(err, err_size, format, (long long)row->min, (long long)row->max);
+#pragma GCC diagnostic pop
+    return false;
+}
+
+static bool read_number(const struct config_row *row, const char *word, int64_t *out, char *err,
+                        size_t err_size)
+{
+    if (row->type == CONFIG_MEMORY) {
+        if (!parse_memory(word, out)) {
+            return fail(err, err_size, "argument must be a memory value");
+        }
+    } else if (!parse_number(word, row->type == CONFIG_OCTAL ? 8 : 10, out)) {
+        return fail(err, err_size, "argument couldn't be parsed into an integer");
+    }
+    return check_range(row, *out, err, err_size);
+}
+
+static bool read_percent(const char *word, int64_t *out, char *err, size_t err_size)
+{
+    size_t size = strlen(word);
+    if (size > 1 && word[size - 1] == '%') {
+        char digits[32];
+        snprintf(digits, sizeof digits, "%.*s", (int)(size < sizeof digits ? size - 1 : sizeof digits - 1),
+                 word);
+        if (parse_number(digits, 10, out) && *out >= 0) {
+            *out = -*out;
+            return *out >= -100 || fail(err, err_size, "percentage argument must be less or equal to 100");
+        }
+    } else if (parse_memory(word, out)) {
+        return true;
+    }
+    return fail(err, err_size, "argument must be a memory or percent value");
+}
+
+static bool read_enum(const struct config_row *row, const char *word, int *out, char *err, size_t err_size)
+{
+    const char *choice = row->choices;
+    for (int index = 0;; index++) {
+        size_t size = strcspn(choice, "|");
+        if (strlen(word) == size && strncasecmp(word, choice, size) == 0) {
+            *out = index;
+            return true;
+        }
+        if (choice[size] == '\0') {
+            break;
+        }
+        choice += size + 1;
+    }
+    size_t at = (size_t)snprintf(err, err_size, "argument(s) must be one of the following: ");
+    for (const char *c = row->choices; *c != '\0' && at + 3 < err_size; c++) {
+        at += (size_t)snprintf(err + at, err_size - at, *c == '|' ? ", " : "%c", *c);
+    }
+    return false;
+}
+
+static bool read_notify(const char *word, int *out, char *err, size_t err_size)
+{
+    *out = 0;
+    for (const char *c = word; *c != '\0'; c++) {
+        const char *letter = strchr(notify_letters, *c);
+        if (letter == NULL && *c != 'A') {
+            return fail(err, err_size, "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+        }
+        *out |= *c == 'A' ? CONFIG_NOTIFY_ALL : 1 << (letter - notify_letters);
+    }
+    return true;
+}
+
+static bool check_percentiles(const struct config_list *words, char *err, size_t err_size)
+{
+    for (size_t i = 0; i < words->count; i++) {
+        char *end;
+        double percentile = strtod(words->items[i], &end);
+        if (*end != '\0' || (end == words->items[i] && words->count > 1)) {
+            return fail(err, err_size, "Invalid latency-tracking-info-percentiles parameters");
+        }
+        if (!(percentile >= 0 && percentile <= 100)) {
+            return fail(err, err_size,
+                        "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]");
+        }
+    }
+    return true;
+}
+
+/* "no one" and "" mean that this is no replica. */
+static bool read_address(const struct config_list *words, char **out, char *err, size_t err_size)
+{
+    if (words->count == 1 && words->items[0][0] == '\0') {
+        *out = must(strdup(""));
+        return true;
+    }
+    if (words->count != 2) {
+        return fail(err, err_size, "wrong number of arguments");
+    }
+    if (strcasecmp(words->items[0], "no") == 0 && strcasecmp(words->items[1], "one") == 0) {
+        *out = must(strdup(""));
+        return true;
+    }
+    int64_t port;
+    if (!parse_number(words->items[1], 10, &port) || port < 0 || port > 65535) {
+        return fail(err, err_size, "Invalid master port");
+    }
+    *out = list_join(words, ' ');
+    return true;
+}
+
+static bool read_save(const struct config_list *words, struct config_save *out, char *err, size_t err_size)
+{
+    *out = (struct config_save){NULL, 0};
+    if (words->count == 1 && words->items[0][0] == '\0') {
+        return true;
+    }
+    bool right = words->count > 0 && words->count % 2 == 0;
+    for (size_t i = 0; right && i < words->count; i += 2) {
+        struct config_save_point point;
+        right = parse_number(words->items[i], 10, &point.seconds) && point.seconds >= 1 &&
+                parse_number(words->items[i + 1], 10, &point.changes) && point.changes >= 0;
+        if (right) {
+            out->points = must(realloc(out->points, (out->count + 1) * sizeof point));
+            out->points[out->count++] = point;
+        }
+    }
+    if (!right) {
+        free(out->points);
+        return fail(err, err_size, "Invalid save parameters");
+    }
+    return true;
+}
+
+static int class_by_name(const char *name)
+{
+    for (int i = 0; i < CONFIG_CLASSES; i++) {
+        if (strcasecmp(name, class_names[i]) == 0) {
+            return i;
+        }
+    }
+    return strcasecmp(name, "replica") == 0 ? CONFIG_CLASS_REPLICA : -1;
+}
+
+/* limits holds the present ones: classes that are not named stay as they are. */
+static bool read_limits(const struct config_list *words, struct config_buffer_limit *limits, char *err,
+                        size_t err_size)
+{
+    if (words->count == 0 || words->count % 4 != 0) {
+        return fail(err, err_size, "Wrong number of arguments in buffer limit configuration.");
+    }
+    for (size_t i = 0; i < words->count; i += 4) {
+        char **word = words->items + i;
+        int class = class_by_name(word[0]);
+        if (class < 0) {
+            return fail(err, err_size, "Invalid client class specified in buffer limit configuration.");
+        }
+        struct config_buffer_limit *limit = &limits[class];
+        if (!parse_memory(word[1], &limit->hard) || !parse_memory(word[2], &limit->soft) ||
+            !parse_number(word[3], 10, &limit->soft_seconds) || limit->soft_seconds < 0) {
+            return fail(err, err_size,
+                        "Error in hard, soft or soft_seconds setting in buffer limit configuration.");
+        }
+    }
+    return true;
+}
+
+static bool read_list(const struct config_row *row, const struct config_list *words, struct config_list *out,
+                      char *err, size_t err_size)
+{
+    *out = (struct config_list){NULL, 0};
+    if ((row->type == CONFIG_PAIRS && words->count != 2) ||
+        (row->type == CONFIG_LINES && words->count == 0)) {
+        return fail(err, err_size, "wrong number of arguments");
+    }
+    if (row->type == CONFIG_LINES) {
+        list_add(out, list_join(words, ' '));
+        return true;
+    }
+    bool empty = row->type == CONFIG_LIST && words->count == 1 && words->items[0][0] == '\0';
+    for (size_t i = 0; i < words->count && !empty; i++) {
+        list_add(out, must(strdup(words->items[i])));
+    }
+    return true;
+}
+
+static bool read_string(const struct config_row *row, const char *word, char **out, char *err,
+                        size_t err_size)
+{
+    if (row->type == CONFIG_FILENAME && strchr(word, '/') != NULL) {
+        snprintf(err, err_size, "%s can't be a path, just a filename", row->name);
+        return false;
+    }
+    *out = must(strdup(word));
+    return true;
+}
+
+/* A type that is one word. */
+static bool read_scalar(const struct config_row *row, const char *word, union value *value, char *err,
+                        size_t err_size)
+{
+    int64_t number;
+    switch (row->type) {
+    case CONFIG_BOOL:
+        return parse_bool(word, &value->yes) || fail(err, err_size, "argument must be 'yes' or 'no'");
+    case CONFIG_INT:
+    case CONFIG_OCTAL:
+        if (!read_number(row, word, &number, err, err_size)) {
+            return false;
+        }
+        value->integer = (int)number;
+        return true;
+    case CONFIG_LONG:
+    case CONFIG_MEMORY: return read_number(row, word, &value->number, err, err_size);
+    case CONFIG_PERCENT: return read_percent(word, &value->number, err, err_size);
+    case CONFIG_ENUM: return read_enum(row, word, &value->integer, err, err_size);
+    case CONFIG_NOTIFY: return read_notify(word, &value->integer, err, err_size);
+    default: return read_string(row, word, &value->text, err, err_size);
+    }
+}
+
+bool value_read(const struct config_row *row, const struct config_list *words, union value *value, char *err,
+                size_t err_size)
+{
+    switch (row->type) {
+    case CONFIG_LIST:
+    case CONFIG_PAIRS:
+    case CONFIG_LINES: return read_list(row, words, &value->list, err, err_size);
+    case CONFIG_SAVE: return read_save(words, &value->save, err, err_size);
+    case CONFIG_LIMITS: return read_limits(words, value->limits, err, err_size);
+    case CONFIG_ADDRESS: return read_address(words, &value->text, err, err_size);
+    case CONFIG_PERCENTILES:
+        if (!check_percentiles(words, err, err_size)) {
+            return false;
+        }
+        __attribute__((fallthrough));
+    case CONFIG_WORDS: value->text = list_join(words, ' '); return true;
+    default:
+        if (words->count != 1) {
+            return fail(err, err_size, "wrong number of arguments");
+        }
+        return read_scalar(row, words->items[0], value, err, err_size);
+    }
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------ */
+
+static char *format_choice(const char *choices, int index)
+{
+    for (; index > 0; index--) {
+        choices += strcspn(choices, "|") + 1;
+    }
+    return must(strndup(choices, strcspn(choices, "|")));
+}
+
+/* In the order that Redis shows: the classes of A (or the A alone), then K, E, m; n only where A is not. */
+static char *format_notify(int bits)
+{
+    char text[sizeof notify_letters + 1];
+    size_t at = 0;
+    bool all = (bits & CONFIG_NOTIFY_ALL) == CONFIG_NOTIFY_ALL;
+    if (all) {
+        text[at++] = 'A';
+    }
+    static const char order[] = "g$lshzxetdnKEm";
+    for (const char *c = order; *c != '\0'; c++) {
+        int bit = 1 << (strchr(notify_letters, *c) - notify_letters);
+        if ((bits & bit) != 0 && !(all && ((bit & CONFIG_NOTIFY_ALL) != 0 || bit == CONFIG_NOTIFY_NEW))) {
+            text[at++] = *c;
+        }
+    }
+    text[at] = '\0';
+    return must(strdup(text));
+}
+
+char *value_format_save(const struct config_save *save)
+{
+    struct config_list words = {NULL, 0};
+    for (size_t i = 0; i < save->count; i++) {
+        list_add(&words, must_format("%lld %lld", (long long)save->points[i].seconds,
+                                     (long long)save->points[i].changes));
+    }
+    char *text = list_join(&words, ' ');
+    list_clear(&words);
+    return text;
+}
+
+char *value_format_limit(const struct config_buffer_limit *limits, int class)
+{
+    return must_format("%s %lld %lld %lld", class_names[class], (long long)limits[class].hard,
+                       (long long)limits[class].soft, (long long)limits[class].soft_seconds);
+}
+
+static char *format_limits(const struct config_buffer_limit *limits)
+{
+    struct config_list words = {NULL, 0};
+    for (int i = 0; i < CONFIG_CLASSES; i++) {
+        list_add(&words, value_format_limit(limits, i));
+    }
+    char *text = list_join(&words, ' ');
+    list_clear(&words);
+    return text;
+}
+
+char *value_format(const struct config_row *row, const union value *value)
+{
+    switch (row->type) {
+    case CONFIG_BOOL: return must(strdup(value->yes ? "yes" : "no"));
+    case CONFIG_INT: return must_format("%d", value->integer);
+    case CONFIG_OCTAL: return must_format("%o", (unsigned)value->integer);
+    case CONFIG_LONG:
+    case CONFIG_MEMORY: return must_format("%lld", (long long)value->number);
+    case CONFIG_PERCENT:
+        return value->number < 0 ? must_format("%lld%%", (long long)-value->number)
+                                 : must_format("%lld", (long long)value->number);
+    case CONFIG_ENUM: return format_choice(row->choices, value->integer);
+    case CONFIG_NOTIFY: return format_notify(value->integer);
+    case CONFIG_LIST: return list_join(&value->list, ' ');
+    case CONFIG_PAIRS:
+    case CONFIG_LINES: return list_join(&value->list, '\n');
+    case CONFIG_SAVE: return value_format_save(&value->save);
+    case CONFIG_LIMITS: return format_limits(value->limits);
+    default: return must(strdup(value->text));
+    }
+}
+
+/* ---- owning ---------------------------------------------------------------------------------------------- */
+
+size_t value_size(const struct config_row *row)
+{
+    switch (row->type) {
+    case CONFIG_BOOL: return sizeof(bool);
+    case CONFIG_INT:
+    case CONFIG_OCTAL:
+    case CONFIG_ENUM:
+    case CONFIG_NOTIFY: return sizeof(int);
+    case CONFIG_LONG:
+    case CONFIG_MEMORY:
+    case CONFIG_PERCENT: return sizeof(int64_t);
+    case CONFIG_LIST:
+    case CONFIG_PAIRS:
+    case CONFIG_LINES: return sizeof(struct config_list);
+    case CONFIG_SAVE: return sizeof(struct config_save);
+    case CONFIG_LIMITS: return sizeof(struct config_buffer_limit[CONFIG_CLASSES]);
+    default: return sizeof(char *);
+    }
+}
+
+void value_clear(const struct config_row *row, union value *value)
+{
+    switch (row->type) {
+    case CONFIG_LIST:
+    case CONFIG_PAIRS:
+    case CONFIG_LINES: list_clear(&value->list); break;
+    case CONFIG_SAVE: free(value->save.points); break;
+    case CONFIG_STRING:
+    case CONFIG_SECRET:
+    case CONFIG_FILENAME:
+    case CONFIG_WORDS:
+    case CONFIG_PERCENTILES:
+    case CONFIG_ADDRESS:
+        if (row->type == CONFIG_SECRET && value->text != NULL) {
+            explicit_bzero(value->text, strlen(value->text));
+        }
+        free(value->text);
+        break;
+    default: break;
+    }
+}
+
+/* Puts old in front of what was read. old loses what it owned. */
+void value_prepend(const struct config_row *row, union value *old, union value *value)
+{
+    if (row->type == CONFIG_PAIRS || row->type == CONFIG_LINES) {
+        for (size_t i = 0; i < value->list.count; i++) {
+            list_add(&old->list, value->list.items[i]);
+        }
+        free(value->list.items);
+        value->list = old->list;
+        old->list = (struct config_list){NULL, 0};
+    } else if (row->type == CONFIG_SAVE && value->save.count > 0) {
+        for (size_t i = 0; i < value->save.count; i++) {
+            old->save.points =
+                must(realloc(old->save.points, (old->save.count + 1) * sizeof *old->save.points));
+            old->save.points[old->save.count++] = value->save.points[i];
+        }
+        free(value->save.points);
+        value->save = old->save;
+        old->save = (struct config_save){NULL, 0};
+    }
+}
