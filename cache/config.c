@@ -39,6 +39,20 @@ static bool apply_dir(void *ctx, struct config *cfg, const char **err)
     return true;
 }
 
+/* Accepted in a file, where it changes nothing, but a client that asks for it at run time is told as Redis tells it
+ * where jemalloc gives no help: some take the OK for the thing itself. */
+static bool refuse_defrag(void *ctx, struct config *cfg, const char **err)
+{
+    (void)ctx;
+    char *value = config_value(cfg, "activedefrag");
+    bool off = strcmp(value, "no") == 0;
+    free(value);
+    *err =
+        "Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified Jemalloc like "
+        "the one shipped by default with the Redis source distribution";
+    return off;
+}
+
 void config_init_defaults(struct config *cfg)
 {
     memset(cfg, 0, sizeof *cfg);
@@ -56,6 +70,7 @@ void config_init_defaults(struct config *cfg)
     cfg->config_file = must(strdup(""));
     cfg->origin = must(calloc(config_row_count(), 1));
     config_on_change(cfg, "dir", apply_dir, NULL);
+    config_on_change(cfg, "activedefrag", refuse_defrag, NULL);
 }
 
 static void free_loaded(struct config *cfg)

@@ -299,15 +299,18 @@ static const struct config_row rows[] = {
     {name, alias, CONFIG_BOOL, CONFIG_IGNORED | (flags), CONFIG_NOT_NEEDED, 0, 0, 0, NULL, initial, why}
 #define NO_INT(name, alias, flags, min, max, initial, why) \
     {name, alias, CONFIG_INT, CONFIG_IGNORED | (flags), CONFIG_NOT_NEEDED, 0, min, max, NULL, initial, why}
+#define NO_LONG(name, flags, min, max, initial, why) \
+    {name, NULL, CONFIG_LONG, CONFIG_IGNORED | (flags), CONFIG_NOT_NEEDED, 0, min, max, NULL, initial, why}
 #define NO_ENUM(name, flags, choices, initial, why) \
     {name, NULL, CONFIG_ENUM, CONFIG_IGNORED | (flags), CONFIG_NOT_NEEDED, 0, 0, 0, choices, initial, why}
 #define NO_SIZE(name, min, initial, why) \
     {name, NULL, CONFIG_MEMORY, CONFIG_IGNORED, CONFIG_NOT_NEEDED, 0, min, INT64_MAX, NULL, initial, why}
 #define NO_TEXT(name, flags, initial, why) \
     {name, NULL, CONFIG_STRING, CONFIG_IGNORED | (flags), CONFIG_NOT_NEEDED, 0, 0, 0, NULL, initial, why}
-#define NO_WORDS(name, flags, initial, why) \
-    {name, NULL, CONFIG_WORDS, CONFIG_IGNORED | (flags), CONFIG_NOT_NEEDED, 0, 0, 0, NULL, initial, why}
+#define NO_WORDS(name, choices, initial, why) \
+    {name, NULL, CONFIG_WORDS, CONFIG_IGNORED, CONFIG_NOT_NEEDED, 0, 0, 0, choices, initial, why}
 
+#define SHUTDOWN    "default|save|nosave|now|force"
 #define NO_DEFRAG   "jemalloc's size classes and small shards leave little to move"
 #define NO_FORK     "snapshots are written by the process itself, without a fork"
 #define NO_SYSLOG   "the log goes to standard output or a file, for a collector to read"
@@ -323,14 +326,14 @@ static const struct config_row ignored[] = {
     NO_INT("active-defrag-cycle-max", NULL, 0, 1, 99, "25", NO_DEFRAG),
     NO_INT("active-defrag-cycle-min", NULL, 0, 1, 99, "1", NO_DEFRAG),
     NO_SIZE("active-defrag-ignore-bytes", 1, "104857600", NO_DEFRAG),
-    NO_INT("active-defrag-max-scan-fields", NULL, 0, 1, INT_MAX, "1000", NO_DEFRAG),
+    NO_LONG("active-defrag-max-scan-fields", 0, 1, INT64_MAX, "1000", NO_DEFRAG),
     NO_INT("active-defrag-threshold-lower", NULL, 0, 0, 1000, "10", NO_DEFRAG),
     NO_INT("active-defrag-threshold-upper", NULL, 0, 0, 1000, "100", NO_DEFRAG),
     NO_INT("active-expire-effort", NULL, 0, 1, 10, "1", "the sweep always finds what is due within a second"),
     NO_BOOL("activedefrag", NULL, 0, "no", NO_DEFRAG),
     NO_BOOL("activerehashing", NULL, 0, "yes", "a shard grows in one step of microseconds"),
     NO_BOOL("always-show-logo", NULL, CONFIG_START, "no", "there is no logo"),
-    NO_BOOL("aof-disable-auto-gc", NULL, CONFIG_HIDDEN, "no", NO_TESTHOOK),
+    NO_BOOL("aof-disable-auto-gc", NULL, 0, "no", NO_TESTHOOK),
     NO_BOOL("aof-rewrite-incremental-fsync", NULL, 0, "yes", "files are always synced in steps"),
     NO_TEXT("aof_rewrite_cpulist", CONFIG_START, "", NO_PINNING),
     NO_TEXT("bgsave_cpulist", CONFIG_START, "", NO_PINNING),
@@ -349,7 +352,7 @@ static const struct config_row ignored[] = {
     NO_BOOL("disable-thp", NULL, CONFIG_START, "yes", NO_FORK),
     NO_BOOL("dynamic-hz", NULL, 0, "yes", "no periodic task grows with the number of clients"),
     NO_INT("hz", NULL, 0, 0, INT_MAX, "10", "periodic tasks have their own rates"),
-    NO_WORDS("ignore-warnings", 0, "", "Ordinal has no such warnings"),
+    NO_WORDS("ignore-warnings", NULL, "", "Ordinal has no such warnings"),
     NO_INT("io-threads", NULL, CONFIG_START, 1, 128, "1", "`loops` threads run whole commands"),
     NO_BOOL("io-threads-do-reads", NULL, CONFIG_START, "no", "`loops` threads run whole commands"),
     NO_BOOL("jemalloc-bg-thread", NULL, 0, "yes", "free memory is given back on the server's own schedule"),
@@ -359,7 +362,7 @@ static const struct config_row ignored[] = {
     NO_TEXT("locale-collate", 0, "", "SORT ALPHA compares by the environment's locale"),
     NO_BOOL("lua-replicate-commands", NULL, CONFIG_UNLISTED, "yes", "scripts always replicate their effects"),
     NO_ENUM("oom-score-adj", 0, "no|yes|relative|absolute", "no", NO_OOM),
-    NO_WORDS("oom-score-adj-values", 0, "0 200 800", NO_OOM),
+    {"oom-score-adj-values", NULL, CONFIG_WORDS, CONFIG_IGNORED, CONFIG_NOT_NEEDED, 0, -2000, 2000, NULL, "0 200 800", NO_OOM},
     NO_TEXT("proc-title-template", 0, "{title} {listen-addr} {server-mode}", NO_TITLE),
     NO_ENUM("propagation-error-behavior", 0, "ignore|panic|panic-on-replicas", "ignore",
         "a replica that cannot apply a write asks for a full synchronisation"),
@@ -369,10 +372,9 @@ static const struct config_row ignored[] = {
     NO_BOOL("replica-ignore-disk-write-errors", NULL, 0, "no", "a replica keeps applying writes when its disk fails"),
     NO_TEXT("server_cpulist", CONFIG_START, "", NO_PINNING),
     NO_BOOL("set-proc-title", NULL, CONFIG_START, "yes", NO_TITLE),
-    NO_WORDS("shutdown-on-sigint", 0, "default", "SIGINT and SIGTERM both stop cleanly"),
-    NO_WORDS("shutdown-on-sigterm", 0, "default", "SIGINT and SIGTERM both stop cleanly"),
-    {"socket-mark-id", NULL, CONFIG_LONG, CONFIG_IGNORED | CONFIG_START, CONFIG_NOT_NEEDED, 0, 0, UINT32_MAX, NULL, "0",
-        "packet marks belong to the network policy of the cluster"},
+    NO_WORDS("shutdown-on-sigint", SHUTDOWN, "default", "SIGINT and SIGTERM both stop cleanly"),
+    NO_WORDS("shutdown-on-sigterm", SHUTDOWN, "default", "SIGINT and SIGTERM both stop cleanly"),
+    NO_LONG("socket-mark-id", CONFIG_START, 0, UINT32_MAX, "0", "packet marks belong to the network policy of the cluster"),
     NO_ENUM("supervised", CONFIG_START, "upstart|systemd|auto|no", "no", "readiness is asked for, by `ordinal ping`"),
     NO_BOOL("syslog-enabled", NULL, CONFIG_START, "no", NO_SYSLOG),
     NO_ENUM("syslog-facility", CONFIG_START, "user|local0|local1|local2|local3|local4|local5|local6|local7", "local0",

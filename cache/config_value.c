@@ -5,6 +5,7 @@
 #include "config_value.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -26,20 +27,23 @@ static bool parse_bool(const char *word, bool *out)
     return *out || strcasecmp(word, "no") == 0;
 }
 
-/* A whole number with nothing before or after it. */
+/* A whole number with nothing before or after it; a decimal one has no leading zeros either. */
 static bool parse_number(const char *word, int base, int64_t *out)
 {
-    if (word[0] != '-' && (word[0] < '0' || word[0] > '9')) {
+    const char *digits = word[0] == '-' ? word + 1 : word;
+    if (digits[0] < '0' || digits[0] > '9' ||
+        (base == 10 && digits[0] == '0' && (digits[1] != '\0' || digits != word))) {
         return false;
     }
     char *end;
     errno = 0;
     long long number = strtoll(word, &end, base);
     *out = number;
-    return errno == 0 && *end == '\0' && end > word && end[-1] != '-';
+    return errno == 0 && *end == '\0';
 }
 
-/* Digits and a unit: k m g are powers of 1000, kb mb gb of 1024; b or nothing is bytes. */
+/* Digits and a unit: k m g are powers of 1000, kb mb gb of 1024; b or nothing is bytes. As in
+ * Redis no digits are 0. What does not fit is -1, for the check of the range to refuse. */
 static bool parse_memory(const char *word, int64_t *out)
 {
     static const struct {
@@ -49,20 +53,18 @@ static bool parse_memory(const char *word, int64_t *out)
                  {"k", 1000},       {"kb", 1024},
                  {"m", 1000000},    {"mb", 1024 * 1024},
                  {"g", 1000000000}, {"gb", 1024 * 1024 * 1024}};
-    char digits[32];
     size_t count = strspn(word, "0123456789");
-    if (count == 0 || count >= sizeof digits) {
+    if (count == 0 && word[0] != '\0') {
         return false;
     }
-    memcpy(digits, word, count);
-    digits[count] = '\0';
-    int64_t number;
-    if (!parse_number(digits, 10, &number)) {
-        return false;
-    }
+    errno = 0;
+    unsigned long long number = strtoull(word, NULL, 10);
+    bool fits = errno == 0 && number <= INT64_MAX;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (strcasecmp(word + count, units[i].unit) == 0) {
-            return !__builtin_mul_overflow(number, units[i].bytes, out);
+            *out =
+                (int64_t)number > INT64_MAX / units[i].bytes ? INT64_MAX : (int64_t)number * units[i].bytes;
+            return true;
         }
     }
     return false;
@@ -106,13 +108,13 @@ static bool read_percent(const char *word, int64_t *out, char *err, size_t err_s
             *out = -*out;
             return *out >= -100 || fail(err, err_size, "percentage argument must be less or equal to 100");
         }
-    } else if (parse_memory(word, out)) {
+    } else if (parse_memory(word, out) && *out >= 0) {
         return true;
     }
     return fail(err, err_size, "argument must be a memory or percent value");
 }
 
-static bool read_enum(const struct config_row *row, const char *word, int *out, char *err, size_t err_size)
+static bool read_choice(const struct config_row *row, const char *word, int *out, char *err, size_t err_size)
 {
     const char *choice = row->choices;
     for (int index = 0;; index++) {
@@ -146,12 +148,35 @@ static bool read_notify(const char *word, int *out, char *err, size_t err_size)
     return true;
 }
 
+/* Words that an ignored row may limit: to its choices, or to three numbers in its range (oom-score-adj-values). */
+static bool check_words(const struct config_row *row, const struct config_list *words, char *err,
+                        size_t err_size)
+{
+    int index;
+    int64_t number;
+    if (row->max > 0 && words->count != 3) {
+        return fail(err, err_size, "wrong number of arguments");
+    }
+    for (size_t i = 0; i < words->count; i++) {
+        const char *word = words->items[i];
+        if (row->choices != NULL && !read_choice(row, word, &index, err, err_size)) {
+            return false;
+        }
+        if (row->max > 0 && (!parse_number(word, 10, &number) || number < row->min || number > row->max)) {
+            snprintf(err, err_size, "Invalid %s, elements must be between %lld and %lld.", row->name,
+                     (long long)row->min, (long long)row->max);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool check_percentiles(const struct config_list *words, char *err, size_t err_size)
 {
     for (size_t i = 0; i < words->count; i++) {
         char *end;
         double percentile = strtod(words->items[i], &end);
-        if (*end != '\0' || (end == words->items[i] && words->count > 1)) {
+        if (*end != '\0' || isnan(percentile) || (end == words->items[i] && words->count > 1)) {
             return fail(err, err_size, "Invalid latency-tracking-info-percentiles parameters");
         }
         if (!(percentile >= 0 && percentile <= 100)) {
@@ -221,6 +246,9 @@ static int class_by_name(const char *name)
 static bool read_limits(const struct config_list *words, struct config_buffer_limit *limits, char *err,
                         size_t err_size)
 {
+    if (words->count == 1 && words->items[0][0] == '\0') {
+        return true;
+    }
     if (words->count == 0 || words->count % 4 != 0) {
         return fail(err, err_size, "Wrong number of arguments in buffer limit configuration.");
     }
@@ -232,7 +260,8 @@ static bool read_limits(const struct config_list *words, struct config_buffer_li
         }
         struct config_buffer_limit *limit = &limits[class];
         if (!parse_memory(word[1], &limit->hard) || !parse_memory(word[2], &limit->soft) ||
-            !parse_number(word[3], 10, &limit->soft_seconds) || limit->soft_seconds < 0) {
+            !parse_number(word[3], 10, &limit->soft_seconds) || limit->hard < 0 || limit->soft < 0 ||
+            limit->soft_seconds < 0) {
             return fail(err, err_size,
                         "Error in hard, soft or soft_seconds setting in buffer limit configuration.");
         }
@@ -288,7 +317,7 @@ static bool read_scalar(const struct config_row *row, const char *word, union va
     case CONFIG_LONG:
     case CONFIG_MEMORY: return read_number(row, word, &value->number, err, err_size);
     case CONFIG_PERCENT: return read_percent(word, &value->number, err, err_size);
-    case CONFIG_ENUM: return read_enum(row, word, &value->integer, err, err_size);
+    case CONFIG_ENUM: return read_choice(row, word, &value->integer, err, err_size);
     case CONFIG_NOTIFY: return read_notify(word, &value->integer, err, err_size);
     default: return read_string(row, word, &value->text, err, err_size);
     }
@@ -304,12 +333,14 @@ bool value_read(const struct config_row *row, const struct config_list *words, u
     case CONFIG_SAVE: return read_save(words, &value->save, err, err_size);
     case CONFIG_LIMITS: return read_limits(words, value->limits, err, err_size);
     case CONFIG_ADDRESS: return read_address(words, &value->text, err, err_size);
+    case CONFIG_WORDS:
     case CONFIG_PERCENTILES:
-        if (!check_percentiles(words, err, err_size)) {
+        if (!(row->type == CONFIG_WORDS ? check_words(row, words, err, err_size)
+                                        : check_percentiles(words, err, err_size))) {
             return false;
         }
-        __attribute__((fallthrough));
-    case CONFIG_WORDS: value->text = list_join(words, ' '); return true;
+        value->text = list_join(words, ' ');
+        return true;
     default:
         if (words->count != 1) {
             return fail(err, err_size, "wrong number of arguments");

@@ -144,7 +144,30 @@ static void errors_are_those_of_redis(void **state)
         {"foo", "1", "ERR Unknown option or number of arguments for CONFIG SET - 'foo'"},
         {"maxmemory", "abc", FAILED("maxmemory") "argument must be a memory value"},
         {"maxmemory", "-1", FAILED("maxmemory") "argument must be a memory value"},
-        {"maxmemory", "9999999999gb", FAILED("maxmemory") "argument must be a memory value"},
+        {"timeout", "007", FAILED("timeout") "argument couldn't be parsed into an integer"},
+        {"timeout", "-0", FAILED("timeout") "argument couldn't be parsed into an integer"},
+        {"client-query-buffer-limit", "",
+         FAILED(
+             "client-query-buffer-limit") "argument must be between 1048576 and 9223372036854775807 inclusive"},
+        {"maxmemory", "9999999999gb",
+         FAILED("maxmemory") "argument must be between 0 and 9223372036854775807 inclusive"},
+        {"maxmemory", "99999999999999999999",
+         FAILED("maxmemory") "argument must be between 0 and 9223372036854775807 inclusive"},
+        {"maxmemory-clients", "9999999999gb",
+         FAILED("maxmemory-clients") "argument must be a memory or percent value"},
+        {"oom-score-adj-values", "1 2", FAILED("oom-score-adj-values") "wrong number of arguments"},
+        {"oom-score-adj-values", "1 2 3000",
+         FAILED(
+             "oom-score-adj-values") "Invalid oom-score-adj-values, elements must be between -2000 and 2000."},
+        {"shutdown-on-sigterm", "now please",
+         FAILED(
+             "shutdown-on-sigterm") "argument(s) must be one of the following: default, save, nosave, now, force"},
+        {"latency-tracking-info-percentiles", "nan",
+         FAILED("latency-tracking-info-percentiles") "Invalid latency-tracking-info-percentiles parameters"},
+        {"activedefrag", "yes",
+         FAILED(
+             "activedefrag") "Active defragmentation cannot be enabled: it requires a Redis server compiled with a "
+                             "modified Jemalloc like the one shipped by default with the Redis source distribution"},
         {"maxmemory-policy", "foo", policies},
         {"timeout", "-1", FAILED("timeout") "argument must be between 0 and 2147483647 inclusive"},
         {"timeout", "abc", FAILED("timeout") "argument couldn't be parsed into an integer"},
