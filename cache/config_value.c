@@ -62,8 +62,8 @@ static bool parse_memory(const char *word, int64_t *out)
     bool fits = errno == 0 && number <= INT64_MAX;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (strcasecmp(word + count, units[i].unit) == 0) {
-            *out =
-                (int64_t)number > INT64_MAX / units[i].bytes ? INT64_MAX : (int64_t)number * units[i].bytes;
+            fits = fits && (int64_t)number <= INT64_MAX / units[i].bytes;
+            *out = fits ? (int64_t)number * units[i].bytes : -1;
             return true;
         }
     }
