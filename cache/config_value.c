@@ -154,7 +154,7 @@ static bool check_words(const struct config_row *row, const struct config_list *
 {
     int index;
     int64_t number;
-    if (row->max > 0 && words->count != 3) {
+    if ((row->max > 0 && words->count != 3) || (row->choices != NULL && words->count == 0)) {
         return fail(err, err_size, "wrong number of arguments");
     }
     for (size_t i = 0; i < words->count; i++) {

@@ -175,9 +175,7 @@ static size_t format_line(char *out, size_t size, enum logger_level level, const
         length = (size_t)snprintf(out, size, "%s %-7s ", now, level_names[level]);
     }
     length += escape(out + length, message, message_size, json);
-    const char *close = json ? "\"}\n" : "\n";
-    memcpy(out + length, close, strlen(close));
-    return length + strlen(close);
+    return length + (size_t)snprintf(out + length, size - length, "%s\n", json ? "\"}" : "");
 }
 
 /* Where to cut a message that does not fit: not in the middle of a character. */

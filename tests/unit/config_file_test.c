@@ -129,6 +129,7 @@ static void a_fault_names_file_line_and_reason(void **state)
         {"logfile \"a\"b\n", "1\n>>> 'logfile \"a\"b'", "Unbalanced quotes in configuration line"},
         {"save \"60\"\n", "1\n>>> 'save \"60\"'", "Invalid save parameters"},
         {"save\n", "1\n>>> 'save'", "wrong number of arguments"},
+        {"shutdown-on-sigint\n", "1\n>>> 'shutdown-on-sigint'", "wrong number of arguments"},
         {"replicaof a\n", "1\n>>> 'replicaof a'", "wrong number of arguments"},
         {"replicaof a b\n", "1\n>>> 'replicaof a b'", "Invalid master port"},
         {"rename-command get\n", "1\n>>> 'rename-command get'", "wrong number of arguments"},
