@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -402,6 +403,49 @@ static void loops_default_to_the_cpus(void **state)
     assert_int_equal(config_loops(&fixture->cfg), 3);
 }
 
+/* ---- help and documentation ---------------------------------------------------------------------------------- */
+
+static char *printed(void (*print)(FILE *))
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    print(out);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+static void check_documented(void *ctx, const char *name, const char *value, size_t value_size)
+{
+    char quoted[128];
+    (void)value;
+    (void)value_size;
+    snprintf(quoted, sizeof quoted, "`%s`", name);
+    if (strstr(ctx, quoted) == NULL) {
+        fail_msg("%s is not in the documentation", name);
+    }
+}
+
+static void every_setting_is_documented(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slice all = text("*");
+    char *docs = printed(config_docs);
+    config_get(&fixture->cfg, &all, 1, check_documented, docs);
+    free(docs);
+}
+
+static void help_names_what_can_be_set_and_nothing_without_effect(void **state)
+{
+    (void)state;
+    char *help = printed(config_help);
+    assert_non_null(strstr(help, "  --maxmemory-policy "));
+    assert_non_null(strstr(help, "  --log-format "));
+    assert_null(strstr(help, "--io-threads"));
+    free(help);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -423,6 +467,8 @@ int main(void)
         TEST(client_memory_follows_maxmemory),
         TEST(a_password_matches_itself_alone),
         TEST(loops_default_to_the_cpus),
+        TEST(every_setting_is_documented),
+        TEST(help_names_what_can_be_set_and_nothing_without_effect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
