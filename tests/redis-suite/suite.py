@@ -1,0 +1,292 @@
+"""Runs files of Redis's test suite, each against a fresh server, and counts what passed.
+
+files.txt says which files run and how, skip.txt which tests of them do not, and why. A file runs in one of two
+ways. `external`: the suite gets host and port of a server that this program started, and leaves out what it can
+only test on servers that it starts itself. `spawned`: it starts them itself, several one after another with
+settings of their own; its src/redis-server is then a script that starts the server under test.
+
+The exit status is 0 only if something ran and nothing failed.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Dict, List, NamedTuple
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+ORACLE_PROGRAM = Path("/usr/bin/redis-check-rdb")
+FILE_SECONDS = 180
+START_SECONDS = 20
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+LINE = re.compile(r"^\[(ok|err|exception|skip|ignore|timeout)\]: (.*)$", re.IGNORECASE)
+ELAPSED = re.compile(r" \(\d+ ms\)$")
+
+# Tests with these tags need what Ordinal does not have yet: a replication stream to listen to.
+DENIED_TAGS = ["-needs:repl"]
+# As the suite's own default.conf, for the servers that this program starts.
+SETTINGS = {
+    "save": "",
+    "enable-debug-command": "yes",
+    "enable-protected-configs": "yes",
+    "latency-monitor-threshold": "1",
+    "notify-keyspace-events": "KEA",
+}
+
+
+class File(NamedTuple):
+    """A row of files.txt: `how` is external, spawned or no."""
+
+    name: str
+    how: str
+    reason: str
+
+
+class Outcome(NamedTuple):
+    passed: int
+    failures: List[str]
+    left_out: int
+    seconds: float
+
+
+def read_files() -> List[File]:
+    rows = []
+    for line in (HERE / "files.txt").read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, how, *reason = line.split(None, 2)
+            rows.append(File(name, how, reason[0] if reason else ""))
+    return rows
+
+
+def read_skips() -> Dict[str, List[str]]:
+    """Test names to leave out, by file. A row of skip.txt is: FILE :: NAME :: REASON."""
+    skips: Dict[str, List[str]] = {}
+    for number, line in enumerate((HERE / "skip.txt").read_text().splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        fields = [field.strip() for field in line.split(" :: ")]
+        if len(fields) != 3 or not all(fields):
+            raise SystemExit(f"skip.txt:{number}: not FILE :: NAME :: REASON")
+        skips.setdefault(fields[0], []).append(fields[1])
+    return skips
+
+
+# -- the server under test ------------------------------------------------------------------------------------------
+
+
+def program(oracle: bool, directory: Path) -> str:
+    """The server's path: Ordinal's, or a link that makes redis-check-rdb act as redis-server."""
+    if not oracle:
+        return os.path.abspath(os.environ.get("ORDINAL") or REPOSITORY / "ordinal")
+    link = directory / "redis-server"
+    link.symlink_to(ORACLE_PROGRAM)
+    return str(link)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def wait_until_ready(process: subprocess.Popen, port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1) as sock:
+                sock.sendall(b"PING\r\n")
+                if sock.recv(64).startswith(b"+PONG"):
+                    return
+        except OSError:
+            pass
+        time.sleep(0.02)
+    raise SystemExit(f"the server did not start:\n{log.read_text(errors='replace')}")
+
+
+def start_server(path: str, port: int, directory: Path) -> subprocess.Popen:
+    command = [path, "--port", str(port)]
+    for name, value in SETTINGS.items():
+        command += ["--" + name, value]
+    log = directory / "log"
+    with open(log, "wb") as out:
+        process = subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        wait_until_ready(process, port, log)
+    except BaseException:
+        stop(process)
+        raise
+    return process
+
+
+def stop(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait()
+
+
+# -- the suite --------------------------------------------------------------------------------------------------------
+
+
+def prepare(suite: Path, copy: Path, path: str) -> None:
+    """A copy of the suite whose src/ has the programs that it calls, and that runs where FUNCTION is missing."""
+    for name in ("tests", "utils"):
+        shutil.copytree(suite / name, copy / name, symlinks=True)
+    for name in ("runtest", "redis.conf"):
+        shutil.copy2(suite / name, copy / name)
+    (copy / "tests/tmp").mkdir(exist_ok=True)
+    source = copy / "src"
+    source.mkdir()
+    for name in ("redis-cli", "redis-benchmark"):
+        (source / name).symlink_to(Path("/usr/bin", name))
+    # The suite waits for Redis's line with the process id in the log.
+    script = source / "redis-server"
+    script.write_text(f'#!/bin/bash\necho "starting, PID: $$"\nexec "{path}" "$@"\n')
+    script.chmod(0o755)
+    replace(copy / "tests/support/server.tcl", "    r function flush\n", "    catch {r function flush}\n")
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    if old not in text:
+        raise SystemExit(f"{path.name} of the suite is not as expected: {old.strip()!r} is missing")
+    path.write_text(text.replace(old, new))
+
+
+def command(file: File, port: int, skips: List[str]) -> List[str]:
+    words = ["./runtest", "--single", file.name, "--durable", "--ignore-encoding", "--clients", "1"]
+    words += ["--tags", " ".join(DENIED_TAGS), "--timeout", str(FILE_SECONDS)]
+    if file.how == "external":
+        words += ["--host", "127.0.0.1", "--port", str(port)]
+    else:
+        words += ["--baseport", str(20000 + os.getpid() % 100 * 100), "--portcount", "100"]
+    for name in skips:
+        words += ["--skiptest", name]
+    return words
+
+
+def run_file(file: File, copy: Path, path: str, skips: List[str], verbose: bool) -> Outcome:
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="redis-suite-") as directory:
+        port = free_port()
+        server = start_server(path, port, Path(directory)) if file.how == "external" else None
+        try:
+            output = run_suite(command(file, port, skips), copy)
+            if server is not None and server.poll() is not None:
+                output += f"\n[err]: the server ended with status {server.returncode}\n"
+                output += Path(directory, "log").read_text(errors="replace")[-2000:]
+        finally:
+            if server is not None:
+                stop(server)
+    if verbose:
+        print(output)
+    return outcome(output, time.monotonic() - start)
+
+
+def run_suite(words: List[str], copy: Path) -> str:
+    """The suite's output, bounded in time. It runs in a process group, since it starts processes of its own."""
+    process = subprocess.Popen(
+        words,
+        cwd=copy,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        text=True,
+        errors="replace",
+    )
+    try:
+        output, _ = process.communicate(timeout=FILE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 9)
+        output, _ = process.communicate()
+        output += f"\n[err]: no end within {FILE_SECONDS} s\n"
+    if process.returncode not in (0, 1):
+        output += f"\n[err]: runtest ended with status {process.returncode}\n"
+    elif process.returncode == 1 and "[err]" not in COLOURS.sub("", output):
+        output += "\n[err]: runtest failed without naming a test\n"
+    return COLOURS.sub("", output)
+
+
+def outcome(output: str, seconds: float) -> Outcome:
+    """What the suite's lines say; a failure comes with the lines below it."""
+    passed, left_out, failures = 0, 0, []
+    lines = output.splitlines()
+    for at, line in enumerate(lines):
+        found = LINE.match(line)
+        kind = found.group(1).lower() if found else ""
+        if kind == "ok":
+            passed += 1
+        elif kind in ("skip", "ignore"):
+            left_out += 1
+        elif kind in ("err", "exception", "timeout"):
+            failures.append("\n      ".join([ELAPSED.sub("", found.group(2))] + details(lines[at + 1 :])))
+    return Outcome(passed, failures, left_out, seconds)
+
+
+def details(lines: List[str]) -> List[str]:
+    """The lines that belong to a failure: those before the next result, eight at most."""
+    own = []
+    for line in lines[:8]:
+        if line.startswith("[") or not line.strip():
+            break
+        own.append(line[:300])
+    return own
+
+
+# -- all files ----------------------------------------------------------------------------------------------------------
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="Redis's own test suite against Ordinal.")
+    parser.add_argument("files", nargs="*", help="files to run, as unit/type/string (default: those of files.txt)")
+    parser.add_argument("--suite", type=Path, required=True, help="redis's source folder")
+    parser.add_argument("--oracle", action="store_true", help="run against redis-server 7.0.15")
+    parser.add_argument("--no-skips", action="store_true", help="run the tests of skip.txt too")
+    parser.add_argument("--verbose", action="store_true", help="print all that the suite prints")
+    return parser.parse_args()
+
+
+def chosen(names: List[str]) -> List[File]:
+    rows = read_files()
+    if not names:
+        return [row for row in rows if row.how != "no"]
+    known = {row.name: row for row in rows}
+    how = {name: known[name].how if name in known else "external" for name in names}
+    return [File(name, "external" if how[name] == "no" else how[name], "") for name in names]
+
+
+def main() -> int:
+    options = arguments()
+    skips = {} if options.no_skips else read_skips()
+    passed, failed, start = 0, 0, time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="redis-suite-copy-") as directory:
+        path = program(options.oracle, Path(directory))
+        prepare(options.suite, Path(directory), path)
+        for file in chosen(options.files):
+            result = run_file(file, Path(directory), path, skips.get(file.name, []), options.verbose)
+            passed += result.passed
+            failed += len(result.failures)
+            print(
+                f"{file.name}: {result.passed} passed, {len(result.failures)} failed, {result.left_out} left out, "
+                f"{result.seconds:.1f} s ({file.how})",
+                flush=True,
+            )
+            for failure in result.failures:
+                print(f"    {failure}", flush=True)
+    print(f"{passed} passed, {failed} failed ({time.monotonic() - start:.0f} s)")
+    return 0 if passed and not failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
