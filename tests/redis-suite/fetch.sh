@@ -13,7 +13,8 @@ if [ -n "${REDIS_SUITE:-}" ]; then
     echo "$REDIS_SUITE"
     exit
 fi
-found=$(find "$cache" -maxdepth 2 -name runtest -path '*/redis-*/*' 2>/dev/null | head -1)
+mkdir -p "$cache"
+found=$(find "$cache" -maxdepth 2 -name runtest -path '*/redis-*/*' -print -quit)
 if [ -n "$found" ]; then
     dirname "$found"
     exit
@@ -40,6 +41,6 @@ options=(
     # Only sources are unpacked: dpkg-dev is enough, none of redis's build dependencies is needed.
     (cd "$cache" && apt-get "${options[@]}" source redis)
 } >&2 </dev/null
-found=$(find "$cache" -maxdepth 2 -name runtest -path '*/redis-*/*' | head -1)
+found=$(find "$cache" -maxdepth 2 -name runtest -path '*/redis-*/*' -print -quit)
 [ -n "$found" ] || { echo "apt-get source redis left no runtest in $cache" >&2; exit 1; }
 dirname "$found"
