@@ -3,21 +3,35 @@
 #   make bench                  everything, some ten minutes (ARGS="--measures cost,memory" for a part)
 #   make bench ARGS=--quick     the cost of an operation alone, a minute
 #   make bench-peers            Valkey and Redis from Debian unstable into a folder of their own (root, debootstrap)
+#   make bench-flame            docs/plots/flame-*.svg: where the time goes under each load (perf)
 
-BENCH_PACKAGES := gcc make pkg-config libuv1-dev redis-tools gnuplot-nox
+BENCH_PACKAGES := gcc make pkg-config libuv1-dev redis-tools gnuplot-nox python3-minimal
 BENCH_PEER_PACKAGES := debootstrap
+BENCH_FLAME_PACKAGES := linux-perf
 BENCH_PROGRAMS := build/bench/floor build/bench/load build/bench/probe build/bench/hold
 BENCH_CFLAGS := -std=gnu17 -O3 -Wall -Wextra -Wshadow -Wconversion -Werror -D_GNU_SOURCE
 BENCH_ORDINAL ?= ordinal
 
-.PHONY: bench bench-programs bench-peers
-bench: bench-programs $(BENCH_ORDINAL)
+.PHONY: bench bench-programs bench-peers bench-flame deps-bench deps-bench-peers deps-bench-flame
+bench: deps-bench
+	@$(MAKE) --no-print-directory bench-programs $(BENCH_ORDINAL)
 	@/usr/bin/python3 bench/run.py $(ARGS)
 
 bench-programs: $(BENCH_PROGRAMS)
 
-bench-peers:
+bench-peers: deps-bench-peers
 	@bench/peers.sh
+
+bench-flame: deps-bench deps-bench-flame
+	@$(MAKE) --no-print-directory bench-programs $(BENCH_ORDINAL)
+	@for load in set get srp; do /usr/bin/python3 bench/run.py --flame $$load $(ARGS); done
+
+deps-bench: deps
+	$(call install-missing,$(BENCH_PACKAGES))
+deps-bench-peers:
+	$(call install-missing,$(BENCH_PEER_PACKAGES))
+deps-bench-flame:
+	$(call install-missing,$(BENCH_FLAME_PACKAGES))
 
 build/bench/floor: bench/floor.c
 build/bench/load: bench/load.c bench/mix.c bench/histogram.c bench/cpu.c

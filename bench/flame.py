@@ -19,6 +19,7 @@ ROW = 17
 SMALLEST = 0.3  # pixels; what is narrower is left out
 LETTER = 6.6    # pixels
 FREQUENCY = 1999
+UNKNOWN = "[unknown]"  # a library built without frame pointers; many in a row are drawn as one
 LOADS = {"set": {"mix": "set", "pipeline": 16}, "get": {"mix": "get", "pipeline": 16},
          "srp": {"mix": "srp", "pipeline": 16, "value": 3885}, "set-1": {"mix": "set"}, "get-1": {"mix": "get"}}
 
@@ -34,7 +35,9 @@ def fold(text):
                 stacks[stack] = stacks.get(stack, 0) + 1
             frames = []
         elif line[0] in " \t":
-            frames.append(frame_of(line))
+            name = frame_of(line)
+            if name != UNKNOWN or frames[-1:] != [UNKNOWN]:
+                frames.append(name)
     return stacks
 
 
@@ -42,7 +45,7 @@ def frame_of(line):
     """`  55d0 uv_run+0x1f (/usr/lib/…)` as `uv_run`, a function of the kernel with `_[k]` after it."""
     _, _, rest = line.strip().partition(" ")
     symbol, _, module = rest.rpartition(" (")
-    name = symbol.split("+0x")[0] or "[unknown]"
+    name = symbol.split("+0x")[0] or UNKNOWN
     return name + "_[k]" if "kernel" in module or "vmlinux" in module else name
 
 

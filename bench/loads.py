@@ -62,6 +62,8 @@ class Probe:
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True, preexec_fn=pin(LOAD_CORE))
+        if self.process.stdout.readline() != "ready\n":
+            raise LoadFailed("the probe got no reply")
         return self
 
     def __exit__(self, *_):

@@ -20,6 +20,7 @@ fail() {
 }
 
 # The Debian mirror that apt uses here: the first package index whose origin is Debian's main archive.
+# shellcheck disable=SC2016 # the fields are apt's, not the shell's
 apt_mirror() {
     apt-get indextargets --format '$(CREATED_BY)|$(LABEL)|$(REPO_URI)' |
         awk -F'|' '$1 == "Packages" && $2 == "Debian" { print $3; exit }'

@@ -7,7 +7,8 @@ import cost
 import memory
 import stall
 
-COLOURS = ["#1b6ca8", "#e07a1f", "#c23b3b", "#7d7d7d", "#3f8f4f", "#8a5fb0"]
+COLOURS = {"floor": "#8d8d8d", "Ordinal": "#1b6ca8", "Valkey": "#e07a1f", "Redis 8": "#c23b3b", "Redis 7": "#8a5fb0"}
+OTHER_COLOUR = "#3f8f4f"
 HEAD = """set terminal svg size {width},{height} font "sans-serif,13" background "white"
 set output "{path}"
 set title "{title}"
@@ -18,7 +19,7 @@ set key {key}
 """
 
 
-def draw(path, title, body, blocks, key="top right", width=900, height=420):
+def draw(path, title, body, blocks, key="outside right top", width=900, height=420):
     """Runs gnuplot on `body`, to which each of `blocks` (name: rows) is known as the data block $name."""
     script = HEAD.format(path=path, title=title, key=key, width=width, height=height)
     for name, rows in blocks.items():
@@ -27,8 +28,10 @@ def draw(path, title, body, blocks, key="top right", width=900, height=420):
     subprocess.run(["gnuplot", "-"], input=script + body, text=True, check=True)
 
 
-def colour(index):
-    return f'lc rgb "{COLOURS[index % len(COLOURS)]}"'
+def colour(label):
+    """A server has the same colour in every plot."""
+    found = next((colour for start, colour in COLOURS.items() if label.startswith(start)), OTHER_COLOUR)
+    return f'lc rgb "{found}"'
 
 
 def quoted(text):
@@ -38,10 +41,10 @@ def quoted(text):
 def bars(path, title, unit, names, series, log=False):
     """Grouped bars: `series` is {label: [a figure for each of names]}."""
     rows = [[quoted(name), *(figures[row] for figures in series.values())] for row, name in enumerate(names)]
-    plots = ", ".join(f"$data using {column + 2}:xtic(1) title {quoted(label)} {colour(column)}"
+    plots = ", ".join(f"$data using {column + 2}:xtic(1) title {quoted(label)} {colour(label)}"
                       for column, label in enumerate(series))
     body = ("set style data histograms\nset style histogram clustered gap 1\nset style fill solid border -1\n"
-            f"set boxwidth 0.9\nset xtics rotate by -15\nset ylabel {quoted(unit)}\nset rmargin 12\n"
+            f"set boxwidth 0.9\nset ylabel {quoted(unit)}\n"
             + ("set logscale y\n" if log else "set yrange [0:*]\n") + f"plot {plots}\n")
     draw(path, title, body, {"data": rows})
 
@@ -60,7 +63,7 @@ def draw_cost(result, folder):
 
 def lines(path, title, labels, axes, blocks):
     """One line for each of `blocks`, a list of rows of x and y; `axes` is gnuplot's own words for them."""
-    plots = ", ".join(f"$line{index} using 1:2 with linespoints pt 7 ps 0.4 lw 2 {colour(index)} "
+    plots = ", ".join(f"$line{index} using 1:2 with linespoints pt 7 ps 0.4 lw 2 {colour(label)} "
                       f"title {quoted(label)}" for index, label in enumerate(labels))
     draw(path, title, f"{axes}plot {plots}\n", {f"line{index}": rows for index, rows in enumerate(blocks)})
 
@@ -69,7 +72,7 @@ def draw_memory(result, folder):
     blocks = [[(size, sizes[str(size)]["overhead"]) for size in memory.SIZES] for sizes in result.values()]
     lines(folder / "memory.svg", "Resident bytes above key and value, entries with a TTL", list(result),
           'set logscale x 2\nset logscale y 2\nset xlabel "bytes of the value"\nset ylabel "bytes"\n'
-          'set key top left\n', blocks)
+          '', blocks)
 
 
 def draw_expiry(result, folder):
@@ -99,7 +102,7 @@ def draw_scaling(result, folder):
               for by in by_label.values()]
     lines(folder / "scaling.svg", f"Throughput by threads: {name}", list(by_label),
           'set xlabel "loops, or I/O threads"\nset ylabel "thousand operations per second"\nset yrange [0:*]\n'
-          'set xtics 1\nset key bottom right\n', blocks)
+          'set xtics 1\n', blocks)
 
 
 DRAWINGS = {"cost": draw_cost, "memory": draw_memory, "expiry": draw_expiry, "stall": draw_stall,

@@ -3,7 +3,7 @@
  * It shows what a client sees while the server does something long: grows a table, expires or flushes millions of
  * keys. Requests are due at fixed times, whether or not the last reply has come; one that had to wait for its
  * turn counts from when it was due, so that a stall of 100 ms is a hundred late replies and not one. It runs until
- * SIGTERM (or --seconds) and prints one line of JSON.
+ * SIGTERM (or for SECONDS). It prints `ready` when it has its first reply, and one line of JSON at the end.
  *
  *   probe PORT [RATE [SECONDS]]
  *
@@ -111,6 +111,8 @@ int main(int argc, char **argv)
 
     int connection = probe_connect((uint16_t)atoi(argv[1]));
     probe_ask(connection, 0);
+    printf("ready\n");
+    fflush(stdout);
     uint64_t start = now_ns();
     uint64_t late = 0;
     uint64_t worst_at = 0;
