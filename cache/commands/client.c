@@ -67,6 +67,7 @@ void client_closed(struct conn *conn)
     if ((client->flags & CLIENT_MONITOR) != 0) {
         monitor_forget(client);
     }
+    client_limits_forget(client);
     free_text(&client->name);
     free_text(&client->lib_name);
     free_text(&client->lib_version);

@@ -14,6 +14,12 @@ enum {
 };
 
 static _Atomic bool sweeping = true;
+static _Atomic bool paused;
+
+void cron_set_paused(bool on)
+{
+    atomic_store(&paused, on);
+}
 
 void cron_set_sweeping(bool on)
 {
@@ -29,6 +35,14 @@ static void sweep_shard(struct worker *w, uint32_t index, int64_t now)
     }
 }
 
+/* Notes how long the sweep of the whole share took that ends here. */
+static void end_pass(struct worker *w, int64_t now)
+{
+    w->pass_ms = now - w->pass_began;
+    w->pass_began = now;
+    w->sweep_at = (uint32_t)w->loop->index;
+}
+
 /* Sweeps up to a fifth of the worker's share. False when the budget ended first. */
 static bool sweep(struct worker *w)
 {
@@ -36,18 +50,37 @@ static bool sweep(struct worker *w)
     uint32_t due = SHARDS / TICKS_A_PASS / loops + 1;
     uint64_t began = clock_ticks();
     int64_t now = clock_now();
-    for (uint32_t i = 0; i < due; i++) {
+    bool done = true;
+    for (uint32_t i = 0; i < due && done; i++) {
         sweep_shard(w, w->sweep_at, now);
         w->sweep_at += loops;
         if (w->sweep_at >= SHARDS) {
-            w->sweep_at = (uint32_t)w->loop->index;
+            end_pass(w, now);
         }
-        if ((i & 7) == 7 && clock_ticks_ns(clock_ticks() - began) > BUDGET_NS) {
-            latency_note(w->server, "expire-cycle", clock_ticks() - began);
-            return false;
-        }
+        done = (i & 7) != 7 || clock_ticks_ns(clock_ticks() - began) <= BUDGET_NS;
     }
-    return true;
+    uint64_t took = clock_ticks() - began;
+    w->sweep_ticks += took;
+    if (!done) {
+        w->sweeps_cut++;
+        latency_note(w->server, "expire-cycle", took);
+    }
+    return done;
+}
+
+/* What a tick does inside the gate. False when the sweep has to go on soon. */
+static bool tick(struct worker *w)
+{
+    bool done = !atomic_load_explicit(&sweeping, memory_order_relaxed) || sweep(w);
+    int64_t now = clock_now();
+    if (now - w->limits_checked >= TICK_MS - 5) {
+        w->limits_checked = now;
+        client_limits_tick(w);
+    }
+    if (w->loop->index == 0) {
+        stats_sample(w->server);
+    }
+    return done;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -55,9 +88,9 @@ static void on_tick(uv_timer_t *timer)
     struct worker *w = timer->data;
     struct server *server = w->server;
     bool done = true;
-    if (atomic_load_explicit(&sweeping, memory_order_relaxed)) {
+    if (!atomic_load_explicit(&paused, memory_order_relaxed)) {
         gate_enter(&server->gate, w->loop->index);
-        done = sweep(w);
+        done = tick(w);
         gate_leave(&server->gate, w->loop->index);
     }
     uv_timer_start(timer, on_tick, done ? TICK_MS : BUSY_TICK_MS, 0);
@@ -73,6 +106,10 @@ static void on_tick(uv_timer_t *timer)
 void cron_start(struct worker *w)
 {
     w->sweep_at = (uint32_t)w->loop->index;
+    w->pass_began = clock_now();
+    if (w->loop->index == 0) {
+        stats_start(w->server);
+    }
     uv_timer_init(&w->loop->uv, &w->cron);
     w->cron.data = w;
     uv_timer_start(&w->cron, on_tick, TICK_MS, 0);

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "commands/call.h"
 #include "commands/errorstats.h"
+#include "commands/histogram.h"
 #include "commands/latency.h"
 #include "commands/monitor.h"
 #include "commands/pause.h"
@@ -213,6 +214,15 @@ static __attribute__((noinline)) void note_slow(struct call *c, uint64_t ticks)
     }
 }
 
+/* The first call of a command on this worker. */
+static __attribute__((noinline)) void begin_histogram(struct command_stats *stats, uint64_t ticks)
+{
+    stats->histogram = histogram_new();
+    if (stats->histogram != NULL) {
+        histogram_add(stats->histogram, ticks);
+    }
+}
+
 /* CLIENT REPLY OFF and SKIP: what was replied since `before` is taken back. */
 static __attribute__((noinline)) void drop_reply(struct call *c, uint32_t flags_before, size_t before)
 {
@@ -259,7 +269,14 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
         struct command_stats *stats = &c->worker->stats[parsed->id];
         stats->calls++;
         stats->ticks += ticks;
-        c->worker->commands++;
+        counter_add(&c->worker->commands, 1);
+        if (__builtin_expect(server->config->latency_tracking, 1)) {
+            if (__builtin_expect(stats->histogram != NULL, 1)) {
+                histogram_add(stats->histogram, ticks);
+            } else {
+                begin_histogram(stats, ticks);
+            }
+        }
         if (__builtin_expect((int64_t)ticks >= server->slow_ticks || (int64_t)ticks >= server->latency_ticks,
                              0)) {
             note_slow(c, ticks);

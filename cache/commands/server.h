@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "commands/client_limits.h"
+#include "commands/stats.h"
 #include "config.h"
 #include "counter.h"
 #include "net/conn.h"
@@ -21,6 +23,7 @@
 
 struct client;
 struct command;
+struct histogram;
 
 #define ORDINAL_VERSION "0.1.0"
 #define REDIS_VERSION   "7.2.0" /* the version whose behaviour is kept, as INFO and HELLO give it */
@@ -28,6 +31,7 @@ struct command;
 /* For each command of each loop. */
 struct command_stats {
     uint64_t calls, ticks, rejected, failed;
+    struct histogram *histogram; /* of ticks, made at the first call; NULL with latency-tracking off */
 };
 
 /* How often an error code was replied (errorstats.h). */
@@ -46,7 +50,7 @@ struct worker {
     uint64_t random; /* state of worker_random */
     struct store_stats store;
     uint64_t hits, misses; /* keyspace_hits, keyspace_misses */
-    uint64_t commands;     /* run */
+    counter commands;      /* run */
     uint64_t errors;       /* error replies */
     uint64_t dirty;        /* changes of the keyspace */
     struct error_count error_counts[ERROR_CODES];
@@ -56,6 +60,12 @@ struct worker {
     uv_timer_t cron;       /* sweeps its share of the shards (cron.c) */
     uint64_t ticks;        /* of the cron */
     uint32_t sweep_at;     /* next shard of its share */
+    uint64_t sweep_ticks;  /* time spent in sweeps, in ticks of clock_ticks */
+    uint64_t sweeps_cut;   /* sweeps that their budget ended */
+    int64_t pass_began;    /* ms of clock.h: when the sweep of its whole share began that is under way */
+    int64_t pass_ms;       /* how long the last one took: no entry outlives its deadline by more */
+    struct client_limits limits;
+    int64_t limits_checked; /* ms of clock.h */
     struct client *paused; /* clients that wait for CLIENT PAUSE to end (pause.c) */
     char *scratch;         /* value_flat's buffer */
     size_t scratch_size;
@@ -87,6 +97,7 @@ struct server {
     _Atomic bool pause_all;      /* … for reads as well */
     _Atomic bool stopping;
     uint64_t dirty_at_save; /* for rdb_changes_since_last_save */
+    struct stats stats;
 };
 
 /* 64 random bits, fast and good enough for choices (not for secrets). */
