@@ -2,6 +2,12 @@
 
 #include "clock.h"
 
+/* ENTRY_NO_DEADLINE is a time that Redis would take for a deadline: it becomes the one before. */
+static int64_t timed(int64_t deadline)
+{
+    return deadline == ENTRY_NO_DEADLINE ? deadline - 1 : deadline;
+}
+
 bool expiry_deadline(const struct call *c, int64_t value, enum expiry_unit unit, bool absolute,
                      int64_t *deadline)
 {
@@ -9,10 +15,14 @@ bool expiry_deadline(const struct call *c, int64_t value, enum expiry_unit unit,
         return false;
     }
     if (absolute) {
-        *deadline = clock_from_wall(value);
+        *deadline = timed(clock_from_wall(value));
         return true;
     }
-    return !__builtin_add_overflow(value, c->now, deadline);
+    if (__builtin_add_overflow(value, c->now, deadline)) {
+        return false;
+    }
+    *deadline = timed(*deadline);
+    return true;
 }
 
 void expiry_invalid(struct call *c)
@@ -33,4 +43,33 @@ bool expiry_option(struct call *c, struct slice arg, enum expiry_unit unit, bool
         return false;
     }
     return true;
+}
+
+/* Whether a word is EX, PX, EXAT or PXAT, and what it says of its number. */
+static bool is_expiry_word(struct slice word, enum expiry_unit *unit, bool *absolute)
+{
+    if (word.len != 2 && word.len != 4) {
+        return false;
+    }
+    *absolute = word.len == 4;
+    *unit = (word.ptr[0] | 0x20) == 'p' ? EXPIRY_MILLISECONDS : EXPIRY_SECONDS;
+    return slice_is(word, *absolute ? (*unit == EXPIRY_SECONDS ? "exat" : "pxat")
+                                    : (*unit == EXPIRY_SECONDS ? "ex" : "px"));
+}
+
+bool expiry_take(const struct call *c, size_t *at, struct expiry_words *words)
+{
+    enum expiry_unit unit;
+    bool absolute;
+    if (*at + 1 >= c->argc || !is_expiry_word(c->argv[*at], &unit, &absolute) ||
+        (words->at != 0 && (unit != words->unit || absolute != words->absolute))) {
+        return false;
+    }
+    *words = (struct expiry_words){++*at, unit, absolute};
+    return true;
+}
+
+bool expiry_resolve(struct call *c, const struct expiry_words *words, int64_t *deadline)
+{
+    return words->at == 0 || expiry_option(c, c->argv[words->at], words->unit, words->absolute, deadline);
 }

@@ -19,4 +19,18 @@ void expiry_invalid(struct call *c);
 /* An option's argument ("EX 60"): an integer above 0 that makes a deadline. Replies with the error when it is not. */
 bool expiry_option(struct call *c, struct slice arg, enum expiry_unit unit, bool absolute, int64_t *deadline);
 
+/* The deadline among a command's options, as SET and GETEX take it. */
+struct expiry_words {
+    size_t at; /* of the number in argv; 0: there was none */
+    enum expiry_unit unit;
+    bool absolute;
+};
+
+/* Takes "EX 60" and its like from argv[*at] on, and moves *at to the number. False, and nothing has changed, when
+ * no such words stand there, or words of another kind were taken before (the same kind again replaces them). */
+bool expiry_take(const struct call *c, size_t *at, struct expiry_words *words);
+
+/* What they stand for; as expiry_option. Without any, *deadline is left alone. */
+bool expiry_resolve(struct call *c, const struct expiry_words *words, int64_t *deadline);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "commands/command.h"
 
+extern const struct command bitfield_commands[];
 extern const struct command bitmap_commands[];
 extern const struct command client_commands[];
 extern const struct command config_commands[];
@@ -13,14 +14,18 @@ extern const struct command connection_commands[];
 extern const struct command debug_commands[];
 extern const struct command dump_commands[];
 extern const struct command expire_commands[];
+extern const struct command increment_commands[];
 extern const struct command info_commands[];
 extern const struct command introspection_commands[];
 extern const struct command key_commands[];
 extern const struct command keyspace_commands[];
 extern const struct command latency_commands[];
+extern const struct command lcs_commands[];
 extern const struct command memory_commands[];
 extern const struct command monitor_commands[];
+extern const struct command mset_commands[];
 extern const struct command object_commands[];
+extern const struct command range_commands[];
 extern const struct command scan_commands[];
 extern const struct command slowlog_commands[];
 extern const struct command string_commands[];

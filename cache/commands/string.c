@@ -1,5 +1,6 @@
 /*
- * The string commands.
+ * The string commands that set, get and remove a whole value. (Numbers: increment.c; parts of a value: range.c; several
+ * keys: mset.c; LCS: lcs.c.)
  */
 #include "commands/call.h"
 #include "commands/expiry.h"
@@ -9,108 +10,151 @@
 /* ---- SET and its kin -------------------------------------------------------------------------------- */
 
 struct set_options {
-    bool only_new, only_existing, get, keep_ttl, timed;
-    int64_t deadline;
+    bool only_new, only_existing, get, keep_ttl;
+    struct expiry_words expiry;
 };
-
-/* One of EX, PX, EXAT, PXAT with its argument. Returns false when `word` is none of them. */
-static bool is_expiry_word(struct slice word, enum expiry_unit *unit, bool *absolute)
-{
-    if (word.len != 2 && word.len != 4) {
-        return false;
-    }
-    *absolute = word.len == 4;
-    *unit = (word.ptr[0] | 0x20) == 'p' ? EXPIRY_MILLISECONDS : EXPIRY_SECONDS;
-    return slice_is(word, *absolute ? (*unit == EXPIRY_SECONDS ? "exat" : "pxat")
-                                    : (*unit == EXPIRY_SECONDS ? "ex" : "px"));
-}
 
 static bool parse_set_options(struct call *c, struct set_options *options)
 {
-    size_t expiry = 0;
-    enum expiry_unit unit = EXPIRY_SECONDS;
-    bool absolute = false;
-    *options = (struct set_options){.deadline = ENTRY_NO_DEADLINE};
+    *options = (struct set_options){0};
     for (size_t i = 3; i < c->argc; i++) {
         struct slice word = c->argv[i];
-        if (is_expiry_word(word, &unit, &absolute) && i + 1 < c->argc && expiry == 0 && !options->keep_ttl) {
-            expiry = ++i;
-        } else if (slice_is(word, "nx") && !options->only_existing) {
+        if (!options->keep_ttl && expiry_take(c, &i, &options->expiry)) {
+            continue;
+        }
+        if (slice_is(word, "nx") && !options->only_existing) {
             options->only_new = true;
         } else if (slice_is(word, "xx") && !options->only_new) {
             options->only_existing = true;
         } else if (slice_is(word, "get")) {
             options->get = true;
-        } else if (slice_is(word, "keepttl") && expiry == 0) {
+        } else if (slice_is(word, "keepttl") && options->expiry.at == 0) {
             options->keep_ttl = true;
         } else {
             call_syntax_error(c);
             return false;
         }
     }
-    if (expiry > 0) {
-        return expiry_option(c, c->argv[expiry], unit, absolute, &options->deadline);
-    }
     return true;
 }
 
-static void set_plain(struct call *c, const struct key *key, int64_t deadline)
+/* Stores argv[index]; with a deadline that has passed (EXAT) the key is gone at once. False, and the error is replied,
+ * when there is no memory. */
+static bool store(struct call *c, const struct key *key, size_t index, int64_t deadline)
 {
-    if (deadline <= c->now) { /* EXAT in the past */
+    if (__builtin_expect(deadline <= c->now, 0)) {
         key_delete(c, key);
-        reply_ok(c->reply);
-        call_changed(c, 1);
-    } else if (key_set_string(c, key, c->argv[2], deadline)) {
-        reply_ok(c->reply);
-        call_changed(c, 1);
+        c->worker->store.expired++;
+    } else if (!key_set_string(c, key, c->argv[index], deadline)) {
+        return false;
+    }
+    call_changed(c, 1);
+    return true;
+}
+
+/* Replies with a value, or null without an entry. */
+static void reply_entry(struct reply *r, const struct entry *e)
+{
+    if (e != NULL) {
+        value_reply(r, e);
+    } else {
+        reply_null(r);
+    }
+}
+
+/* SET with options that look at the old value. */
+static void set_conditionally(struct call *c, const struct key *key, const struct set_options *options,
+                              int64_t deadline)
+{
+    size_t before = c->reply->len;
+    bool wrong = false;
+    const struct entry *old = options->get ? key_read_type(c, key, TYPE_STRING, &wrong) : key_write(c, key);
+    if (wrong) {
+        return;
+    }
+    if (options->get) {
+        reply_entry(c->reply, old);
+    }
+    if ((options->only_new && old != NULL) || (options->only_existing && old == NULL)) {
+        if (!options->get) {
+            reply_null(c->reply);
+        }
+        return;
+    }
+    if (options->keep_ttl && old != NULL) {
+        deadline = entry_deadline(old);
+    }
+    if (store(c, key, 2, deadline)) {
+        if (!options->get) {
+            reply_ok(c->reply);
+        }
+    } else if (options->get) { /* the error takes the place of the old value */
+        c->reply->len = before;
+        call_out_of_memory(c);
     }
 }
 
 static void run_set(struct call *c)
 {
     struct set_options options;
+    int64_t deadline = ENTRY_NO_DEADLINE;
     struct key key = call_key(c, 1);
-    if (!parse_set_options(c, &options)) {
+    if (!parse_set_options(c, &options) || !expiry_resolve(c, &options.expiry, &deadline)) {
         return;
     }
-    if (!options.only_new && !options.only_existing && !options.get && !options.keep_ttl) {
-        set_plain(c, &key, options.deadline);
-        return;
-    }
-    bool wrong = false;
-    struct entry *old = options.get ? key_read_type(c, &key, TYPE_STRING, &wrong) : key_write(c, &key);
-    if (wrong) {
-        return;
-    }
-    if (options.get && old != NULL) {
-        value_reply(c->reply, old);
-    } else if (options.get) {
-        reply_null(c->reply);
-    }
-    if ((options.only_new && old != NULL) || (options.only_existing && old == NULL)) {
-        if (!options.get) {
-            reply_null(c->reply);
-        }
-        return;
-    }
-    int64_t deadline = options.keep_ttl && old != NULL ? entry_deadline(old) : options.deadline;
-    size_t before = c->reply->len;
-    set_plain(c, &key, deadline);
-    if (options.get) {
-        c->reply->len = before;
+    if (options.only_new || options.only_existing || options.get || options.keep_ttl) {
+        set_conditionally(c, &key, &options, deadline);
+    } else if (store(c, &key, 2, deadline)) {
+        reply_ok(c->reply);
     }
 }
+
+static void set_expiring(struct call *c, enum expiry_unit unit)
+{
+    int64_t deadline;
+    struct key key = call_key(c, 1);
+    if (expiry_option(c, c->argv[2], unit, false, &deadline) && store(c, &key, 3, deadline)) {
+        reply_ok(c->reply);
+    }
+}
+
+static void run_setex(struct call *c)
+{
+    set_expiring(c, EXPIRY_SECONDS);
+}
+
+static void run_psetex(struct call *c)
+{
+    set_expiring(c, EXPIRY_MILLISECONDS);
+}
+
+static void run_setnx(struct call *c)
+{
+    struct key key = call_key(c, 1);
+    if (key_write(c, &key) != NULL) {
+        reply_int(c->reply, 0);
+    } else if (store(c, &key, 2, ENTRY_NO_DEADLINE)) {
+        reply_int(c->reply, 1);
+    }
+}
+
+/* ---- GET and its kin -------------------------------------------------------------------------------- */
 
 static void run_get(struct call *c)
 {
     struct key key = call_key(c, 1);
     bool wrong;
     const struct entry *e = key_read_type(c, &key, TYPE_STRING, &wrong);
-    if (e != NULL) {
-        value_reply(c->reply, e);
-    } else if (!wrong) {
-        reply_null(c->reply);
+    if (!wrong) {
+        reply_entry(c->reply, e);
     }
+}
+
+static void run_getset(struct call *c)
+{
+    static const struct set_options options = {.get = true};
+    struct key key = call_key(c, 1);
+    set_conditionally(c, &key, &options, ENTRY_NO_DEADLINE);
 }
 
 static void run_getdel(struct call *c)
@@ -118,12 +162,64 @@ static void run_getdel(struct call *c)
     struct key key = call_key(c, 1);
     bool wrong;
     const struct entry *e = key_read_type(c, &key, TYPE_STRING, &wrong);
+    if (wrong) {
+        return;
+    }
+    reply_entry(c->reply, e);
     if (e != NULL) {
-        value_reply(c->reply, e);
         key_delete(c, &key);
         call_changed(c, 1);
-    } else if (!wrong) {
-        reply_null(c->reply);
+    }
+}
+
+static bool parse_getex_options(struct call *c, struct expiry_words *expiry, bool *persist)
+{
+    *expiry = (struct expiry_words){0};
+    *persist = false;
+    for (size_t i = 2; i < c->argc; i++) {
+        if (!*persist && expiry_take(c, &i, expiry)) {
+            continue;
+        }
+        if (!slice_is(c->argv[i], "persist") || expiry->at != 0) {
+            call_syntax_error(c);
+            return false;
+        }
+        *persist = true;
+    }
+    return true;
+}
+
+/* GETEX of a key with a new deadline, which may be none. */
+static void get_expiring(struct call *c, const struct key *key, struct entry *e, int64_t deadline)
+{
+    if (deadline <= c->now) {
+        value_reply(c->reply, e);
+        key_delete(c, key);
+    } else if (key_expire(c, key, e, deadline)) {
+        value_reply(c->reply, key_peek(c, key)); /* it may have moved */
+    } else {
+        return;
+    }
+    call_changed(c, 1);
+}
+
+static void run_getex(struct call *c)
+{
+    struct key key = call_key(c, 1);
+    struct expiry_words expiry;
+    int64_t deadline = ENTRY_NO_DEADLINE;
+    bool persist, wrong;
+    if (!parse_getex_options(c, &expiry, &persist)) {
+        return;
+    }
+    struct entry *e = key_read_type(c, &key, TYPE_STRING, &wrong);
+    if (wrong || (e != NULL && !expiry_resolve(c, &expiry, &deadline))) {
+        return;
+    }
+    if (e != NULL && (expiry.at != 0 || (persist && entry_has_deadline(e)))) {
+        get_expiring(c, &key, e, deadline);
+    } else {
+        reply_entry(c->reply, e);
     }
 }
 
@@ -149,8 +245,49 @@ const struct command string_commands[] = {
         .group = GROUP_STRING,
         .since = "6.2.0",
         .complexity = "O(1)",
-        .summary = "Returns the string value of a key after deleting the key.",
+        .summary = "Returns the string value of a key and deletes the key.",
         .syntax = "key",
+    },
+    {
+        .name = "getex",
+        .run = run_getex,
+        .arity = -2,
+        .flags = CMD_WRITE | CMD_FAST,
+        .keys = {{1, 1, 1, KEY_RW | KEY_ACCESS | KEY_UPDATE}},
+        .group = GROUP_STRING,
+        .since = "6.2.0",
+        .complexity = "O(1)",
+        .summary = "Returns the string value of a key and sets or removes its deadline.",
+        .syntax = "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | "
+                  "PXAT unix-time-milliseconds | PERSIST]",
+    },
+    {
+        .name = "getset",
+        .run = run_getset,
+        .arity = 3,
+        .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+        .keys = {{1, 1, 1, KEY_RW | KEY_ACCESS | KEY_UPDATE}},
+        .group = GROUP_STRING,
+        .since = "1.0.0",
+        .complexity = "O(1)",
+        .summary = "Sets the string value of a key and returns the one before.",
+        .syntax = "key value",
+        .deprecated_since = "6.2.0",
+        .replaced_by = "`SET` with the `!GET` argument",
+    },
+    {
+        .name = "psetex",
+        .run = run_psetex,
+        .arity = 4,
+        .flags = CMD_WRITE | CMD_DENYOOM,
+        .keys = {{1, 1, 1, KEY_OW | KEY_UPDATE}},
+        .group = GROUP_STRING,
+        .since = "2.6.0",
+        .complexity = "O(1)",
+        .summary = "Sets the string value of a key and its time to live in milliseconds.",
+        .syntax = "key milliseconds value",
+        .deprecated_since = "2.6.12",
+        .replaced_by = "`SET` with the `PX` argument",
     },
     {
         .name = "set",
@@ -161,10 +298,41 @@ const struct command string_commands[] = {
         .group = GROUP_STRING,
         .since = "1.0.0",
         .complexity = "O(1)",
-        .summary =
-            "Sets the string value of a key, ignoring its type. The key is created if it doesn't exist.",
+        .summary = "Sets the string value of a key, whatever its type was.",
         .syntax = "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | "
                   "PXAT unix-time-milliseconds | KEEPTTL]",
+        .history = "2.6.12\tAdded the `EX`, `PX`, `NX` and `XX` options.\n"
+                   "6.0.0\tAdded the `KEEPTTL` option.\n"
+                   "6.2.0\tAdded the `GET`, `EXAT` and `PXAT` option.\n"
+                   "7.0.0\tAllowed the `NX` and `GET` options to be used together.",
+    },
+    {
+        .name = "setex",
+        .run = run_setex,
+        .arity = 4,
+        .flags = CMD_WRITE | CMD_DENYOOM,
+        .keys = {{1, 1, 1, KEY_OW | KEY_UPDATE}},
+        .group = GROUP_STRING,
+        .since = "2.0.0",
+        .complexity = "O(1)",
+        .summary = "Sets the string value of a key and its time to live in seconds.",
+        .syntax = "key seconds value",
+        .deprecated_since = "2.6.12",
+        .replaced_by = "`SET` with the `EX` argument",
+    },
+    {
+        .name = "setnx",
+        .run = run_setnx,
+        .arity = 3,
+        .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+        .keys = {{1, 1, 1, KEY_OW | KEY_INSERT}},
+        .group = GROUP_STRING,
+        .since = "1.0.0",
+        .complexity = "O(1)",
+        .summary = "Sets the string value of a key that does not exist.",
+        .syntax = "key value",
+        .deprecated_since = "2.6.12",
+        .replaced_by = "`SET` with the `NX` argument",
     },
     {0},
 };

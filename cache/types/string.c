@@ -9,14 +9,22 @@ static size_t size_for(size_t cap)
     return sizeof(struct string) + cap;
 }
 
+/* The room for at least `cap` bytes that costs no more than they do: all of jemalloc's size class. */
+static size_t whole_cap(size_t cap)
+{
+    return mem_class(size_for(cap)) - sizeof(struct string);
+}
+
 struct string *string_new(struct slice bytes, size_t cap)
 {
-    cap = cap < bytes.len ? bytes.len : cap;
+    cap = whole_cap(cap < bytes.len ? bytes.len : cap);
     struct string *s = mem_alloc(size_for(cap));
     if (s != NULL) {
         s->len = bytes.len;
         s->cap = cap;
-        memcpy(s->bytes, bytes.ptr, bytes.len);
+        if (bytes.len > 0) {
+            memcpy(s->bytes, bytes.ptr, bytes.len);
+        }
     }
     return s;
 }
@@ -24,7 +32,7 @@ struct string *string_new(struct slice bytes, size_t cap)
 struct string *string_resize(struct string *s, size_t len)
 {
     if (len > s->cap) {
-        size_t cap = len < DOUBLE_UP_TO ? len * 2 : len + DOUBLE_UP_TO;
+        size_t cap = whole_cap(len < DOUBLE_UP_TO ? len * 2 : len + DOUBLE_UP_TO);
         struct string *moved = mem_realloc(s, size_for(s->cap), size_for(cap));
         if (moved == NULL) {
             return NULL;
