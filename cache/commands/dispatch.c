@@ -19,7 +19,10 @@
 #include "commands/slowlog.h"
 #include "memory.h"
 
-enum { FLUSH_AT = 256 * 1024 }; /* replies are sent when they grow beyond this within a batch */
+enum {
+    FLUSH_AT = 256 * 1024, /* replies are sent when they grow beyond this within a batch */
+    MAX_ENTRY_LINES = 16   /* cache lines of an entry that are fetched ahead */
+};
 
 enum parsed_mode { MODE_LOCAL, MODE_KEY, MODE_ALONE };
 
@@ -30,6 +33,8 @@ struct parsed {
     enum parsed_mode mode;
     uint64_t hash;   /* of the first key */
     const char *key; /* its bytes; NULL: the request has no key */
+    struct db *db;   /* the client's when the batch was prepared: a hint for fetching only */
+    uint32_t lines;  /* cache lines of its second argument */
 };
 
 size_t dispatch_batch_size(void)
@@ -71,6 +76,9 @@ static void parse(struct worker *w, const struct client *client, const struct re
     if (first > 0 && first < request->argc) {
         parsed->key = request->argv[first].ptr;
         parsed->hash = keyspace_hash(&w->server->keyspace, request->argv[first]);
+        size_t lines = request->argc > first + 1 ? request->argv[first + 1].len / 64 + 1 : 1;
+        parsed->lines = (uint32_t)(lines < MAX_ENTRY_LINES ? lines : MAX_ENTRY_LINES);
+        parsed->db = client->db;
         const struct shard *s = db_shard(client->db, parsed->hash);
         if (s != NULL) {
             shard_prefetch(s, parsed->hash);
@@ -78,14 +86,18 @@ static void parse(struct worker *w, const struct client *client, const struct re
     }
 }
 
-static void prefetch_entry(struct db *db, const struct parsed *parsed)
+/* Fetches as many lines of the entry as are likely to be touched: what is about to be written over it, or what the replies
+ * before this one were long. */
+static void prefetch_entry(struct worker *w, const struct parsed *parsed)
 {
+    struct db *db = parsed->db;
     struct shard *s = parsed->key != NULL ? db_shard(db, parsed->hash) : NULL;
     if (s != NULL) {
+        uint32_t lines = (parsed->command->flags & CMD_WRITE) != 0 ? parsed->lines : w->entry_lines;
         if (db->locking) {
             shard_lock(s);
         }
-        shard_prefetch_entry(s, parsed->hash);
+        shard_prefetch_entry(s, parsed->hash, lines);
         if (db->locking) {
             shard_unlock(s);
         }
@@ -291,37 +303,53 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
     return ended;
 }
 
-size_t dispatch_serve(struct conn *conn, struct request *requests, size_t count)
+void dispatch_prepare(struct conn *conn, const struct request *requests, size_t first, size_t count)
+{
+    struct client *client = conn->client;
+    for (size_t i = first; i < first + count; i++) {
+        parse(client->worker, client, &requests[i], &client->worker->batch[i]);
+    }
+}
+
+void dispatch_fetch(struct loop *loop, size_t count)
+{
+    struct worker *w = loop->worker;
+    w->now = clock_now();
+    for (size_t i = 0; i < count && count > 1; i++) {
+        prefetch_entry(w, &w->batch[i]);
+    }
+}
+
+size_t dispatch_serve(struct conn *conn, struct request *requests, size_t first, size_t count)
 {
     struct client *client = conn->client;
     struct worker *w = client->worker;
     struct server *server = w->server;
-    struct parsed *batch = w->batch;
-    w->now = clock_now();
+    struct reply *reply = &w->loop->reply;
+    size_t before = reply->len;
     counter_set(&conn->last_active, w->now);
-    for (size_t i = 0; i < count; i++) {
-        parse(w, client, &requests[i], &batch[i]);
-    }
-    for (size_t i = 0; i < count && count > 1; i++) {
-        prefetch_entry(client->db, &batch[i]);
-    }
-    struct call c = {
-        .server = server, .worker = w, .client = client, .reply = &w->loop->reply, .now = w->now};
+    struct call c = {.server = server, .worker = w, .client = client, .reply = reply, .now = w->now};
     uint64_t ticks = clock_ticks();
     size_t ran = 0;
     while (ran < count) {
+        const struct parsed *parsed = &w->batch[first + ran];
         if (__builtin_expect(atomic_load_explicit(&server->pause_until, memory_order_relaxed) != 0, 0) &&
-            pause_holds(client, batch[ran].command)) {
+            pause_holds(client, parsed->command)) {
             break;
         }
-        ticks = run_one(&c, &requests[ran], &batch[ran], ticks);
+        ticks = run_one(&c, &requests[first + ran], parsed, ticks);
         ran++;
-        if (__builtin_expect(c.reply->len >= FLUSH_AT, 0)) {
+        if (__builtin_expect(reply->len - before >= FLUSH_AT, 0)) {
             conn_flush(conn);
+            before = reply->len;
         }
         if (__builtin_expect(conn->stalled || conn->closing || conn->closing_after_write, 0)) {
             break;
         }
+    }
+    if (ran > 0 && reply->len > before) { /* a guess at how much of the next entries will be read */
+        size_t lines = (reply->len - before) / ran / 64 + 1;
+        w->entry_lines = (uint32_t)(lines < MAX_ENTRY_LINES ? lines : MAX_ENTRY_LINES);
     }
     return ran;
 }

@@ -8,8 +8,10 @@
 
 #include "commands/server.h"
 
-/* The serve hook of net (see struct net_hooks). */
-size_t dispatch_serve(struct conn *conn, struct request *requests, size_t count);
+/* The three hooks of net by which a batch is served (see struct net_hooks). */
+void dispatch_prepare(struct conn *conn, const struct request *requests, size_t first, size_t count);
+void dispatch_fetch(struct loop *loop, size_t count);
+size_t dispatch_serve(struct conn *conn, struct request *requests, size_t first, size_t count);
 
 /* Bytes that each worker needs for its batch. */
 size_t dispatch_batch_size(void);

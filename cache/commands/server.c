@@ -170,7 +170,8 @@ static void worker_init(struct server *server, struct worker *w, int index)
 
 void server_init(struct server *server, struct config *config)
 {
-    struct net_hooks hooks = {server, enter, leave, admit, client_opened, dispatch_serve, client_closed};
+    struct net_hooks hooks = {server,           enter,          leave,          admit,        client_opened,
+                              dispatch_prepare, dispatch_fetch, dispatch_serve, client_closed};
     int loops = config_loops(config);
     memset(server, 0, sizeof *server);
     server->config = config;

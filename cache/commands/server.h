@@ -56,18 +56,19 @@ struct worker {
     struct error_count error_counts[ERROR_CODES];
     struct command_stats *stats; /* by command_id */
     struct parsed *batch;
+    uint32_t entry_lines; /* how many cache lines of an entry the last replies took (dispatch.c) */
     struct evictor evictor;
-    uv_timer_t cron;       /* sweeps its share of the shards (cron.c) */
-    uint64_t ticks;        /* of the cron */
-    uint32_t sweep_at;     /* next shard of its share */
-    uint64_t sweep_ticks;  /* time spent in sweeps, in ticks of clock_ticks */
-    uint64_t sweeps_cut;   /* sweeps that their budget ended */
-    int64_t pass_began;    /* ms of clock.h: when the sweep of its whole share began that is under way */
-    int64_t pass_ms;       /* how long the last one took: no entry outlives its deadline by more */
+    uv_timer_t cron;      /* sweeps its share of the shards (cron.c) */
+    uint64_t ticks;       /* of the cron */
+    uint32_t sweep_at;    /* next shard of its share */
+    uint64_t sweep_ticks; /* time spent in sweeps, in ticks of clock_ticks */
+    uint64_t sweeps_cut;  /* sweeps that their budget ended */
+    int64_t pass_began;   /* ms of clock.h: when the sweep of its whole share began that is under way */
+    int64_t pass_ms;      /* how long the last one took: no entry outlives its deadline by more */
     struct client_limits limits;
     int64_t limits_checked; /* ms of clock.h */
-    struct client *paused; /* clients that wait for CLIENT PAUSE to end (pause.c) */
-    char *scratch;         /* value_flat's buffer */
+    struct client *paused;  /* clients that wait for CLIENT PAUSE to end (pause.c) */
+    char *scratch;          /* value_flat's buffer */
     size_t scratch_size;
 };
 

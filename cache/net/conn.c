@@ -95,63 +95,79 @@ static void queue_block(struct conn *conn, struct block *block, size_t sent)
     }
 }
 
-/* Queues the bytes from `sent` on; a large buffer is taken over from the reply, a small one copied. */
-static void queue_rest(struct conn *conn, struct reply *r, size_t sent)
+/* Queues r->data[from .. to). The whole of a large buffer is taken over from the reply, all else is copied. */
+static void queue_rest(struct conn *conn, struct reply *r, size_t from, size_t to)
 {
     struct block *block = mem_alloc(sizeof *block);
     if (block == NULL) {
         conn_close(conn);
         return;
     }
-    if (r->len - sent > COPY_UNSENT) {
+    size_t sent = 0;
+    if (to == r->len && to - from > COPY_UNSENT && conn->loop->reply_base == 0) {
         *block = (struct block){.data = r->data, .len = r->len, .cap = r->cap};
         *r = (struct reply){.resp = r->resp};
+        sent = from;
     } else {
-        size_t rest = r->len - sent;
-        *block = (struct block){.data = mem_alloc(rest), .len = rest, .cap = rest};
+        *block = (struct block){.data = mem_alloc(to - from), .len = to - from, .cap = to - from};
         if (block->data == NULL) {
             mem_free(block, sizeof *block);
             conn_close(conn);
             return;
         }
-        memcpy(block->data, r->data + sent, rest);
-        sent = 0;
+        memcpy(block->data, r->data + from, to - from);
     }
     queue_block(conn, block, sent);
 }
 
-void conn_flush(struct conn *conn)
+/* Sends loop->reply's bytes from..to to a connection. The bytes stay there, unless the whole buffer is taken over. */
+static void send_replies(struct conn *conn, size_t from, size_t to)
 {
     struct reply *r = &conn->loop->reply;
-    if (r->failed) {
-        conn_close(conn);
-    }
-    if (r->len == 0 || conn->closing) {
-        reply_reset(r, KEEP_REPLY);
+    if (from == to || conn->closing) {
         return;
     }
-    size_t sent = 0;
-    counter_add(&conn->bytes_out, (int64_t)r->len);
-    counter_add(&conn->loop->bytes_out, (int64_t)r->len);
+    counter_add(&conn->bytes_out, (int64_t)(to - from));
+    counter_add(&conn->loop->bytes_out, (int64_t)(to - from));
     counter_add(&conn->loop->writes, 1);
     if (counter_get(&conn->unsent) == 0) {
-        uv_buf_t buf = uv_buf_init(r->data, (unsigned)r->len);
+        uv_buf_t buf = uv_buf_init(r->data + from, (unsigned)(to - from));
         int status = uv_try_write(&conn->uv.stream, &buf, 1);
         if (status < 0 && status != UV_EAGAIN) {
             conn_close(conn);
-            reply_reset(r, KEEP_REPLY);
             return;
         }
-        sent = status > 0 ? (size_t)status : 0;
+        from += status > 0 ? (size_t)status : 0;
     }
-    if (sent < r->len) {
-        queue_rest(conn, r, sent);
+    if (from < to) {
+        queue_rest(conn, r, from, to);
         if (counter_get(&conn->unsent) > CONN_MAX_UNSENT) {
             conn->throttled = true;
             conn->stalled = true;
         }
     }
-    reply_reset(r, KEEP_REPLY);
+}
+
+/* A reply that ran out of memory cannot be sent in part: the connection ends. */
+static void drop_failed(struct conn *conn)
+{
+    struct reply *r = &conn->loop->reply;
+    if (r->failed) {
+        r->failed = false;
+        r->len = conn->loop->reply_base;
+        conn_close(conn);
+    }
+}
+
+void conn_flush(struct conn *conn)
+{
+    struct reply *r = &conn->loop->reply;
+    drop_failed(conn);
+    send_replies(conn, conn->loop->reply_base, r->len);
+    r->len = r->len < conn->loop->reply_base ? r->len : conn->loop->reply_base;
+    if (r->len == 0) {
+        reply_reset(r, KEEP_REPLY);
+    }
 }
 
 void conn_send(struct conn *conn, const char *bytes, size_t len)
@@ -243,23 +259,61 @@ static void refuse_stream(struct conn *conn, const char *why)
     conn_close_after_write(conn);
 }
 
-/* Serves the requests parsed so far; returns false when serving has to end, with the parser at what was not run. */
-static bool serve_batch(struct conn *conn, struct resp_parser *p, struct resp_args *args, size_t count)
+/* Parses requests from the parser's position on into loop->requests[*count ..], until the batch is full. */
+static enum resp_status parse_requests(struct loop *loop, struct resp_parser *p, char *data, size_t len,
+                                       struct resp_args *args, size_t *count)
 {
-    struct loop *loop = conn->loop;
-    for (size_t i = 0; i < count; i++) {
+    struct resp_limits limits = {.max_bulk =
+                                     atomic_load_explicit(&loop->net->max_bulk, memory_order_relaxed)};
+    while (*count < LOOP_BATCH) {
+        enum resp_status status = resp_parse(p, data, len, &limits, args);
+        if (status != RESP_REQUEST) {
+            return status;
+        }
+        loop->requests[(*count)++] =
+            (struct request){.first = p->first, .argc = args->len - p->first, .start = p->start};
+    }
+    return RESP_REQUEST;
+}
+
+/* One request alone, under the small limits that hold before AUTH, which changes them for what follows. */
+static enum resp_status parse_unauthenticated(struct loop *loop, struct resp_parser *p, char *data,
+                                              size_t len, struct resp_args *args, size_t *count)
+{
+    struct resp_limits limits = {.max_bulk = atomic_load_explicit(&loop->net->max_bulk, memory_order_relaxed),
+                                 .unauthenticated = true};
+    enum resp_status status = resp_parse(p, data, len, &limits, args);
+    if (status == RESP_REQUEST) {
+        loop->requests[(*count)++] =
+            (struct request){.first = p->first, .argc = args->len - p->first, .start = p->start};
+    }
+    return status;
+}
+
+/* The arguments have their final place: lets the requests point to them. */
+static void point_to(struct loop *loop, const struct resp_args *args, size_t first, size_t count)
+{
+    for (size_t i = first; i < first + count; i++) {
         loop->requests[i].argv = args->items + loop->requests[i].first;
     }
+}
+
+/* Serves requests that were prepared; returns false when serving has to end, with the parser at what was not run. */
+static bool serve_requests(struct conn *conn, struct resp_parser *p, struct resp_args *args, size_t first,
+                           size_t count)
+{
+    struct loop *loop = conn->loop;
     loop->reply.resp = conn->resp;
     conn->serving = true;
-    size_t ran = count > 0 ? loop->net->hooks.serve(conn, loop->requests, count) : 0;
+    size_t ran = count > 0 ? loop->net->hooks.serve(conn, loop->requests, first, count) : 0;
     conn->serving = false;
+    drop_failed(conn);
     if (conn->closing || conn->closing_after_write) {
         return false;
     }
     if (ran < count) {
-        size_t at = loop->requests[ran].start;
-        args->len = loop->requests[ran].first;
+        size_t at = loop->requests[first + ran].start;
+        args->len = loop->requests[first + ran].first;
         resp_parser_init(p);
         p->pos = p->start = at;
         p->first = args->len;
@@ -268,33 +322,12 @@ static bool serve_batch(struct conn *conn, struct resp_parser *p, struct resp_ar
     return !conn->stalled;
 }
 
-/* Parses and serves all that is complete in data[0 .. len), and keeps the rest. */
-static void process(struct conn *conn, struct resp_parser *p, struct resp_args *args, char *data, size_t len)
+/* What serving leaves: nothing, an error of the stream, or bytes that are kept. */
+static void end_serving(struct conn *conn, struct resp_parser *p, struct resp_args *args, char *data,
+                        size_t len, bool going, enum resp_status status)
 {
-    struct loop *loop = conn->loop;
-    struct resp_limits limits = {.max_bulk =
-                                     atomic_load_explicit(&loop->net->max_bulk, memory_order_relaxed)};
-    enum resp_status status;
-    bool going = true;
-    do {
-        size_t count = 0;
-        limits.unauthenticated = conn->unauthenticated;
-        size_t batch = limits.unauthenticated ? 1 : LOOP_BATCH; /* AUTH changes the limits of what follows */
-        do {
-            status = resp_parse(p, data, len, &limits, args);
-            if (status == RESP_REQUEST) {
-                loop->requests[count++] =
-                    (struct request){.first = p->first, .argc = args->len - p->first, .start = p->start};
-            }
-        } while (status == RESP_REQUEST && count < batch);
-        going = serve_batch(conn, p, args, count);
-        if (going && status == RESP_REQUEST) {
-            args->len = 0;
-        }
-    } while (going && status == RESP_REQUEST);
     if (going && status == RESP_INVALID) {
         refuse_stream(conn, p->error);
-        going = false;
     }
     if (conn->closing || conn->closing_after_write) {
         input_free(conn);
@@ -303,6 +336,27 @@ static void process(struct conn *conn, struct resp_parser *p, struct resp_args *
     } else if (!input_keep(conn, p, args, data, len)) {
         conn_close(conn);
     }
+}
+
+/* Parses and serves all that is complete in data[0 .. len), and keeps the rest. */
+static void process(struct conn *conn, struct resp_parser *p, struct resp_args *args, char *data, size_t len)
+{
+    struct loop *loop = conn->loop;
+    enum resp_status status;
+    bool going;
+    do {
+        size_t count = 0;
+        status = conn->unauthenticated ? parse_unauthenticated(loop, p, data, len, args, &count)
+                                       : parse_requests(loop, p, data, len, args, &count);
+        point_to(loop, args, 0, count);
+        loop->net->hooks.prepare(conn, loop->requests, 0, count);
+        loop->net->hooks.fetch(loop, count);
+        going = serve_requests(conn, p, args, 0, count);
+        if (going && status == RESP_REQUEST) {
+            args->len = 0;
+        }
+    } while (going && status == RESP_REQUEST);
+    end_serving(conn, p, args, data, len, going, status);
 }
 
 /* Serves what stands in conn->input. */
@@ -338,13 +392,88 @@ static void take_bytes(struct conn *conn, char *data, size_t len)
     process(conn, &parser, &loop->args, data, len);
 }
 
+/* ---- turns ------------------------------------------------------------------------------------------ */
+
+/* Parses turns from `at` on until the batch of requests is full, and prepares them. Returns the turn after the last. */
+static size_t gather_turns(struct loop *loop, size_t at, size_t *requests)
+{
+    size_t first = at;
+    size_t count = 0;
+    loop->args.len = 0;
+    while (at < loop->turn_count && count < LOOP_BATCH) {
+        struct turn *turn = &loop->turns[at++];
+        resp_parser_init(&turn->parser);
+        turn->first = count;
+        turn->status = RESP_INCOMPLETE;
+        if (!turn->conn->closing && !turn->conn->closing_after_write && !turn->conn->stalled) {
+            turn->status = parse_requests(loop, &turn->parser, turn->data, turn->len, &loop->args, &count);
+        }
+        turn->count = count - turn->first;
+    }
+    point_to(loop, &loop->args, 0, count);
+    for (size_t i = first; i < at; i++) {
+        struct turn *turn = &loop->turns[i];
+        loop->net->hooks.prepare(turn->conn, loop->requests, turn->first, turn->count);
+    }
+    *requests = count;
+    return at;
+}
+
+static void serve_turn(struct loop *loop, struct turn *turn)
+{
+    struct conn *conn = turn->conn;
+    conn->waiting = false;
+    loop->reply_base = loop->reply.len;
+    if (!conn->closing && !conn->closing_after_write) {
+        bool going = serve_requests(conn, &turn->parser, &loop->args, turn->first, turn->count);
+        if (going &&
+            turn->status == RESP_REQUEST) { /* the batch was full: the last of its turns goes on alone */
+            loop->args.len = 0;
+            process(conn, &turn->parser, &loop->args, turn->data, turn->len);
+        } else {
+            end_serving(conn, &turn->parser, &loop->args, turn->data, turn->len, going, turn->status);
+        }
+    }
+    turn->reply_end = loop->reply.len;
+}
+
+void conn_serve_turns(struct loop *loop)
+{
+    if (loop->turn_count == 0) {
+        return;
+    }
+    loop->net->hooks.enter(loop);
+    for (size_t at = 0; at < loop->turn_count;) {
+        size_t requests;
+        size_t end = gather_turns(loop, at, &requests);
+        loop->net->hooks.fetch(loop, requests);
+        for (; at < end; at++) {
+            serve_turn(loop, &loop->turns[at]);
+        }
+    }
+    loop->net->hooks.leave(loop);
+    size_t from = 0;
+    for (size_t i = 0; i < loop->turn_count; i++) {
+        struct turn *turn = &loop->turns[i];
+        send_replies(turn->conn, from, turn->reply_end);
+        after_write(turn->conn);
+        from = turn->reply_end;
+    }
+    loop->turn_count = 0;
+    loop->read_at = 0;
+    loop->reply_base = 0;
+    reply_reset(&loop->reply, KEEP_REPLY);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------- */
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     (void)suggested;
     struct conn *conn = conn_of(handle);
     struct conn_input *input = conn->input;
     if (input == NULL) {
-        *buf = uv_buf_init(conn->loop->read_buffer, LOOP_READ_SIZE);
+        *buf = uv_buf_init(conn->loop->read_area + conn->loop->read_at, LOOP_READ_SIZE);
         return;
     }
     /* Room for what is wanted, but at most for as much again as has come: a length alone reserves nothing. */
@@ -352,19 +481,40 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     size_t most = input->len < MIN_INPUT ? MIN_INPUT : input->len;
     size_t room = wants == 0 || wants > most ? most : wants;
     conn->loop->net->hooks.enter(conn->loop);
-    if (input->cap - input->len < (room < MIN_INPUT ? room : MIN_INPUT) && !input_reserve(input, room)) {
-        conn->loop->net->hooks.leave(conn->loop);
-        *buf = uv_buf_init(NULL, 0); /* libuv reports UV_ENOBUFS, and the connection is closed */
-        return;
-    }
+    bool reserved =
+        input->cap - input->len >= (room < MIN_INPUT ? room : MIN_INPUT) || input_reserve(input, room);
     conn->loop->net->hooks.leave(conn->loop);
-    *buf = uv_buf_init(input->data + input->len, (unsigned)(input->cap - input->len));
+    /* Without room libuv reports UV_ENOBUFS, and the connection is closed. */
+    *buf = reserved ? uv_buf_init(input->data + input->len, (unsigned)(input->cap - input->len))
+                    : uv_buf_init(NULL, 0);
+}
+
+/* Lets a short read wait for the end of the poll, to be served together with those of other connections. */
+static bool defer(struct conn *conn, char *data, size_t len)
+{
+    struct loop *loop = conn->loop;
+    if (len > LOOP_TURN_SIZE || conn->input != NULL || conn->stalled || conn->unauthenticated) {
+        return false;
+    }
+    struct turn *turn = &loop->turns[loop->turn_count++];
+    turn->conn = conn;
+    turn->data = data;
+    turn->len = len;
+    conn->waiting = true;
+    loop->read_at += (len + 63) & ~(size_t)63;
+    if (loop->turn_count == LOOP_TURNS) {
+        conn_serve_turns(loop);
+    }
+    return true;
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 {
     struct conn *conn = conn_of(stream);
     struct loop *loop = conn->loop;
+    if (conn->waiting) { /* what came before comes first */
+        conn_serve_turns(loop);
+    }
     if (count == 0 || conn->closing || conn->closing_after_write) {
         return;
     }
@@ -375,6 +525,10 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
     counter_add(&loop->bytes_in, count);
     counter_add(&loop->reads, 1);
     counter_add(&conn->bytes_in, count);
+    if (defer(conn, buf->base, (size_t)count)) {
+        return;
+    }
+    conn_serve_turns(loop); /* the loop's reply is free again */
     loop->net->hooks.enter(loop);
     take_bytes(conn, buf->base, (size_t)count);
     loop->net->hooks.leave(loop);

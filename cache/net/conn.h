@@ -1,6 +1,10 @@
 /*
  * A connection: bytes in, requests to the hook, replies out.
  *
+ * What the connections of a loop send in one turn of it is served together: read from all, then run, then written to all.
+ * So the cache misses of different clients' requests overlap, and the kernel's code for reading, our own and the kernel's
+ * for writing each stay in the instruction cache. (SET and GET without pipeline: see docs/performance.md.)
+ *
  * An idle connection owns nothing but this structure: reads go to the loop's shared buffer, replies to the loop's
  * shared reply. Only an incomplete request (`input`) or unsent replies (blocks queued in libuv) cost memory of
  * their own.
@@ -54,7 +58,11 @@ struct conn {
     bool stalled;   /* input is kept, not served */
     bool throttled; /* stalled for CONN_MAX_UNSENT */
     bool serving;   /* inside serve */
+    bool waiting;   /* has a turn in loop->turns */
 };
+
+/* Serves what all connections of the loop have sent in this turn. The loop calls it when it has polled. */
+void conn_serve_turns(struct loop *loop);
 
 /* Opens a connection for an accepted socket on this loop. The socket is the connection's from here on. */
 void conn_open(struct loop *loop, int fd, bool local);
@@ -69,7 +77,7 @@ void conn_close_after_write(struct conn *conn);
 void conn_stall(struct conn *conn);
 void conn_resume(struct conn *conn);
 
-/* Sends what stands in loop->reply to this connection, and empties it. For hooks: when replies grow large. */
+/* Sends this connection's replies, which end loop->reply, and takes them out. For hooks: when replies grow large. */
 void conn_flush(struct conn *conn);
 
 /* Sends bytes that no request of this connection asked for (a monitor's line, a message). From a message of the loop or

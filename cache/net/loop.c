@@ -53,6 +53,11 @@ static void on_wake(uv_async_t *wake)
 
 /* ---- life ------------------------------------------------------------------------------------------- */
 
+static void on_polled(uv_check_t *check)
+{
+    conn_serve_turns(check->loop->data);
+}
+
 static void loop_init(struct loop *loop, struct net *net, int index)
 {
     memset(loop, 0, sizeof *loop);
@@ -62,7 +67,9 @@ static void loop_init(struct loop *loop, struct net *net, int index)
     loop->uv.data = loop;
     must(uv_async_init(&loop->uv, &loop->wake, on_wake), "cannot make a loop's mailbox");
     loop->wake.data = loop;
-    loop->read_buffer = mem_must(LOOP_READ_SIZE);
+    loop->read_area = mem_must(LOOP_READ_AREA);
+    must(uv_check_init(&loop->uv, &loop->after_poll), "cannot make a loop's check");
+    uv_check_start(&loop->after_poll, on_polled);
     loop->reply.resp = 2;
 }
 
@@ -88,7 +95,7 @@ void loop_run(struct loop *loop)
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     resp_args_free(&loop->args);
     reply_free(&loop->reply);
-    mem_free(loop->read_buffer, LOOP_READ_SIZE);
+    mem_free(loop->read_area, LOOP_READ_AREA);
     on_wake(&loop->wake); /* messages that came too late to matter are freed with what they carry */
     uv_loop_close(&loop->uv);
 }

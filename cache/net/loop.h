@@ -26,8 +26,11 @@ struct net;
 struct sockaddr;
 
 enum {
-    LOOP_BATCH = 64,           /* requests that are parsed ahead before they are run */
-    LOOP_READ_SIZE = 64 * 1024 /* bytes for one read */
+    LOOP_BATCH = 64,            /* requests that are parsed ahead before they are run */
+    LOOP_TURNS = 64,            /* connections whose requests are run together */
+    LOOP_TURN_SIZE = 4096,      /* bytes of one of these at most; more is run at once */
+    LOOP_READ_SIZE = 64 * 1024, /* bytes for one read */
+    LOOP_READ_AREA = LOOP_TURNS * LOOP_TURN_SIZE + LOOP_READ_SIZE
 };
 
 /* One complete request: slices that are good until serve returns. */
@@ -47,9 +50,16 @@ struct net_hooks {
     const char *(*admit)(struct net *net, const struct sockaddr *peer);
     /* A connection is open: the hook hangs its own state into conn->client. False: no memory, close it. */
     bool (*opened)(struct conn *conn);
-    /* Runs requests in order and writes their replies to loop->reply. Returns how many it ran: fewer than `count` when
-     * the connection has to wait (conn_stall) or is closing; the rest comes again after conn_resume. */
-    size_t (*serve)(struct conn *conn, struct request *requests, size_t count);
+    /*
+     * Requests come in batches, of one connection or of several, and in three steps, so that the cache misses of a batch
+     * overlap: `prepare` for each connection (requests[first .. first + count) are its own), `fetch` once for all of the
+     * batch, `serve` for each connection again. `serve` runs them in order and writes their replies to loop->reply. It
+     * returns how many it ran: fewer than `count` when the connection has to wait (conn_stall) or is closing; the rest
+     * comes again after conn_resume.
+     */
+    void (*prepare)(struct conn *conn, const struct request *requests, size_t first, size_t count);
+    void (*fetch)(struct loop *loop, size_t count);
+    size_t (*serve)(struct conn *conn, struct request *requests, size_t first, size_t count);
     /* Called once, last, when the connection is gone. */
     void (*closed)(struct conn *conn);
 };
@@ -60,6 +70,17 @@ struct message {
     void *argument;
 };
 
+/* What a connection has sent in this turn of the loop, on its way to being served together with others' (conn.c). */
+struct turn {
+    struct conn *conn;
+    char *data;
+    size_t len;
+    struct resp_parser parser;
+    enum resp_status status;
+    size_t first, count; /* its requests in loop->requests */
+    size_t reply_end;    /* where its replies end in loop->reply */
+};
+
 struct loop {
     uv_loop_t uv;
     int index;
@@ -67,10 +88,15 @@ struct loop {
     pthread_t thread;
     void *worker; /* the hooks' own state for this loop */
 
-    struct reply reply;    /* replies of the connection that is being served */
+    struct reply reply;    /* replies of the connections that are being served */
+    size_t reply_base;     /* where those of the present one begin */
     struct resp_args args; /* arguments of the requests that are being served */
     struct request requests[LOOP_BATCH];
-    char *read_buffer; /* LOOP_READ_SIZE bytes that all connections read into */
+    char *read_area; /* LOOP_READ_AREA bytes that all connections read into */
+    size_t read_at;  /* how much of it the waiting turns hold */
+    struct turn turns[LOOP_TURNS];
+    size_t turn_count;
+    uv_check_t after_poll; /* serves the turns */
 
     struct conn *conns; /* list of all connections of this loop */
     uv_async_t wake;

@@ -73,7 +73,7 @@ static uint64_t tags_fitting(const struct line *line, uint8_t tag)
     return (difference - ONES) & ~difference & HIGHS;
 }
 
-void shard_prefetch_entry(const struct shard *s, uint64_t hash)
+void shard_prefetch_entry(const struct shard *s, uint64_t hash, uint32_t lines)
 {
     if (s->lines == 0) {
         return;
@@ -82,8 +82,9 @@ void shard_prefetch_entry(const struct shard *s, uint64_t hash)
     uint64_t fits = tags_fitting(line, hash_tag(hash));
     if (fits != 0) {
         const char *e = (const char *)slot_entry((struct slot){line, (unsigned)__builtin_ctzll(fits) / 8});
-        __builtin_prefetch(e);
-        __builtin_prefetch(e + 64);
+        for (uint32_t i = 0; i <= lines; i++) {
+            __builtin_prefetch(e + 64 * (size_t)i);
+        }
     }
 }
 

@@ -110,8 +110,9 @@ static inline uint32_t shard_home(const struct shard *s, uint64_t hash)
  * it gets may be stale, and is never followed. */
 void shard_prefetch(const struct shard *s, uint64_t hash);
 
-/* Asks for the entry whose tag fits, once its line is in the cache. Needs the lock, as it reads the line. */
-void shard_prefetch_entry(const struct shard *s, uint64_t hash);
+/* Asks for the first `lines` cache lines of the entry whose tag fits, once its line is in the cache. Needs the lock, as it reads
+ * the line. */
+void shard_prefetch_entry(const struct shard *s, uint64_t hash, uint32_t lines);
 
 /* The slot of a key, or {NULL}. Deadlines are not looked at. */
 struct slot shard_find(const struct shard *s, uint64_t hash, struct slice key);
