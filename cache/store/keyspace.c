@@ -153,6 +153,42 @@ bool db_expire(struct db *db, uint64_t hash, struct entry *e, int64_t deadline, 
     return true;
 }
 
+/* Links an entry that is nobody's as db_put does, but leaves it the caller's when there is no memory. */
+static bool link_moved(struct db *db, uint64_t hash, struct entry *e, int64_t now)
+{
+    if (db_shard(db, hash) == NULL && !make_shards(db)) {
+        return false;
+    }
+    struct shard *s = db_shard(db, hash);
+    struct slot slot = shard_find(s, hash, entry_key(e));
+    if (slot.line == NULL) {
+        return shard_insert(s, hash, e, now);
+    }
+    struct entry *old = slot_entry(slot);
+    shard_replace(s, slot, e, entry_has_deadline(old), now);
+    reaper_free_entry(old);
+    return true;
+}
+
+bool db_move(struct db *from, uint64_t from_hash, struct slice from_key, struct db *to, uint64_t to_hash,
+             struct slice to_key, int64_t now)
+{
+    struct shard *s = db_shard(from, from_hash);
+    struct slot slot = shard_find(s, from_hash, from_key);
+    struct entry *moved = entry_renamed(slot_entry(slot), to_key);
+    if (moved == NULL) {
+        return false;
+    }
+    struct entry *old = shard_remove(s, slot, from_hash);
+    if (!link_moved(to, to_hash, moved, now)) {
+        entry_free_shell(moved);
+        shard_insert(s, from_hash, old, now); /* there is room: it has just been there */
+        return false;
+    }
+    entry_free_shell(old);
+    return true;
+}
+
 struct entry *db_take(struct db *db, uint64_t hash, struct slice key)
 {
     struct shard *s = db_shard(db, hash);
@@ -227,7 +263,13 @@ uint64_t db_scan(struct db *db, uint64_t cursor, uint32_t want, shard_visit_fn *
     struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
     struct counting_visit counting = {visit, context, 0};
     uint32_t position = (uint32_t)cursor;
-    for (uint64_t i = cursor >> 32; shards != NULL && i < SHARDS; i++) {
+    for (uint64_t i = cursor >> 32; shards != NULL && i < SHARDS; i++, position = 0) {
+        if (counting.seen >= want) {
+            return i << 32;
+        }
+        if (__atomic_load_n(&shards[i].lines, __ATOMIC_RELAXED) == 0) {
+            continue; /* most shards of a small database: not worth a lock */
+        }
         if (db->locking) {
             shard_lock(&shards[i]);
         }
@@ -238,19 +280,14 @@ uint64_t db_scan(struct db *db, uint64_t cursor, uint32_t want, shard_visit_fn *
         if (next >= 0) {
             return i << 32 | (uint64_t)next;
         }
-        position = 0;
-        if (counting.seen >= want) {
-            return i + 1 < SHARDS ? (i + 1) << 32 : 0;
-        }
     }
     return 0;
 }
 
-/* Any living entry of a shard, from a random slot on. */
-static struct entry *shard_random(const struct shard *s, uint64_t random, int64_t now)
+/* Any living entry of a shard, from slot `start` on. */
+static struct entry *shard_living(const struct shard *s, uint32_t start, int64_t now)
 {
     uint32_t slots = s->lines * LINE_SLOTS;
-    uint32_t start = slots > 0 ? (uint32_t)(random % slots) : 0;
     for (uint32_t i = 0; i < slots; i++) {
         uint32_t at = (start + i) % slots;
         struct slot slot = {shard_line(s, at / LINE_SLOTS), at % LINE_SLOTS};
@@ -261,17 +298,56 @@ static struct entry *shard_random(const struct shard *s, uint64_t random, int64_
     return NULL;
 }
 
+/* The slot of the entry with `rank` others before it; there must be so many. */
+static uint32_t shard_ranked(const struct shard *s, uint64_t rank)
+{
+    uint32_t at = 0;
+    while (shard_line(s, at / LINE_SLOTS)->tag[at % LINE_SLOTS] == 0 || rank-- > 0) {
+        at++;
+    }
+    return at;
+}
+
+/* Counts to a random entry and takes the first one from there on that lives: fair, but it looks at every shard. */
+static struct entry *random_counted(const struct db *db, struct shard *shards, uint64_t random, int64_t now)
+{
+    uint64_t entries = db_size(db);
+    if (entries == 0) {
+        return NULL;
+    }
+    uint64_t rank = random % entries;
+    uint32_t first = 0;
+    for (; rank >= shards[first].used; first++) {
+        rank -= shards[first].used;
+    }
+    struct entry *e = shard_living(&shards[first], shard_ranked(&shards[first], rank), now);
+    for (uint32_t i = 1; e == NULL && i < SHARDS; i++) {
+        e = shard_living(&shards[(first + i) % SHARDS], 0, now);
+    }
+    return e;
+}
+
+/* Random slots are tried first: in a database of more than a few thousand entries one of them soon is a hit. */
 struct entry *db_random(struct db *db, uint64_t random, int64_t now)
 {
+    enum { TRIES = 32 };
     struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
-    uint32_t start = (uint32_t)(random >> (64 - SHARD_BITS));
-    for (uint32_t i = 0; shards != NULL && i < SHARDS; i++) {
-        struct entry *e = shard_random(&shards[(start + i) % SHARDS], random, now);
-        if (e != NULL) {
-            return e;
+    if (shards == NULL) {
+        return NULL;
+    }
+    for (int i = 0; i < TRIES; i++) {
+        random = (random ^ random >> 29) * 0xBF58476D1CE4E5B9ULL + 1;
+        const struct shard *s = &shards[random >> (64 - SHARD_BITS)];
+        if (s->lines == 0) {
+            continue;
+        }
+        struct slot slot = {shard_line(s, (uint32_t)random % s->lines),
+                            (unsigned)(random >> 32) % LINE_SLOTS};
+        if (slot.line->tag[slot.index] != 0 && !dead(slot_entry(slot), now)) {
+            return slot_entry(slot);
         }
     }
-    return NULL;
+    return random_counted(db, shards, random, now);
 }
 
 uint64_t db_flush(struct db *db)

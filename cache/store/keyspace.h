@@ -77,6 +77,12 @@ bool db_expire(struct db *db, uint64_t hash, struct entry *e, int64_t deadline, 
  * counted). */
 bool db_remove(struct db *db, uint64_t hash, struct slice key, int64_t now, struct store_stats *stats);
 
+/* Gives the entry of a key, which must be there, another key or database: the value is taken along without a copy, with
+ * its deadline and access clock; what had the other key is freed. Needs the gate alone. False, and nothing has
+ * changed, when there is no memory. */
+bool db_move(struct db *from, uint64_t from_hash, struct slice from_key, struct db *to, uint64_t to_hash,
+             struct slice to_key, int64_t now);
+
 /* Unlinks the entry of a key and hands it over, whatever its deadline; NULL when there is none. */
 struct entry *db_take(struct db *db, uint64_t hash, struct slice key);
 
@@ -95,7 +101,7 @@ void db_each(const struct db *db, shard_visit_fn *visit, void *context);
  * the locks of the shards that it reads itself; callable inside gate_enter. */
 uint64_t db_scan(struct db *db, uint64_t cursor, uint32_t want, shard_visit_fn *visit, void *context);
 
-/* Any entry that lives at `now`, at random, or NULL. `random`: 64 random bits. */
+/* Any entry that lives at `now`, each about as likely as the next, or NULL. `random`: 64 random bits. */
 struct entry *db_random(struct db *db, uint64_t random, int64_t now);
 
 /* Empties the database. The entries are freed by the reaper's thread, so this returns at once whatever the size.
