@@ -1,4 +1,283 @@
-#include "commands/call.h"
+/*
+ * Deadlines: setting, asking for and taking them away.
+ *
+ * They are kept in clock.h's time, which never jumps, and turned into wall time only where a command speaks of it.
+ */
+#include "clock.h"
+#include "commands/expiry.h"
 #include "commands/groups.h"
+#include "commands/key.h"
 
-const struct command expire_commands[] = {{0}};
+/* ---- EXPIRE and its kin ------------------------------------------------------------------------------ */
+
+enum condition { IF_NONE = 1 << 0, IF_ANY = 1 << 1, IF_LATER = 1 << 2, IF_SOONER = 1 << 3 };
+
+static bool parse_conditions(struct call *c, unsigned *conditions)
+{
+    unsigned set = 0;
+    for (size_t i = 3; i < c->argc; i++) {
+        struct slice word = c->argv[i];
+        if (slice_is(word, "nx")) {
+            set |= IF_NONE;
+        } else if (slice_is(word, "xx")) {
+            set |= IF_ANY;
+        } else if (slice_is(word, "gt")) {
+            set |= IF_LATER;
+        } else if (slice_is(word, "lt")) {
+            set |= IF_SOONER;
+        } else {
+            reply_errorf(c->reply, "ERR Unsupported option %.*s", (int)(word.len < 128 ? word.len : 128),
+                         word.ptr);
+            return false;
+        }
+    }
+    *conditions = set;
+    if ((set & IF_NONE) != 0 && set != IF_NONE) {
+        reply_error(c->reply, "ERR NX and XX, GT or LT options at the same time are not compatible");
+        return false;
+    }
+    if ((set & IF_LATER) != 0 && (set & IF_SOONER) != 0) {
+        reply_error(c->reply, "ERR GT and LT options at the same time are not compatible");
+        return false;
+    }
+    return true;
+}
+
+/* No deadline at all counts as one infinitely far away, which is what ENTRY_NO_DEADLINE is. */
+static bool conditions_hold(unsigned conditions, int64_t current, int64_t deadline)
+{
+    return ((conditions & IF_NONE) == 0 || current == ENTRY_NO_DEADLINE) &&
+           ((conditions & IF_ANY) == 0 || current != ENTRY_NO_DEADLINE) &&
+           ((conditions & IF_LATER) == 0 || deadline > current) &&
+           ((conditions & IF_SOONER) == 0 || deadline < current);
+}
+
+/* The deadline in argv[2]; replies with the error when it is none. */
+static bool parse_deadline(struct call *c, enum expiry_unit unit, bool absolute, int64_t *deadline)
+{
+    int64_t value;
+    if (!call_int(c, c->argv[2], &value)) {
+        return false;
+    }
+    if (!expiry_deadline(c, value, unit, absolute, deadline)) {
+        expiry_invalid(c);
+        return false;
+    }
+    return true;
+}
+
+static void expire(struct call *c, enum expiry_unit unit, bool absolute)
+{
+    unsigned conditions;
+    int64_t deadline;
+    if (!parse_conditions(c, &conditions) || !parse_deadline(c, unit, absolute, &deadline)) {
+        return;
+    }
+    struct key key = call_key(c, 1);
+    struct entry *e = key_write(c, &key);
+    if (e == NULL || !conditions_hold(conditions, entry_deadline(e), deadline)) {
+        reply_int(c->reply, 0);
+        return;
+    }
+    if (deadline <= c->now) {
+        key_delete(c, &key);
+    } else if (!key_expire(c, &key, e, deadline)) {
+        return;
+    }
+    call_changed(c, 1);
+    reply_int(c->reply, 1);
+}
+
+static void run_expire(struct call *c)
+{
+    expire(c, EXPIRY_SECONDS, false);
+}
+
+static void run_pexpire(struct call *c)
+{
+    expire(c, EXPIRY_MILLISECONDS, false);
+}
+
+static void run_expireat(struct call *c)
+{
+    expire(c, EXPIRY_SECONDS, true);
+}
+
+static void run_pexpireat(struct call *c)
+{
+    expire(c, EXPIRY_MILLISECONDS, true);
+}
+
+static void run_persist(struct call *c)
+{
+    struct key key = call_key(c, 1);
+    struct entry *e = key_write(c, &key);
+    if (e == NULL || !entry_has_deadline(e)) {
+        reply_int(c->reply, 0);
+    } else if (key_expire(c, &key, e, ENTRY_NO_DEADLINE)) {
+        call_changed(c, 1);
+        reply_int(c->reply, 1);
+    }
+}
+
+/* ---- TTL and its kin --------------------------------------------------------------------------------- */
+
+/* Milliseconds in the unit that is asked for; seconds are rounded to the nearest. */
+static int64_t in_unit(int64_t ms, enum expiry_unit unit)
+{
+    return unit == EXPIRY_MILLISECONDS ? ms : ms / 1000 + (ms % 1000 >= 500);
+}
+
+static void reply_deadline(struct call *c, enum expiry_unit unit, bool absolute)
+{
+    struct key key = call_key(c, 1);
+    const struct entry *e = key_look(c, &key);
+    if (e == NULL || !entry_has_deadline(e)) {
+        reply_int(c->reply, e == NULL ? -2 : -1);
+        return;
+    }
+    int64_t deadline = entry_deadline(e);
+    reply_int(c->reply, in_unit(absolute ? clock_to_wall(deadline) : deadline - c->now, unit));
+}
+
+static void run_ttl(struct call *c)
+{
+    reply_deadline(c, EXPIRY_SECONDS, false);
+}
+
+static void run_pttl(struct call *c)
+{
+    reply_deadline(c, EXPIRY_MILLISECONDS, false);
+}
+
+static void run_expiretime(struct call *c)
+{
+    reply_deadline(c, EXPIRY_SECONDS, true);
+}
+
+static void run_pexpiretime(struct call *c)
+{
+    reply_deadline(c, EXPIRY_MILLISECONDS, true);
+}
+
+#define CONDITIONS_HISTORY "7.0.0\tThe options NX, XX, GT and LT."
+
+const struct command expire_commands[] = {
+    {
+        .name = "expire",
+        .run = run_expire,
+        .arity = -3,
+        .flags = CMD_WRITE | CMD_FAST,
+        .keys = {{1, 1, 1, KEY_RW | KEY_UPDATE}},
+        .group = GROUP_GENERIC,
+        .since = "1.0.0",
+        .complexity = "O(1)",
+        .summary = "Sets the expiration time of a key in seconds.",
+        .syntax = "key seconds [NX | XX | GT | LT]",
+        .history = CONDITIONS_HISTORY,
+    },
+    {
+        .name = "expireat",
+        .run = run_expireat,
+        .arity = -3,
+        .flags = CMD_WRITE | CMD_FAST,
+        .keys = {{1, 1, 1, KEY_RW | KEY_UPDATE}},
+        .group = GROUP_GENERIC,
+        .since = "1.2.0",
+        .complexity = "O(1)",
+        .summary = "Sets the expiration time of a key to a Unix timestamp.",
+        .syntax = "key unix-time-seconds [NX | XX | GT | LT]",
+        .history = CONDITIONS_HISTORY,
+    },
+    {
+        .name = "expiretime",
+        .run = run_expiretime,
+        .arity = 2,
+        .flags = CMD_READONLY | CMD_FAST,
+        .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS}},
+        .group = GROUP_GENERIC,
+        .since = "7.0.0",
+        .complexity = "O(1)",
+        .summary = "Returns the expiration time of a key as a Unix timestamp.",
+        .syntax = "key",
+    },
+    {
+        .name = "persist",
+        .run = run_persist,
+        .arity = 2,
+        .flags = CMD_WRITE | CMD_FAST,
+        .keys = {{1, 1, 1, KEY_RW | KEY_UPDATE}},
+        .group = GROUP_GENERIC,
+        .since = "2.2.0",
+        .complexity = "O(1)",
+        .summary = "Removes the expiration time of a key.",
+        .syntax = "key",
+    },
+    {
+        .name = "pexpire",
+        .run = run_pexpire,
+        .arity = -3,
+        .flags = CMD_WRITE | CMD_FAST,
+        .keys = {{1, 1, 1, KEY_RW | KEY_UPDATE}},
+        .group = GROUP_GENERIC,
+        .since = "2.6.0",
+        .complexity = "O(1)",
+        .summary = "Sets the expiration time of a key in milliseconds.",
+        .syntax = "key milliseconds [NX | XX | GT | LT]",
+        .history = CONDITIONS_HISTORY,
+    },
+    {
+        .name = "pexpireat",
+        .run = run_pexpireat,
+        .arity = -3,
+        .flags = CMD_WRITE | CMD_FAST,
+        .keys = {{1, 1, 1, KEY_RW | KEY_UPDATE}},
+        .group = GROUP_GENERIC,
+        .since = "2.6.0",
+        .complexity = "O(1)",
+        .summary = "Sets the expiration time of a key to a Unix timestamp in milliseconds.",
+        .syntax = "key unix-time-milliseconds [NX | XX | GT | LT]",
+        .history = CONDITIONS_HISTORY,
+    },
+    {
+        .name = "pexpiretime",
+        .run = run_pexpiretime,
+        .arity = 2,
+        .flags = CMD_READONLY | CMD_FAST,
+        .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS}},
+        .group = GROUP_GENERIC,
+        .since = "7.0.0",
+        .complexity = "O(1)",
+        .summary = "Returns the expiration time of a key as a Unix timestamp in milliseconds.",
+        .syntax = "key",
+    },
+    {
+        .name = "pttl",
+        .run = run_pttl,
+        .arity = 2,
+        .flags = CMD_READONLY | CMD_FAST,
+        .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS}},
+        .group = GROUP_GENERIC,
+        .since = "2.6.0",
+        .complexity = "O(1)",
+        .summary = "Returns the time that a key has left in milliseconds.",
+        .syntax = "key",
+        .history = "2.8.0\tThe reply -2.",
+        .tips = "nondeterministic_output",
+    },
+    {
+        .name = "ttl",
+        .run = run_ttl,
+        .arity = 2,
+        .flags = CMD_READONLY | CMD_FAST,
+        .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS}},
+        .group = GROUP_GENERIC,
+        .since = "1.0.0",
+        .complexity = "O(1)",
+        .summary = "Returns the time that a key has left in seconds.",
+        .syntax = "key",
+        .history = "2.8.0\tThe reply -2.",
+        .tips = "nondeterministic_output",
+    },
+    {0},
+};
