@@ -30,11 +30,11 @@
     {name, alias, type, flags, group, AT(field), 0, 0, NULL, initial, help}
 
 static const struct config_row rows[] = {
-    OTHER(CONFIG_LIST, "bind", NULL, bind, 0, CONFIG_NETWORK, "* -::*",
+    OTHER(CONFIG_LIST, "bind", NULL, bind, CONFIG_START, CONFIG_NETWORK, "* -::*",
         "Addresses to listen on; `-` before one: go on without it where the machine does not have it"),
     OTHER(CONFIG_STRING, "bind-source-addr", NULL, bind_source_addr, CONFIG_PENDING, CONFIG_NETWORK, "",
         "Local address of outgoing connections"),
-    INT("port", NULL, port, 0, CONFIG_NETWORK, 0, 65535, "6379", "TCP port, 0 for none"),
+    INT("port", NULL, port, CONFIG_START, CONFIG_NETWORK, 0, 65535, "6379", "TCP port, 0 for none"),
     OTHER(CONFIG_STRING, "unixsocket", NULL, unixsocket, CONFIG_START, CONFIG_NETWORK, "",
         "Path of a Unix socket to listen on"),
     {"unixsocketperm", NULL, CONFIG_OCTAL, CONFIG_START, CONFIG_NETWORK, AT(unixsocketperm), 0, 0777, NULL, "0",

@@ -70,14 +70,19 @@ static void watch_signals(void)
 
 /* ---- start ------------------------------------------------------------------------------------------ */
 
-static void configure_logger(void)
+static bool configure_logger(void)
 {
     struct logger_options options = {(enum logger_level)config.loglevel, config.logfile,
                                      config.log_format == CONFIG_LOG_JSON};
-    if (!logger_configure(&options)) {
-        fprintf(stderr, "Cannot open the log file %s: %s\n", config.logfile, strerror(errno));
-        exit(1);
-    }
+    return logger_configure(&options);
+}
+
+static bool on_log_setting(void *context, struct config *changed, const char **reason)
+{
+    (void)context;
+    (void)changed;
+    *reason = "the log file cannot be opened";
+    return configure_logger();
 }
 
 /* Raises the limit of open files to what maxclients needs, or lowers maxclients to what the system allows. */
@@ -200,7 +205,12 @@ int main(int argc, char **argv)
     if (!config_load(&config, argc, argv, environ, error, sizeof error)) {
         fail(error);
     }
-    configure_logger();
+    if (!configure_logger()) {
+        fprintf(stderr, "Cannot open the log file %s: %s\n", config.logfile, strerror(errno));
+        return 1;
+    }
+    config_on_change(&config, "loglevel", on_log_setting, NULL);
+    config_on_change(&config, "log-format", on_log_setting, NULL);
     config_log_warnings(&config);
     fit_open_files();
     server_init(&server, &config);

