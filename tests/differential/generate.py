@@ -28,6 +28,7 @@ SOONEST = 100000
 DEADLINE_FROM = {
     "SET": 3, "GETEX": 2, "SETEX": 2, "PSETEX": 2, "EXPIRE": 2, "PEXPIRE": 2, "RESTORE": 2, "HEXPIRE": 2, "HPEXPIRE": 2,
 }  # fmt: skip
+NOW_MS = 4102444800000  # the time of day, or later
 # Offsets that make a value of more than some kilobytes. Past the larger bound they are an error, which is cheap.
 HEAVY_FROM = {"SETRANGE": 2, "SETBIT": 2, "BITFIELD": 2}
 HEAVY = {"SETRANGE": (5000, 2**29 - 1), "SETBIT": (40000, 2**32 - 1), "BITFIELD": (40000, 2**32 - 1)}
@@ -231,6 +232,8 @@ def tame(args: List[Arg], rng: random.Random) -> List[Arg]:
                 tamed[at] = values.far_milliseconds(rng)
     if name == "SET":
         _no_past(tamed, rng)
+    if name == "RESTORE" and len(tamed) > 2 and _within(tamed[2], values.I64_MAX - NOW_MS, values.I64_MAX):
+        tamed[2] = values.far_milliseconds(rng)  # Redis adds the time of day without a look, and overflows
     if name in HEAVY_FROM:
         for at in range(HEAVY_FROM[name], len(tamed)):
             if _within(tamed[at], *HEAVY[name]):

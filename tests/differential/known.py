@@ -114,6 +114,11 @@ def bit_arguments_first(_args, a: Reply, b: Reply) -> bool:
     return early and b.is_error() and b.text() in BIT_ARGUMENT_ERRORS
 
 
+def lcs_memory(_args, a: Reply, b: Reply) -> bool:
+    """Redis refuses two strings whose table would not fit; whatever Ordinal answers without an error is right."""
+    return a.text().startswith(b"ERR Insufficient memory, transient memory for LCS") and not b.is_error()
+
+
 def unknown_to_redis_7_0(_args, a: Reply, _b: Reply) -> bool:
     return a.is_error() and a.text().startswith((b"ERR unknown subcommand", b"ERR unknown command"))
 
@@ -153,6 +158,7 @@ KNOWN: List[Known] = [
           ["dump"], dump),
     Known("command-table", "Redis 7.2's table has more rows and fields; test_table compares the rows of both",
           ["command", "command|count", "command|list", "command|docs", "command|info"], shape),
+    Known("lcs-memory", "Ordinal needs less memory for LCS than Redis, and refuses later", ["lcs"], lcs_memory),
     # Redis 7.2 where it differs from 7.0
     Known("7.2-bit-arguments", "Redis 7.2 checks the arguments of BITCOUNT and BITPOS before it looks at the key",
           ["bitcount", "bitpos"], bit_arguments_first),

@@ -226,14 +226,19 @@ def command_line(args: Sequence[Arg], limit: int = 0) -> str:
     return " ".join(words)
 
 
+def printable(data: bytes) -> str:
+    """A line for people: what cannot be printed is escaped."""
+    return "".join(chr(c) if 32 <= c < 127 else f"\\x{c:02x}" for c in data)
+
+
 def show(reply: Reply, depth: int = 0) -> str:
     """A reply for people, with its type bytes."""
     mark = reply.kind.decode()
     if reply.value is None:
         return f"{mark}nil"
     if isinstance(reply.value, bytes):
-        body = quote(reply.value) if reply.kind in BLOBS else reply.value.decode(errors="backslashreplace")
-        return f"{mark}{body if len(body) <= 400 else body[:400] + f'…({len(reply.value)} bytes)'}"
+        body = quote(reply.value) if reply.kind in BLOBS else printable(reply.value)
+        return f"{mark}{body if len(body) <= 400 else f'{body[:300]}…{body[-60:]}({len(reply.value)} bytes)'}"
     if depth > 4:
         return f"{mark}[…]"
     inner = ", ".join(show(item, depth + 1) for item in reply.value[:40])

@@ -18,7 +18,7 @@ from .resp import Connection
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ORACLE_PROGRAM = Path("/usr/bin/redis-check-rdb")
-START_SECONDS = 20
+START_SECONDS = 10
 
 # No persistence and no slow log: what these leave behind depends on the clock.
 SETTINGS = {
@@ -60,8 +60,9 @@ class Server:
                 self._wait_until_ready()
                 return self
             except NotStarted:
+                ended = not self.alive()  # as it does when somebody else took the port
                 self._end_process()
-                if attempt == 2:
+                if attempt == 2 or not ended:
                     raise
         return self
 
