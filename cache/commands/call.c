@@ -133,26 +133,37 @@ bool call_int_range(struct call *c, struct slice arg, int64_t min, int64_t max, 
     return true;
 }
 
-void call_unknown_subcommand(struct call *c)
+/* The name of the container command of this call, in upper case. */
+static void container_name(const struct call *c, char *name, size_t size)
 {
-    char name[64];
-    snprintf(name, sizeof name, "%s", c->command->name);
+    const struct command *parent = command_parent(c->command);
+    snprintf(name, size, "%s", parent != NULL ? parent->name : c->command->name);
     for (char *letter = name; *letter != '\0'; letter++) {
         *letter = (char)(*letter >= 'a' && *letter <= 'z' ? *letter - 32 : *letter);
     }
+}
+
+void call_unknown_subcommand(struct call *c)
+{
+    char name[64];
+    container_name(c, name, sizeof name);
     reply_errorf(c->reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                 (int)(c->argv[1].len < 128 ? c->argv[1].len : 128), c->argv[1].ptr, name);
+}
+
+void call_subcommand_syntax(struct call *c)
+{
+    char name[64];
+    container_name(c, name, sizeof name);
+    reply_errorf(c->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
                  (int)(c->argv[1].len < 128 ? c->argv[1].len : 128), c->argv[1].ptr, name);
 }
 
 void call_help(struct call *c, const char *const *lines)
 {
-    char head[128];
-    const struct command *parent = command_parent(c->command);
-    snprintf(head, sizeof head, "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-             parent != NULL ? parent->name : c->command->name);
-    for (char *letter = head; *letter != ' '; letter++) {
-        *letter = (char)(*letter >= 'a' && *letter <= 'z' ? *letter - 32 : *letter);
-    }
+    char name[64], head[128];
+    container_name(c, name, sizeof name);
+    snprintf(head, sizeof head, "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name);
     int count = 0;
     while (lines[count] != NULL) {
         count++;

@@ -85,6 +85,9 @@ bool call_int_range(struct call *c, struct slice arg, int64_t min, int64_t max, 
 /* "ERR unknown subcommand 'x'. Try Y HELP." */
 void call_unknown_subcommand(struct call *c);
 
+/* "ERR unknown subcommand or wrong number of arguments for 'x'. Try Y HELP." */
+void call_subcommand_syntax(struct call *c);
+
 /* Replies with the HELP of a container command: `lines` ends with NULL; the head and tail that Redis adds are added. */
 void call_help(struct call *c, const char *const *lines);
 

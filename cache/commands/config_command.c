@@ -1,4 +1,161 @@
+/*
+ * CONFIG: the settings over the wire. config.h does the work; what runs here has the gate alone, as changed settings ask.
+ */
 #include "commands/call.h"
 #include "commands/groups.h"
 
-const struct command config_commands[] = {{0}};
+struct config_reply {
+    struct reply *reply;
+    int64_t count;
+};
+
+static void reply_setting(void *context, const char *name, const char *value, size_t size)
+{
+    struct config_reply *found = context;
+    reply_bulk_string(found->reply, name);
+    reply_bulk(found->reply, value, size);
+    found->count++;
+}
+
+static void run_get(struct call *c)
+{
+    struct config_reply found = {c->reply, 0};
+    size_t hole = reply_hole(c->reply);
+    config_get(c->server->config, c->argv + 2, c->argc - 2, reply_setting, &found);
+    reply_fill_map(c->reply, hole, found.count);
+}
+
+static void admit(void *unused, struct client *client)
+{
+    (void)unused;
+    client_set_authenticated(client, true);
+}
+
+static void run_set(struct call *c)
+{
+    char error[CONFIG_ERR_SIZE];
+    const struct config *config = c->server->config;
+    if (c->argc % 2 != 0) {
+        call_syntax_error(c);
+        return;
+    }
+    if (!config_set(c->server->config, c->argv + 2, c->argc - 2, client_is_local(c->client), error,
+                    sizeof error)) {
+        reply_error(c->reply, error);
+        return;
+    }
+    if (config->requirepass[0] == '\0') { /* who still had to give a password need not any more */
+        client_each(c->server, admit, NULL);
+    }
+    reply_ok(c->reply);
+}
+
+static void run_rewrite(struct call *c)
+{
+    char error[CONFIG_ERR_SIZE];
+    if (config_rewrite(c->server->config, error, sizeof error)) {
+        reply_ok(c->reply);
+    } else {
+        reply_error(c->reply, error);
+    }
+}
+
+static void run_resetstat(struct call *c)
+{
+    stats_reset(c->server);
+    reply_ok(c->reply);
+}
+
+static void run_help(struct call *c)
+{
+    static const char *const lines[] = {
+        "GET <pattern>",
+        "    Return parameters matching the glob-like <pattern> and their values.",
+        "SET <directive> <value>",
+        "    Set the configuration <directive> to <value>.",
+        "RESETSTAT",
+        "    Reset statistics reported by the INFO command.",
+        "REWRITE",
+        "    Rewrite the configuration file.",
+        NULL,
+    };
+    call_help(c, lines);
+}
+
+enum { CONFIG_FLAGS = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE };
+
+static const struct command subcommands[] = {
+    {
+        .name = "get",
+        .run = run_get,
+        .arity = -3,
+        .flags = CONFIG_FLAGS,
+        .group = GROUP_SERVER,
+        .since = "2.0.0",
+        .complexity = "O(N) when N is the number of configuration parameters provided",
+        .summary = "Returns the effective values of configuration parameters.",
+        .syntax = "parameter [parameter ...]",
+        .history = "7.0.0\tAdded the ability to pass multiple pattern parameters in one call",
+    },
+    {
+        .name = "help",
+        .run = run_help,
+        .arity = 2,
+        .flags = CMD_LOADING | CMD_STALE | CMD_LOCAL,
+        .group = GROUP_SERVER,
+        .since = "5.0.0",
+        .complexity = "O(1)",
+        .summary = "Returns helpful text about the different subcommands.",
+        .syntax = "",
+    },
+    {
+        .name = "resetstat",
+        .run = run_resetstat,
+        .arity = 2,
+        .flags = CONFIG_FLAGS,
+        .group = GROUP_SERVER,
+        .since = "2.0.0",
+        .complexity = "O(1)",
+        .summary = "Resets the server's statistics.",
+        .syntax = "",
+    },
+    {
+        .name = "rewrite",
+        .run = run_rewrite,
+        .arity = 2,
+        .flags = CONFIG_FLAGS,
+        .group = GROUP_SERVER,
+        .since = "2.8.0",
+        .complexity = "O(1)",
+        .summary = "Persists the effective configuration to file.",
+        .syntax = "",
+    },
+    {
+        .name = "set",
+        .run = run_set,
+        .arity = -4,
+        .flags = CONFIG_FLAGS,
+        .group = GROUP_SERVER,
+        .since = "2.0.0",
+        .complexity = "O(N) when N is the number of configuration parameters provided",
+        .summary = "Sets configuration parameters in-flight.",
+        .syntax = "parameter value [parameter value ...]",
+        .tips = "request_policy:all_nodes response_policy:all_succeeded",
+        .history = "7.0.0\tAdded the ability to set multiple parameters in one call.",
+    },
+    {0},
+};
+
+const struct command config_commands[] = {
+    {
+        .name = "config",
+        .run = call_unknown_subcommand,
+        .arity = -2,
+        .group = GROUP_SERVER,
+        .since = "2.0.0",
+        .complexity = "Depends on subcommand.",
+        .summary = "A container for server configuration commands.",
+        .subcommands = subcommands,
+    },
+    {0},
+};

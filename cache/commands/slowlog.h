@@ -1,5 +1,6 @@
 /*
- * SLOWLOG: the commands that took longer than slowlog-log-slower-than.
+ * SLOWLOG: the commands that took longer than slowlog-log-slower-than, the newest slowlog-max-len of them. Of each at most 32
+ * arguments are kept, and 128 bytes of each argument, so that the log's memory is bounded.
  *
  * Threads: any loop; the list has a lock of its own.
  */

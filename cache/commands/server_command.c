@@ -1,0 +1,212 @@
+/*
+ * Commands about whole databases and the server as such: DBSIZE, FLUSHALL, FLUSHDB, LOLWUT, SHUTDOWN, SWAPDB, TIME.
+ *
+ * A flush unlinks the shards and leaves the rest to the reaper, whether ASYNC, SYNC or nothing is said: the database is
+ * empty when the reply goes out, and no loop waits for millions of calls of free.
+ */
+#include "clock.h"
+#include "commands/call.h"
+#include "commands/groups.h"
+#include "commands/lolwut.h"
+#include "logger.h"
+
+static void run_dbsize(struct call *c)
+{
+    reply_int(c->reply, (int64_t)db_size(c->db));
+}
+
+/* ---- flushes ---------------------------------------------------------------------------------------- */
+
+static bool parse_flush(struct call *c)
+{
+    if (c->argc > 2 || (c->argc == 2 && !slice_is(c->argv[1], "async") && !slice_is(c->argv[1], "sync"))) {
+        call_syntax_error(c);
+        return false;
+    }
+    return true;
+}
+
+static void run_flushdb(struct call *c)
+{
+    if (parse_flush(c)) {
+        call_changed(c, db_flush(c->db) + 1);
+        reply_ok(c->reply);
+    }
+}
+
+static void run_flushall(struct call *c)
+{
+    struct keyspace *ks = &c->server->keyspace;
+    if (!parse_flush(c)) {
+        return;
+    }
+    for (int i = 0; i < ks->count; i++) {
+        call_changed(c, db_flush(&ks->dbs[i]));
+    }
+    call_changed(c, 1);
+    reply_ok(c->reply);
+}
+
+static void run_swapdb(struct call *c)
+{
+    struct keyspace *ks = &c->server->keyspace;
+    int64_t a, b;
+    if (!call_int_range(c, c->argv[1], INT32_MIN, INT32_MAX, "ERR invalid first DB index", &a) ||
+        !call_int_range(c, c->argv[2], INT32_MIN, INT32_MAX, "ERR invalid second DB index", &b)) {
+        return;
+    }
+    if (a < 0 || a >= ks->count || b < 0 || b >= ks->count) {
+        reply_error(c->reply, "ERR DB index is out of range");
+        return;
+    }
+    db_swap(&ks->dbs[a], &ks->dbs[b]);
+    call_changed(c, 1);
+    reply_ok(c->reply);
+}
+
+/* ---- the server ------------------------------------------------------------------------------------- */
+
+static void run_time(struct call *c)
+{
+    int64_t us = clock_wall_us();
+    reply_array(c->reply, 2);
+    reply_bulk_int(c->reply, us / 1000000);
+    reply_bulk_int(c->reply, us % 1000000);
+}
+
+struct shutdown_options {
+    bool save, nosave, now, force, abort;
+};
+
+static bool parse_shutdown(const struct call *c, struct shutdown_options *options)
+{
+    *options = (struct shutdown_options){0};
+    for (size_t i = 1; i < c->argc; i++) {
+        struct slice word = c->argv[i];
+        bool *option = slice_is(word, "save")     ? &options->save
+                       : slice_is(word, "nosave") ? &options->nosave
+                       : slice_is(word, "now")    ? &options->now
+                       : slice_is(word, "force")  ? &options->force
+                       : slice_is(word, "abort")  ? &options->abort
+                                                  : NULL;
+        if (option == NULL) {
+            return false;
+        }
+        *option = true;
+    }
+    return !(options->save && options->nosave) && !(options->abort && c->argc > 2);
+}
+
+/* Stopping takes no time that could be aborted, so ABORT never finds anything to do. */
+static void run_shutdown(struct call *c)
+{
+    struct shutdown_options options;
+    if (!parse_shutdown(c, &options)) {
+        call_syntax_error(c);
+    } else if (options.abort) {
+        reply_error(c->reply, "ERR No shutdown in progress.");
+    } else {
+        if (options.save) {
+            logger_warning("SHUTDOWN SAVE: this version keeps nothing on disk, so there is nothing to save");
+        }
+        logger_notice("Received SHUTDOWN, shutting down");
+        conn_stall(c->client->conn); /* what the client sent behind it is not run any more */
+        server_stop(c->server);
+    }
+}
+
+#define FLUSH_HISTORY                                     \
+    "4.0.0\tAdded the `ASYNC` flushing mode modifier.\n" \
+    "6.2.0\tAdded the `SYNC` flushing mode modifier."
+
+const struct command server_commands[] = {
+    {
+        .name = "dbsize",
+        .run = run_dbsize,
+        .arity = 1,
+        .flags = CMD_READONLY | CMD_FAST,
+        .group = GROUP_SERVER,
+        .since = "1.0.0",
+        .complexity = "O(1)",
+        .summary = "Returns the number of keys in the database.",
+        .syntax = "",
+        .tips = "request_policy:all_shards response_policy:agg_sum",
+        .categories = "keyspace",
+    },
+    {
+        .name = "flushall",
+        .run = run_flushall,
+        .arity = -1,
+        .flags = CMD_WRITE,
+        .group = GROUP_SERVER,
+        .since = "1.0.0",
+        .complexity = "O(N) where N is the total number of keys in all databases",
+        .summary = "Removes all keys from all databases.",
+        .syntax = "[ASYNC | SYNC]",
+        .tips = "request_policy:all_shards response_policy:all_succeeded",
+        .history = FLUSH_HISTORY,
+        .categories = "keyspace dangerous",
+    },
+    {
+        .name = "flushdb",
+        .run = run_flushdb,
+        .arity = -1,
+        .flags = CMD_WRITE,
+        .group = GROUP_SERVER,
+        .since = "1.0.0",
+        .complexity = "O(N) where N is the number of keys in the selected database",
+        .summary = "Removes all keys from the current database.",
+        .syntax = "[ASYNC | SYNC]",
+        .tips = "request_policy:all_shards response_policy:all_succeeded",
+        .history = FLUSH_HISTORY,
+        .categories = "keyspace dangerous",
+    },
+    {
+        .name = "lolwut",
+        .run = lolwut_run,
+        .arity = -1,
+        .flags = CMD_READONLY | CMD_FAST | CMD_LOCAL,
+        .group = GROUP_SERVER,
+        .since = "5.0.0",
+        .summary = "Draws computer art and tells the version.",
+        .syntax = "[VERSION version]",
+    },
+    {
+        .name = "shutdown",
+        .run = run_shutdown,
+        .arity = -1,
+        .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_MULTI | CMD_ALLOW_BUSY,
+        .group = GROUP_SERVER,
+        .since = "1.0.0",
+        .complexity = "O(N) when saving, where N is the total number of keys in all databases when saving "
+                      "data, otherwise O(1)",
+        .summary = "Ends the server.",
+        .syntax = "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+        .history = "7.0.0\tAdded the `NOW`, `FORCE` and `ABORT` modifiers.",
+    },
+    {
+        .name = "swapdb",
+        .run = run_swapdb,
+        .arity = 3,
+        .flags = CMD_WRITE | CMD_FAST,
+        .group = GROUP_SERVER,
+        .since = "4.0.0",
+        .complexity = "O(N) where N is the count of clients watching or blocking on keys from both databases.",
+        .summary = "Swaps two databases.",
+        .syntax = "index1 index2",
+        .categories = "keyspace dangerous",
+    },
+    {
+        .name = "time",
+        .run = run_time,
+        .arity = 1,
+        .flags = CMD_LOADING | CMD_STALE | CMD_FAST | CMD_LOCAL,
+        .group = GROUP_SERVER,
+        .since = "2.6.0",
+        .complexity = "O(1)",
+        .summary = "Returns the server's time.",
+        .syntax = "",
+        .tips = "nondeterministic_output",
+    },
+    {0},
+};
