@@ -123,8 +123,9 @@ static void run_reads(struct call *c, struct entry_bytes bytes)
     }
 }
 
-/* Runs one operation on a string that is long enough, and replies. Returns whether it has changed anything. */
-static bool run_op(struct reply *r, struct string *s, const struct field_op *op)
+/* Runs one operation on a string that is long enough, and replies. Returns whether it counts as a change: it wrote
+ * another value, or any value at all where the string has `grown` for it. */
+static bool run_op(struct reply *r, struct string *s, const struct field_op *op, bool grown)
 {
     uint8_t *bytes = (uint8_t *)s->bytes;
     int64_t old = bitfield_get(bytes, s->len, op->type, op->offset);
@@ -141,7 +142,7 @@ static bool run_op(struct reply *r, struct string *s, const struct field_op *op)
     }
     bitfield_put(bytes, op->type, op->offset, new);
     reply_int(r, op->kind == FIELD_SET ? old : new);
-    return new != old;
+    return grown || new != old;
 }
 
 static void run_writes(struct call *c, struct string *s, int64_t count, bool grown)
@@ -152,7 +153,7 @@ static void run_writes(struct call *c, struct string *s, int64_t count, bool gro
     uint64_t changes = 0;
     reply_array(c->reply, count);
     while (next_op(c, &r, &op, &failed)) {
-        changes += run_op(c->reply, s, &op) || (grown && op.kind != FIELD_GET);
+        changes += run_op(c->reply, s, &op, grown);
     }
     call_changed(c, changes);
 }

@@ -78,30 +78,21 @@ static void run_setbit(struct call *c)
 
 /* ---- ranges of bits ---------------------------------------------------------------------------------- */
 
-/* start, end and unit among the arguments, from argv[at] on; what is missing means the whole value. */
+/* start, end and unit among the arguments; what is missing means the whole value. Which of several errors is replied depends
+ * on the command. */
 struct bit_range {
     int64_t start, end;
     bool in_bits;
 };
 
-static bool parse_range(struct call *c, size_t at, struct bit_range *range)
+static bool parse_unit(struct call *c, size_t at, struct bit_range *range)
 {
-    *range = (struct bit_range){0, -1, false};
-    if (c->argc > at + 3) {
+    range->in_bits = slice_is(c->argv[at], "bit");
+    if (!range->in_bits && !slice_is(c->argv[at], "byte")) {
         call_syntax_error(c);
         return false;
     }
-    if (c->argc > at && !call_int(c, c->argv[at], &range->start)) {
-        return false;
-    }
-    if (c->argc > at + 2) {
-        range->in_bits = slice_is(c->argv[at + 2], "bit");
-        if (!range->in_bits && !slice_is(c->argv[at + 2], "byte")) {
-            call_syntax_error(c);
-            return false;
-        }
-    }
-    return c->argc <= at + 1 || call_int(c, c->argv[at + 1], &range->end);
+    return true;
 }
 
 /* Turns offsets of bytes into those of their first and last bit. */
@@ -132,17 +123,24 @@ static uint64_t count_bits(const struct entry_bytes *bytes, uint64_t first, uint
     return sum;
 }
 
+static bool parse_bitcount(struct call *c, struct bit_range *range)
+{
+    *range = (struct bit_range){0, -1, false};
+    if (c->argc == 3 || c->argc > 5) { /* a start needs its end */
+        call_syntax_error(c);
+        return false;
+    }
+    return c->argc == 2 || (call_int(c, c->argv[2], &range->start) && call_int(c, c->argv[3], &range->end) &&
+                            (c->argc == 4 || parse_unit(c, 4, range)));
+}
+
 static void run_bitcount(struct call *c)
 {
     struct key key = call_key(c, 1);
     struct bit_range range;
     uint64_t first, last;
     bool wrong;
-    if (c->argc == 3) { /* a start without an end */
-        call_syntax_error(c);
-        return;
-    }
-    if (!parse_range(c, 2, &range)) {
+    if (!parse_bitcount(c, &range)) {
         return;
     }
     const struct entry *e = key_read_type(c, &key, TYPE_STRING, &wrong);
@@ -173,6 +171,24 @@ static uint64_t find_bit(const struct entry_bytes *bytes, uint64_t first, uint64
     return found;
 }
 
+static bool parse_bitpos(struct call *c, int64_t *bit, struct bit_range *range)
+{
+    *range = (struct bit_range){0, -1, false};
+    if (!call_int(c, c->argv[2], bit)) {
+        return false;
+    }
+    if (*bit != 0 && *bit != 1) {
+        reply_error(c->reply, "ERR The bit argument must be 1 or 0.");
+        return false;
+    }
+    if (c->argc > 6) {
+        call_syntax_error(c);
+        return false;
+    }
+    return (c->argc < 4 || call_int(c, c->argv[3], &range->start)) &&
+           (c->argc < 6 || parse_unit(c, 5, range)) && (c->argc < 5 || call_int(c, c->argv[4], &range->end));
+}
+
 static void run_bitpos(struct call *c)
 {
     struct key key = call_key(c, 1);
@@ -180,14 +196,7 @@ static void run_bitpos(struct call *c)
     uint64_t first, last;
     int64_t bit;
     bool wrong;
-    if (!call_int(c, c->argv[2], &bit)) {
-        return;
-    }
-    if (bit != 0 && bit != 1) {
-        reply_error(c->reply, "ERR The bit argument must be 1 or 0.");
-        return;
-    }
-    if (!parse_range(c, 3, &range)) {
+    if (!parse_bitpos(c, &bit, &range)) {
         return;
     }
     const struct entry *e = key_read_type(c, &key, TYPE_STRING, &wrong);
