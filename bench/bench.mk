@@ -1,8 +1,8 @@
-# The benchmark: its programs, and the run that measures Ordinal beside its peers. Included by the top Makefile.
+# The benchmark: its programs, and the run that measures Ordinal beside its peers.
 #
 #   make bench                  everything, some ten minutes (ARGS="--measures cost,memory" for a part)
 #   make bench ARGS=--quick     the cost of an operation alone, a minute
-#   make bench-peers            Valkey and Redis from Debian unstable into a folder of their own (root, debootstrap)
+#   make bench-peers            Valkey and Redis from Debian unstable into a folder of their own (root)
 #   make bench-flame            docs/plots/flame-*.svg: where the time goes under each load (perf)
 
 BENCH_PACKAGES := gcc make pkg-config libuv1-dev redis-tools gnuplot-nox python3-minimal

@@ -1,8 +1,9 @@
 """The cost of an operation: server processor time, throughput and latency for each load.
 
-All servers run at once and take turns, a second each, in an order that rotates from round to round; so what the
-machine does meanwhile (a neighbour, its clock frequency) falls on all of them alike. Within a round each server's
-cost is divided by the floor's and by Valkey's of the same round, and the medians of these ratios are what counts.
+All servers run at once and take turns, a second each, in an order that rotates from round to round; so what
+the machine does meanwhile (a neighbour, its clock frequency) falls on all of them alike. Within a round each
+server's cost is divided by the floor's and by Valkey's of the same round, and the medians of these ratios are
+what counts.
 """
 
 from contextlib import ExitStack
@@ -86,7 +87,8 @@ def summary_of(reports, floor, valkey):
 
 def measure(context):
     names = QUICK if context.quick else list(LOADS)
-    rounds = [context.attempt(f"cost: round {number + 1}", lambda number=number: measure_round(context, names, number))
+    rounds = [context.attempt(f"cost: round {number + 1}",
+                              lambda number=number: measure_round(context, names, number))
               for number in range(context.rounds)]
     result = {}
     for name in names:

@@ -1,5 +1,5 @@
-/* Sums the first field of every thread's schedstat: see cpu.h. A thread that ends between two readings takes its
- * time with it; the servers measured here keep theirs. */
+/* Sums the first field of every thread's schedstat: see cpu.h. A thread that ends between two readings takes
+ * its time with it; the servers measured here keep theirs. */
 #include "cpu.h"
 
 #include <dirent.h>

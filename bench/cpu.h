@@ -1,7 +1,7 @@
 /* The processor time that a process has used, all its threads together, to the nanosecond.
  *
- * /proc/PID/task/TID/schedstat is the scheduler's own account; getrusage and /proc/PID/stat count in ticks, which
- * is too coarse for windows of a second. */
+ * /proc/PID/task/TID/schedstat is the scheduler's own account; getrusage and /proc/PID/stat count in ticks,
+ * which is too coarse for windows of a second. */
 #ifndef BENCH_CPU_H
 #define BENCH_CPU_H
 

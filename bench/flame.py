@@ -1,8 +1,8 @@
 """A flame graph: where a server's processor time goes, as one SVG.
 
-`perf record` samples the call stacks of the server under a load, and this folds equal stacks together and draws
-them: a box is a function, its width the share of samples that it was on the stack, what it calls above it. The
-functions of the kernel are blue. Hovering shows a name in full with its share.
+`perf record` samples the call stacks of the server under a load, and this folds equal stacks together and
+draws them: a box is a function, its width the share of samples that it was on the stack, what it calls above
+it. The functions of the kernel are blue. Hovering shows a name in full with its share.
 """
 
 import shutil
@@ -21,7 +21,8 @@ LETTER = 6.6    # pixels
 FREQUENCY = 1999
 UNKNOWN = "[unknown]"  # a library built without frame pointers; many in a row are drawn as one
 LOADS = {"set": {"mix": "set", "pipeline": 16}, "get": {"mix": "get", "pipeline": 16},
-         "srp": {"mix": "srp", "pipeline": 16, "value": 3885}, "set-1": {"mix": "set"}, "get-1": {"mix": "get"}}
+         "srp": {"mix": "srp", "pipeline": 16, "value": 3885},
+         "set-1": {"mix": "set"}, "get-1": {"mix": "get"}}
 
 
 def fold(text):
@@ -70,7 +71,9 @@ class Node:
 def fill_of(name):
     """A warm colour that a name always gets; a cool one for the kernel."""
     shade = sum(name.encode()) % 50
-    return f"rgb({90 + shade},{150 + shade},215)" if name.endswith("_[k]") else f"rgb(235,{130 + shade},{60 + shade})"
+    if name.endswith("_[k]"):
+        return f"rgb({90 + shade},{150 + shade},215)"
+    return f"rgb(235,{130 + shade},{60 + shade})"
 
 
 def box(name, node, x, y, scale, total):
@@ -102,15 +105,16 @@ def svg(stacks, title):
     height = (root.depth() + 2) * ROW
     body = boxes(root, 0, 0, height, WIDTH / max(root.samples, 1), root.samples)
     return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-        'font-family="monospace" font-size="11"><rect width="100%" height="100%" fill="white"/>',
-        f'<text x="8" y="14" font-size="13">{escape(title)} ({root.samples} samples)</text>', *body, "</svg>"]) + "\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
+        f'height="{height}" font-family="monospace" font-size="11"><rect width="100%" height="100%" fill="white"/>',
+        f'<text x="8" y="14" font-size="13">{escape(title)} ({root.samples} samples)</text>',
+        *body, "</svg>"]) + "\n"
 
 
 def record(pid, seconds, data):
     """Samples a process; perf writes its stacks to the file `data`."""
-    return subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", str(FREQUENCY), "-g", "-p", str(pid),
-                             "-o", data, "--", "sleep", str(seconds)], stderr=subprocess.PIPE)
+    return subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", str(FREQUENCY), "-g",
+                             "-p", str(pid), "-o", data, "--", "sleep", str(seconds)], stderr=subprocess.PIPE)
 
 
 def draw(kind, load, seconds, path):
@@ -124,8 +128,8 @@ def draw(kind, load, seconds, path):
         data = str(Path(folder) / "perf.data")
         _, errors = record(server.pid, seconds, data).communicate()
         loads.finish(background)
-        script = subprocess.run(["perf", "script", "-F", "ip,sym,dso", "-i", data], capture_output=True, text=True,
-                                errors="replace", check=False)
+        script = subprocess.run(["perf", "script", "-F", "ip,sym,dso", "-i", data], capture_output=True,
+                                text=True, errors="replace", check=False)
         stacks = fold(script.stdout)
     if not stacks:
         raise ServerFailed(f"perf recorded nothing: {errors.decode(errors='replace').strip()}")

@@ -1,15 +1,16 @@
 /* The floor: a libuv server that parses nothing and stores nothing. For every so many bytes that arrive on a
- * connection it writes a fixed reply. What it costs is what the kernel and libuv cost; no server on libuv that
- * also understands its clients can be cheaper, so the distance to it is all that is left to win.
+ * connection it writes a fixed reply. What it costs is what the kernel and libuv cost; no server on libuv
+ * that also understands its clients can be cheaper, so the distance to it is all that is left to win.
  *
  *   floor PORT STEP…       a STEP is REQUEST_BYTES:ok, REQUEST_BYTES:int or REQUEST_BYTES:LENGTH
  *
- * `573:ok` answers every 573 bytes with +OK, `40:int` every 40 bytes with :1, `40:512` with a bulk string of 512
- * bytes. Several steps are taken in turn, for loads that mix requests: each connection is at a step of its own.
+ * `573:ok` answers every 573 bytes with +OK, `40:int` every 40 bytes with :1, `40:512` with a bulk string of
+ * 512 bytes. Several steps are taken in turn, for loads that mix requests: each connection is at a step of
+ * its own.
  *
- * It does what the fastest server would do: one read buffer shared by all connections, all replies that a read
- * has earned in one uv_try_write from the read callback, no copy, no allocation. The replies are laid out once,
- * as many rounds of the steps as one read can ever ask for, and a write is a piece of that. */
+ * It does what the fastest server would do: one read buffer shared by all connections, all replies that a
+ * read has earned in one uv_try_write from the read callback, no copy, no allocation. The replies are laid
+ * out once, as many rounds of the steps as one read can ever ask for, and a write is a piece of that. */
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>

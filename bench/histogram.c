@@ -1,5 +1,5 @@
-/* The log-linear histogram: see histogram.h. A step's number is the power of two above the step bits, then the
- * step bits themselves; values below 128 ns have a step each. */
+/* The log-linear histogram: see histogram.h. A step's number is the power of two above the step bits, then
+ * the step bits themselves; values below 128 ns have a step each. */
 #include "histogram.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /* A histogram of latencies in nanoseconds, exact to 0.8 %, in constant memory and constant time.
  *
- * Log-linear, as HdrHistogram is: 128 equal steps for each power of two, so that a microsecond and a second are
- * kept with the same relative error and recording is a shift and an addition. */
+ * Log-linear, as HdrHistogram is: 128 equal steps for each power of two, so that a microsecond and a second
+ * are kept with the same relative error and recording is a shift and an addition. */
 #ifndef BENCH_HISTOGRAM_H
 #define BENCH_HISTOGRAM_H
 
@@ -24,7 +24,7 @@ void histogram_record(histogram *self, uint64_t ns);
 /* Forgets everything. */
 void histogram_clear(histogram *self);
 
-/* The latency, in nanoseconds, that `fraction` (0 to 1) of all records do not exceed; 0 when there are none. */
+/* The latency in nanoseconds that `fraction` (0 to 1) of all records do not exceed; 0 when there are none. */
 uint64_t histogram_quantile(const histogram *self, double fraction);
 
 /* Writes p50, p99, p99.9 and p100 in microseconds as the members of a JSON object, without its braces. */

@@ -3,9 +3,9 @@
  *   hold PORT COUNT     opens them, asks each for a PONG, prints how many it has, and keeps them until its
  *                       standard input ends
  *
- * Each has spoken once, since servers give a connection its buffers at the first request: a connection that never
- * said a word costs less and is nobody's. A source address has some 28,000 ports, so the connections come from
- * 127.0.0.1, 127.0.0.2, … */
+ * Each has spoken once, since servers give a connection its buffers at the first request: a connection that
+ * never said a word costs less and is nobody's. A source address has some 28,000 ports, so the connections
+ * come from 127.0.0.1, 127.0.0.2, … */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +21,7 @@
 #define PING        "*1\r\n$4\r\nPING\r\n"
 #define PONG        "+PONG\r\n"
 
-/* Opens one connection to the port from the given loopback address; -1 when the system or the server refuses. */
+/* Opens one connection to the port from a loopback address; -1 when the system or the server refuses. */
 static int connection_open(uint16_t port, uint32_t from)
 {
     int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -25,7 +25,8 @@ def measure(context):
     counts = [count for count in COUNTS if count + SPARE_FILES <= most_files()]
     for count in set(COUNTS) - set(counts):
         context.say(f"idle: {count:,} connections are more files than the {most_files():,} allowed here")
-    return context.each_kind("idle", lambda kind: {str(count): measure_count(kind, count) for count in counts})
+    return context.each_kind("idle", lambda kind: {str(count): measure_count(kind, count)
+                                                   for count in counts})
 
 
 def tables(result):

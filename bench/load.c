@@ -1,14 +1,14 @@
-/* The load: keeps a number of connections busy with the commands of a mix, checks every reply, and reports what
- * it cost the server and how long the replies took, as one line of JSON.
+/* The load: keeps a number of connections busy with the commands of a mix, checks every reply, and reports
+ * what it cost the server and how long the replies took, as one line of JSON.
  *
- * It has to be faster than any server that it measures, or it measures itself. So requests are bytes made before
- * the start (mix.c), one epoll loop serves all connections, replies are checked where they were received, and
- * nothing is allocated on the way except for a reply or a batch that a socket cut in two.
+ * It has to be faster than any server that it measures, or it measures itself. So requests are bytes made
+ * before the start (mix.c), one epoll loop serves all connections, replies are checked where they were
+ * received, and nothing is allocated on the way except for a reply or a batch that a socket cut in two.
  *
- * Each connection sends a batch of `--pipeline` requests with one write and sends the next when all its replies
- * have come. The latency of a request is the time from that write to the read that brought its reply. The
- * server's processor time is read at the start and the end of the window in which requests count, after the
- * warm-up, so that accepting connections and filling the keyspace are no part of it. */
+ * Each connection sends a batch of `--pipeline` requests with one write and sends the next when all its
+ * replies have come. The latency of a request is the time from that write to the read that brought its reply.
+ * The server's processor time is read at the start and the end of the window in which requests count, after
+ * the warm-up, so that accepting connections and filling the keyspace are no part of it. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-"""Starts the load generator (load.c) and its smaller companions, on the load's core, and reads what they report."""
+"""Starts the load generator (load.c) and its smaller companions on the load's core, and reads their reports."""
 
 import json
 import subprocess
@@ -43,8 +43,8 @@ def run(port, **options):
 
 def fill(port, keys, value, first_key=0, ttl=FAR_TTL, **options):
     """Sets each of `keys` keys once."""
-    return run(port, mix=options.pop("mix", "set"), keys=keys, count=keys, first_key=first_key, value=value, ttl=ttl,
-               sequential=True, clients=4, pipeline=32, **options)
+    return run(port, mix=options.pop("mix", "set"), keys=keys, count=keys, first_key=first_key, value=value,
+               ttl=ttl, sequential=True, clients=4, pipeline=32, **options)
 
 
 def floor_steps(**options):
@@ -61,7 +61,8 @@ class Probe:
         self.report = None
 
     def __enter__(self):
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True, preexec_fn=pin(LOAD_CORE))
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True,
+                                        preexec_fn=pin(LOAD_CORE))
         if self.process.stdout.readline() != "ready\n":
             raise LoadFailed("the probe got no reply")
         return self
@@ -80,8 +81,8 @@ class Held:
         self.count = 0
 
     def __enter__(self):
-        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        preexec_fn=pin(LOAD_CORE))
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, preexec_fn=pin(LOAD_CORE))
         self.count = int(self.process.stdout.readline() or 0)
         return self
 

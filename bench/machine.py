@@ -22,7 +22,7 @@ PRIORITY = {"wanted": False}
 
 
 def pin(*cores):
-    """A function for subprocess's preexec_fn: run on these cores, with as many open files as the system allows."""
+    """A function for subprocess's preexec_fn: run on these cores, with as many open files as are allowed."""
 
     def prepare():
         os.sched_setaffinity(0, cores)
@@ -35,8 +35,11 @@ def pin(*cores):
 
 
 def take_priority():
-    """Puts this process before whatever else the machine does. Where the kernel groups processes by session, a
-    priority counts only within its group: so the process gets a group of its own, and the group the priority."""
+    """Puts this process before whatever else the machine does.
+
+    Where the kernel groups processes by session, a priority counts only within its group: so the process gets a
+    group of its own, and the group gets the priority.
+    """
     os.setpriority(os.PRIO_PROCESS, 0, -20)
     os.setsid()
     group = Path("/proc/self/autogroup")

@@ -1,5 +1,5 @@
-/* The mixes, and their requests as bytes: see mix.h. A command is written here as a person would type it, with
- * the words {key}, {value}, {ttl} and {deadline} in the places that differ from request to request. */
+/* The mixes, and their requests as bytes: see mix.h. A command is written here as a person would type it,
+ * with the words {key}, {value}, {ttl} and {deadline} in the places that differ from request to request. */
 #include "mix.h"
 
 #include <inttypes.h>
@@ -12,6 +12,10 @@
 #define DEADLINE_BYTES 13 /* a Unix time in milliseconds, until the year 2286 */
 #define KEY_PREFIX     "key:"
 #define WORDS          8
+#define GET_VALUE                    \
+    {                                \
+        "GET {key}", MIX_REPLY_VALUE \
+    }
 
 typedef struct command {
     const char *text;
@@ -25,17 +29,16 @@ static const struct {
     command commands[MIX_MAX_COMMANDS];
 } mixes[] = {
     {"set", false, {{"SET {key} {value} EX {ttl}", MIX_REPLY_OK}}},
-    {"get", false, {{"GET {key}", MIX_REPLY_VALUE}}},
+    {"get", false, {GET_VALUE}},
     {"incr", false, {{"INCR {key}", MIX_REPLY_INTEGER}}},
     {"ping", false, {{"PING", MIX_REPLY_LINE}}},
-    {"cache", false, {{"GET {key}", MIX_REPLY_VALUE}, {"GET {key}", MIX_REPLY_VALUE}, {"GET {key}", MIX_REPLY_VALUE},
-                      {"GET {key}", MIX_REPLY_VALUE}, {"GET {key}", MIX_REPLY_VALUE}, {"GET {key}", MIX_REPLY_VALUE},
-                      {"GET {key}", MIX_REPLY_VALUE}, {"GET {key}", MIX_REPLY_VALUE}, {"GET {key}", MIX_REPLY_VALUE},
-                      {"SET {key} {value} EX {ttl}", MIX_REPLY_OK}}},
-    {"srp", true, {{"SET {key} {value} EX {ttl}", MIX_REPLY_OK}, {"GET {key}", MIX_REPLY_VALUE},
+    {"cache", false, {GET_VALUE, GET_VALUE, GET_VALUE, GET_VALUE, GET_VALUE, GET_VALUE, GET_VALUE, GET_VALUE,
+                      GET_VALUE, {"SET {key} {value} EX {ttl}", MIX_REPLY_OK}}},
+    {"srp", true, {{"SET {key} {value} EX {ttl}", MIX_REPLY_OK}, GET_VALUE,
                    {"GETDEL {key}", MIX_REPLY_VALUE}}},
     {"queue", true, {{"LPUSH {key} {value}", MIX_REPLY_INTEGER}, {"RPOP {key}", MIX_REPLY_VALUE}}},
-    {"session", true, {{"HSET {key} user {value}", MIX_REPLY_INTEGER}, {"EXPIRE {key} {ttl}", MIX_REPLY_INTEGER},
+    {"session", true, {{"HSET {key} user {value}", MIX_REPLY_INTEGER},
+                       {"EXPIRE {key} {ttl}", MIX_REPLY_INTEGER},
                        {"HGET {key} user", MIX_REPLY_VALUE}}},
     {"lock", true, {{"SET {key} {value} NX EX {ttl}", MIX_REPLY_OK}, {"DEL {key}", MIX_REPLY_INTEGER}}},
     {"deadline", false, {{"SET {key} {value} PXAT {deadline}", MIX_REPLY_OK}}},

@@ -1,8 +1,8 @@
 /* A mix: the commands that a load sends in turn, as bytes ready to send, and the check of what comes back.
  *
- * The requests of a mix are laid out once, one after the other, as often as a batch needs; to send one, only the
- * digits of its key are written over the last ones. All requests for a command have the same length, and so have
- * all keys (20 bytes) and values: that lets the floor, which parses nothing, take the same load. */
+ * The requests of a mix are laid out once, one after the other, as often as a batch needs; to send one, only
+ * the digits of its key are written over the last ones. All requests for a command have the same length, and
+ * so have all keys (20 bytes) and values: that lets the floor, which parses nothing, take the same load. */
 #ifndef BENCH_MIX_H
 #define BENCH_MIX_H
 
@@ -60,14 +60,14 @@ void mix_list(void);
 /* The request that follows `request` in the turn. */
 uint32_t mix_next(const mix *self, uint32_t request);
 
-/* Addresses the `position`-th request, counted from the start of the laid-out bytes, to `key` (below 10^10). */
+/* Addresses the `position`-th request, counted from the start of the bytes, to `key` (below 10^10). */
 void mix_address(mix *self, uint32_t position, uint64_t key);
 
 /* The bytes from request `first` of the turn on; `requests` of them, whose size is put into `bytes`. */
 const char *mix_batch(const mix *self, uint32_t first, uint32_t requests, size_t *bytes);
 
-/* Checks the reply to `request`, sent for `key`, at the start of `size` bytes of `data`. Returns its size, 0 when
- * it is not complete, -1 when it is not the reply that belongs there. */
+/* Checks the reply to `request`, sent for `key`, at the start of `size` bytes of `data`. Returns its size, 0
+ * when it is not complete, -1 when it is not the reply that belongs there. */
 int64_t mix_check(const mix *self, uint32_t request, uint64_t key, const char *data, size_t size);
 
 /* The largest reply to any request, in bytes. */

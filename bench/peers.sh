@@ -1,8 +1,8 @@
 #!/bin/sh
 # Puts the newest Valkey and Redis into a folder of their own, for bench/run.py to measure beside Ordinal.
 #
-# Debian stable has one of them, years old; Debian unstable has both. Installing packages from unstable into the
-# running system would drag its C library along, so they get a small root folder made by debootstrap, and
+# Debian stable has one of them, years old; Debian unstable has both. Installing packages from unstable into
+# the running system would drag its C library along, so they get a small root folder made by debootstrap, and
 # bench/run.py starts them with chroot. Nothing in it runs by itself, and deleting the folder undoes it all.
 #
 #   bench/peers.sh [FOLDER]    FOLDER: $ORDINAL_PEERS, or /var/tmp/ordinal-peers

@@ -7,7 +7,8 @@ import cost
 import memory
 import stall
 
-COLOURS = {"floor": "#8d8d8d", "Ordinal": "#1b6ca8", "Valkey": "#e07a1f", "Redis 8": "#c23b3b", "Redis 7": "#8a5fb0"}
+COLOURS = {"floor": "#8d8d8d", "Ordinal": "#1b6ca8", "Valkey": "#e07a1f", "Redis 8": "#c23b3b",
+           "Redis 7": "#8a5fb0"}
 OTHER_COLOUR = "#3f8f4f"
 HEAD = """set terminal svg size {width},{height} font "sans-serif,13" background "white"
 set output "{path}"
@@ -50,15 +51,19 @@ def bars(path, title, unit, names, series, log=False):
 
 
 def draw_cost(result, folder):
-    labels = list(next(iter(result.values())))
-    for file, title, names in (
-            ("cost.svg", "Server CPU for an operation, no pipeline", [n for n in result if cost.LOADS[n][1] == 1]),
-            ("cost-pipeline.svg", "Server CPU for an operation, pipeline of 16",
-             [n for n in result if cost.LOADS[n][1] > 1])):
-        series = {label: [(result[name][label] or {"server_cpu_us": "NaN"})["server_cpu_us"] for name in names]
-                  for label in labels}
-        bars(folder / file, title, "µs", [name.split(" (")[0].removesuffix(", pipeline 16") for name in names],
-             series)
+    draw_loads(folder / "cost.svg", "no pipeline", {name: row for name, row in result.items()
+                                                    if cost.LOADS[name][1] == 1})
+    draw_loads(folder / "cost-pipeline.svg", "pipeline of 16", {name: row for name, row in result.items()
+                                                                if cost.LOADS[name][1] > 1})
+
+
+def draw_loads(path, how, result):
+    """Bars for some of the loads; a server that failed under a load has no bar there."""
+    labels = next(iter(result.values()))
+    series = {label: [row[label]["server_cpu_us"] if row[label] else "NaN" for row in result.values()]
+              for label in labels}
+    names = [name.split(" (")[0].removesuffix(", pipeline 16") for name in result]
+    bars(path, f"Server CPU for an operation, {how}", "µs", names, series)
 
 
 def lines(path, title, labels, axes, blocks):
@@ -76,7 +81,8 @@ def draw_memory(result, folder):
 
 
 def draw_expiry(result, folder):
-    axes = ('set xlabel "seconds after the last deadline"\nset xrange [-4:10]\nset ylabel "{}"\nset yrange [0:*]\n')
+    axes = ('set xlabel "seconds after the last deadline"\nset xrange [-4:10]\n'
+            'set ylabel "{}"\nset yrange [0:*]\n')
     reports = [by["under load"] for by in result.values()]
     lines(folder / "expiry.svg", "A million entries expire, under load: entries held", list(result),
           axes.format("thousand entries"),
@@ -89,8 +95,8 @@ def draw_expiry(result, folder):
 def draw_stall(result, folder):
     series = {label: [phases[phase]["p100_us"] / 1000 for phase in stall.PHASES]
               for label, phases in result["servers"].items()}
-    bars(folder / "stall.svg", f"Longest wait of a probe, {result['keys']:,} keys", "ms", stall.PHASES, series,
-         log=True)
+    bars(folder / "stall.svg", f"Longest wait of a probe, {result['keys']:,} keys", "ms", stall.PHASES,
+         series, log=True)
 
 
 def draw_scaling(result, folder):
@@ -101,8 +107,8 @@ def draw_scaling(result, folder):
     blocks = [[(threads, by[threads][name]["operations_per_second"] / 1000) for threads in by]
               for by in by_label.values()]
     lines(folder / "scaling.svg", f"Throughput by threads: {name}", list(by_label),
-          'set xlabel "loops, or I/O threads"\nset ylabel "thousand operations per second"\nset yrange [0:*]\n'
-          'set xtics 1\n', blocks)
+          'set xlabel "loops, or I/O threads"\nset ylabel "thousand operations per second"\n'
+          'set yrange [0:*]\nset xtics 1\n', blocks)
 
 
 DRAWINGS = {"cost": draw_cost, "memory": draw_memory, "expiry": draw_expiry, "stall": draw_stall,

@@ -1,14 +1,15 @@
 /* The probe: asks a server something small a thousand times a second and keeps the longest wait.
  *
- * It shows what a client sees while the server does something long: grows a table, expires or flushes millions of
- * keys. Requests are due at fixed times, whether or not the last reply has come; one that had to wait for its
- * turn counts from when it was due, so that a stall of 100 ms is a hundred late replies and not one. It runs until
- * SIGTERM (or for SECONDS). It prints `ready` when it has its first reply, and one line of JSON at the end.
+ * It shows what a client sees while the server does something long: grows a table, expires or flushes
+ * millions of keys. Requests are due at fixed times, whether or not the last reply has come; one that had to
+ * wait for its turn counts from when it was due, so that a stall of 100 ms is a hundred late replies and not
+ * one. It runs until SIGTERM (or for SECONDS). It prints `ready` when it has its first reply, and one line of
+ * JSON at the end.
  *
  *   probe PORT [RATE [SECONDS]]
  *
- * Requests are PING and GET of a key that does not exist, in turn. Where the system allows it the probe takes real
- * time priority, since its own wait for the processor would be read as the server's. */
+ * Requests are PING and GET of a key that does not exist, in turn. Where the system allows it the probe takes
+ * real time priority, since its own wait for the processor would be read as the server's. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>

@@ -19,24 +19,26 @@ MODULES = {"cost": cost, "memory": memory, "expiry": expiry, "idle": idle, "stal
 def markdown(rows):
     """A table whose columns are padded, so that it can be read as it is."""
     widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
-    lines = ["| " + " | ".join(str(cell).ljust(width) for cell, width in zip(row, widths)) + " |" for row in rows]
+    lines = ["| " + " | ".join(str(cell).ljust(width) for cell, width in zip(row, widths)) + " |"
+             for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
 
 
 def machine_line(machine):
     priority = ", with priority over its other work" if machine["priority"] else ""
-    return (f"{machine['date']}, {machine['cores']} cores of {machine['processor']} ({machine['architecture']}), "
-            f"{machine['memory_gb']} GB, Linux {machine['kernel']}, "
+    return (f"{machine['date']}, {machine['cores']} cores of {machine['processor']} "
+            f"({machine['architecture']}), {machine['memory_gb']} GB, Linux {machine['kernel']}, "
             f"load average {machine['load_average_at_start']} at the start{priority}.")
 
 
 def tables_of(results):
-    found = [table for name, module in MODULES.items() if results.get(name) for table in module.tables(results[name])]
+    found = [table for name, module in MODULES.items() if results.get(name)
+             for table in module.tables(results[name])]
     if results.get("ordinal"):
         found.append(targets.table(results, results["ordinal"]))
     if results["failed"]:
-        found.append(("Failed", [["what", "why"], *(failure.split(": ", 1) for failure in results["failed"])]))
+        found.append(("Failed", [["what", "why"], *results["failed"]]))
     return found
 
 
@@ -48,7 +50,8 @@ def text(results):
 
 
 def put_into_page(path, results):
-    """Replaces what lies between the marks; a page without them is left alone. Returns whether it was changed."""
+    """Replaces what lies between the marks; a page without them is left alone. Returns whether it was
+    changed."""
     if not path.exists():
         return False
     page = path.read_text()

@@ -5,16 +5,16 @@
     bench/run.py --quick              the cost of an operation alone, a minute
     bench/run.py --measures cost,memory --servers ordinal,valkey --rounds 9
     bench/run.py --flame set          where Ordinal's time goes under a load, as docs/plots/flame-set.svg
-    bench/run.py --keep               also writes results/latest.json, docs/plots and docs/performance.md's tables
+    bench/run.py --keep               also writes results/latest.json, docs/plots and docs/performance.md's
+    tables
 
-Only the Python of the system and its standard library are needed. `make bench` builds the programs first. A server
-that is not there is left out, with a word about why. Absolute times say something about the machine; the ratios
-within a run are what to compare.
+Only the Python of the system and its standard library are needed. `make bench` builds the programs first. A
+server that is not there is left out, with a word about why. Absolute times say something about the machine;
+the ratios within a run are what to compare.
 """
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -54,7 +54,7 @@ class Context:
             return action()
         except (ServerFailed, LoadFailed, OSError) as error:
             self.say(f"FAILED: {what}: {error}")
-            self.failed.append(f"{what}: {error}")
+            self.failed.append([what, str(error)])
             return None
 
     def each_kind(self, what, action, kinds=None):
@@ -75,20 +75,22 @@ class Context:
 
 def parse_options():
     names = [kind.name for kind in all_kinds()]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="only the cost of an operation, in a minute")
-    parser.add_argument("--measures", help=f"some of {','.join(report.MODULES)}")
-    parser.add_argument("--servers", default=",".join(names), help=f"some of {','.join(names)}")
-    parser.add_argument("--rounds", type=int, help="of the cost and the scaling")
-    parser.add_argument("--seconds", type=float, help="for each load of a round")
-    parser.add_argument("--stall-keys", type=int, default=10_000_000, help="keys of the stall measure")
-    parser.add_argument("--priority", action="store_true",
-                        help="servers and loads before all else on the machine (root; its other users will notice)")
-    parser.add_argument("--keep", action="store_true", help="write latest.json, the plots and the page's tables")
-    parser.add_argument("--out", type=Path, help="where to write the results, rather than bench/results/TIME.json")
-    parser.add_argument("--plots", type=Path, help="draw the plots into this folder")
-    parser.add_argument("--from", dest="source", type=Path, help="measure nothing: report these results again")
-    parser.add_argument("--flame", choices=list(flame.LOADS), help="draw a flame graph under this load, and end")
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="only the cost of an operation, in a minute")
+    add("--measures", help=f"some of {','.join(report.MODULES)}")
+    add("--servers", default=",".join(names), help=f"some of {','.join(names)}")
+    add("--rounds", type=int, help="of the cost and the scaling")
+    add("--seconds", type=float, help="for each load of a round")
+    add("--stall-keys", type=int, default=10_000_000, help="keys of the stall measure")
+    add("--priority", action="store_true",
+        help="servers and loads before all else on the machine (root; its other users will notice)")
+    add("--keep", action="store_true", help="write latest.json, the plots and the page's tables")
+    add("--out", type=Path, help="where to write the results, rather than bench/results/TIME.json")
+    add("--plots", type=Path, help="draw the plots into this folder")
+    add("--from", dest="source", type=Path, help="measure nothing: report these results again")
+    add("--flame", choices=list(flame.LOADS), help="draw a flame graph under this load, and end")
     options = parser.parse_args()
     options.servers = options.servers.split(",")
     options.measures = options.measures.split(",") if options.measures else \
@@ -130,16 +132,22 @@ def measure_all(options):
     return results
 
 
+def as_json(results):
+    return json.dumps(results, indent=1, ensure_ascii=False) + "\n"
+
+
 def write_results(options, results):
     path = options.out or RESULTS / time.strftime("%Y%m%d-%H%M%S.json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    path.write_text(as_json(results))
     print(f"bench: results in {path}", file=sys.stderr)
-    return path
 
 
 def publish(options, results):
     """Writes what the options ask for beside the results: the kept copy, plots, the page's tables."""
+    if options.keep:
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        (RESULTS / "latest.json").write_text(as_json(results))
     folder = options.plots or (PLOTS if options.keep else None)
     if folder:
         why_not = plots.draw_all(results, folder)
@@ -166,9 +174,7 @@ def main():
         results = json.loads(options.source.read_text())
     else:
         results = measure_all(options)
-        path = write_results(options, results)
-        if options.keep:
-            shutil.copyfile(path, RESULTS / "latest.json")
+        write_results(options, results)
     print(report.text(results))
     publish(options, results)
     return 1 if results["failed"] else 0

@@ -1,9 +1,9 @@
 """Scaling: throughput and cost with one loop, two, four, … on as many cores.
 
-With four cores or more half of them are the server's and half the load's. With fewer there is no elsewhere for
-the load to be: it shares the cores with the server, the throughput is the machine's and not the server's, and what
-the run then shows is how much more an operation costs once loops share the keyspace. Valkey's I/O threads are
-measured beside Ordinal's loops, since they are its answer to the same question.
+With four cores or more half of them are the server's and half the load's. With fewer there is no elsewhere
+for the load to be: it shares the cores with the server, the throughput is the machine's and not the server's,
+and what the run then shows is how much more an operation costs once loops share the keyspace. Valkey's I/O
+threads are measured beside Ordinal's loops, since they are its answer to the same question.
 """
 
 from statistics import median
@@ -38,8 +38,8 @@ def counts(most):
 def run_loads(server, name, cores, seconds):
     """One load for each of the load's cores, all at once; their throughput together."""
     mix, pipeline = MIXES[name]
-    running = [loads.start(server.port, core, mix=mix, pipeline=pipeline, value=VALUE, keys=KEYS, seconds=seconds,
-                           ttl=loads.FAR_TTL, clients=50, pid=server.pid) for core in cores]
+    running = [loads.start(server.port, core, mix=mix, pipeline=pipeline, value=VALUE, keys=KEYS,
+                           seconds=seconds, ttl=loads.FAR_TTL, clients=50, pid=server.pid) for core in cores]
     reports = [loads.finish(process) for process in running]
     together = sum(report["operations_per_second"] for report in reports)
     busy = median(report["server_busy"] for report in reports)
@@ -79,4 +79,4 @@ def tables(result):
                              f"({by[threads][name]['server_cpu_us']:.2f})"
                              for by in result["servers"].values() for threads in by)])
     where = "on cores of its own" if result["apart"] else "on the same cores"
-    return [(f"Scaling with threads, the load {where}: thousand operations per second (server CPU in µs)", rows)]
+    return [(f"Scaling with threads, load {where}: thousand operations per second (server CPU in µs)", rows)]

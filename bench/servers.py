@@ -1,8 +1,8 @@
 """The servers that are measured, each started the same way: one core, one loop, nothing written to disk.
 
-A server is started on a free loopback port, is ready when it answers PING, and is ended by its process id. Valkey
-and the newest Redis live in a folder of their own (peers.sh) and are started there by chroot, in a mount namespace
-of their own that has a /proc and ends with them.
+A server is started on a free loopback port, is ready when it answers PING, and is ended by its process id.
+Valkey and the newest Redis live in a folder of their own (peers.sh) and are started there by chroot, in a
+mount namespace of their own that has a /proc and ends with them.
 """
 
 import os
@@ -131,12 +131,14 @@ class Server:
         return self.status()["VmRSS"]
 
     def resident_data(self):
-        """Resident memory without the pages of the program's own files, which come as its code is first run."""
+        """Resident memory without the pages of the program's own files, which come as its code is first
+        run."""
         fields = self.status()
         return fields["RssAnon"] + fields["RssShmem"]
 
     def settled_data(self, seconds=10.0):
-        """resident_data once it has not moved for half a second: tables have been rebuilt, buffers given back."""
+        """resident_data once it has not moved for half a second: tables have been rebuilt, buffers given
+        back."""
         until = time.monotonic() + seconds
         last, since = self.resident_data(), time.monotonic()
         while time.monotonic() < until and time.monotonic() - since < 0.5:
@@ -165,7 +167,8 @@ class Floor:
 
     def __init__(self, steps):
         self.port = free_port()
-        self.process = subprocess.Popen([BUILD / "floor", str(self.port), *steps], preexec_fn=pin(SERVER_CORE))
+        self.process = subprocess.Popen([BUILD / "floor", str(self.port), *steps],
+                                        preexec_fn=pin(SERVER_CORE))
         until = time.monotonic() + START_SECONDS
         while True:
             try:
@@ -206,15 +209,16 @@ class Kind:
     def missing(self):
         """Why this kind cannot be measured here; None when it can."""
         if self.folder is None:
-            return None if self.program and Path(self.program).exists() else f"{self.program or self.name} is not there"
+            there = self.program and Path(self.program).exists()
+            return None if there else f"{self.program or self.name} is not there"
         if not (self.folder / str(self.program).lstrip("/")).exists():
             return f"{self.folder} is not there: bench/peers.sh makes it"
         return None if os.geteuid() == 0 else "chroot needs root"
 
     def find_version(self):
         """Completes the label with the version that the program states."""
-        said = subprocess.run([*self.command(), "--version"], capture_output=True, text=True, check=False).stdout
-        words = [word.removeprefix("v=") for word in said.split()]
+        said = subprocess.run([*self.command(), "--version"], capture_output=True, text=True, check=False)
+        words = [word.removeprefix("v=") for word in said.stdout.split()]
         numbers = [word for word in words if word[:1].isdigit() and "." in word]
         self.label = f"{self.name.rstrip('78').capitalize()} {numbers[0] if numbers else ''}".strip()
 

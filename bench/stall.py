@@ -1,9 +1,9 @@
 """Stalls: the longest wait of a probe that asks a thousand times a second while millions of keys come and go.
 
-Five things happen to a server, each with a probe of its own: a load that changes nothing (what the machine and its
-neighbours add by themselves), the growth from nothing to `--stall-keys`, their expiry within two seconds, a FLUSHALL
-of as many and a FLUSHALL ASYNC of a quarter. The load of the first two is 4 clients with a pipeline of 32; during the other
-three there is none.
+Five things happen to a server, each with a probe of its own: a load that changes nothing (what the machine
+and its neighbours add by themselves), the growth from nothing to `--stall-keys`, their expiry within two
+seconds, a FLUSHALL of as many and a FLUSHALL ASYNC of a quarter. The load of the first two is 4 clients with
+a pipeline of 32; during the other three there is none.
 """
 
 import time
@@ -71,7 +71,7 @@ def measure_one(kind, keys):
         found = {"steady": probe_while(server, lambda: steady(server))}
         server.ask("FLUSHALL")
         fill_seconds = keys / found["steady"]["operations_per_second"]
-        first = time.time() + 1.5 * fill_seconds + 3
+        first = time.time() + 1.3 * fill_seconds + 2
         found["grow"] = probe_while(server, lambda: grow(server, keys, first))
         found["expire"] = probe_while(server, lambda: expire(server, first))
         server.ask("FLUSHALL")
@@ -92,6 +92,6 @@ def worst_ms(phases):
 def tables(result):
     rows = [["while the keys", *result["servers"]]]
     for phase in PHASES:
-        rows.append([phase, *(f"{phases[phase]['p100_us'] / 1000:.1f} ({phases[phase]['p99_9_us'] / 1000:.1f})"
-                              for phases in result["servers"].values())])
+        reports = [phases[phase] for phases in result["servers"].values()]
+        rows.append([phase, *(f"{one['p100_us'] / 1000:.1f} ({one['p99_9_us'] / 1000:.1f})" for one in reports)])
     return [(f"Longest stall in ms (p99.9), {result['keys']:,} keys, a probe at 1,000/s", rows)]

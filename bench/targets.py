@@ -1,13 +1,13 @@
 """The targets: what Ordinal has to reach on one loop, and whether a run shows that it does.
 
-Each target takes its figure from the results of a run and says None where the run did not measure it, or not with
-the peer that the target names.
+Each target takes its figure from the results of a run and says None where the run did not measure it, or not
+with the peer that the target names.
 """
 
 import memory
 import stall
 
-SRP_KEY = 20
+NEVER = float("inf")
 SMALL_PAYLOAD = 84  # key and value together
 
 
@@ -60,8 +60,8 @@ TARGETS = [
     ("SRP mix, no pipeline", 0.75, "× Valkey", cost_ratio("SRP", "valkey")),
     ("overhead of an entry, 84 B payload with TTL", 32, "B", small_overhead),
     ("mean overhead, values of 16 B to 4 KB", 0.50, "× Valkey", mean_against_valkey),
-    ("a million entries gone after their deadline", 1.0, "s", expiry_seconds("gone_after_s", float("inf"))),
-    ("their memory back to within 15 % of empty", 10.0, "s", expiry_seconds("memory_back_after_s", float("inf"))),
+    ("a million entries gone after their deadline", 1.0, "s", expiry_seconds("gone_after_s", NEVER)),
+    ("their memory back to within 15 % of empty", 10.0, "s", expiry_seconds("memory_back_after_s", NEVER)),
     ("an idle connection", 1024, "B", idle_bytes),
     ("longest stall while keys grow, expire, are flushed", 5.0, "ms", longest_stall),
 ]
@@ -76,7 +76,7 @@ def check(results, label):
             verdict, shown = "not measured", ""
         else:
             verdict = "met" if value <= most else "MISSED"
-            shown = f"{value:.2f} {unit}" if value != float("inf") else "never"
+            shown = f"{value:.2f} {unit}" if value != NEVER else "never"
         rows.append([what, f"{most:g} {unit}", shown, verdict])
     return rows
 
