@@ -47,13 +47,13 @@ LIBS = $(PKG_LIBS) -lm -pthread
 
 CFLAGS_release := -O3 -flto=auto -fno-plt
 LDFLAGS_release := -O3 -flto=auto -Wl,-O1,--as-needed,-z,now,-z,relro
-CFLAGS_debug := -Og -g3
+CFLAGS_debug := -Og -g3 -DXXH_NO_INLINE_HINTS=1
 LDFLAGS_debug :=
 CFLAGS_asan := -O1 -DORDINAL_SYSTEM_MALLOC -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS_asan := -Wl,--as-needed -fsanitize=address,undefined
 CFLAGS_tsan := -O1 -DORDINAL_SYSTEM_MALLOC -fsanitize=thread
 LDFLAGS_tsan := -Wl,--as-needed -fsanitize=thread
-CFLAGS_coverage := -O0 --coverage -fprofile-update=atomic
+CFLAGS_coverage := -O0 -DXXH_NO_INLINE_HINTS=1 --coverage -fprofile-update=atomic
 LDFLAGS_coverage := --coverage
 CFLAGS_fuzz := -O1 -DORDINAL_SYSTEM_MALLOC -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 LDFLAGS_fuzz := -Wl,--as-needed -fsanitize=address,undefined
