@@ -10,7 +10,7 @@ from servers import Server, ServerFailed
 KEY = 20
 SIZES = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 16384]
 MEAN_UP_TO = 4096  # the target is a mean over the sizes up to this one
-MOST_ENTRIES = 500_000
+MOST_ENTRIES = 1_000_000
 MOST_BYTES = 500_000_000
 
 
