@@ -179,7 +179,7 @@ build/tests/integration/%: tests/integration/%.c
 -include $(HELPERS:=.d)
 
 .PHONY: test test-all test-unit test-integration test-differential test-apps test-asan test-tsan test-long
-test: deps-test
+test: deps-test deps-node
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory -k test-all
 test-all: test-unit test-integration test-differential test-apps
@@ -195,10 +195,10 @@ test-long: all $(HELPERS)
 	ORDINAL_TEST_LONG=1 $(PYTEST) tests/integration $(PYTEST_ARGS)
 
 test-differential: all
-	$(if $(wildcard tests/differential/test_*.py),$(PYTEST) tests/differential $(PYTEST_ARGS))
+	$(PYTEST) tests/differential $(PYTEST_ARGS)
 
-test-apps: all
-	$(if $(wildcard tests/apps/test_*.py),$(PYTEST) tests/apps $(PYTEST_ARGS))
+test-apps: all srp-packages
+	$(PYTEST) tests/apps $(PYTEST_ARGS)
 
 test-asan: asan $(call unit-programs,asan) $(HELPERS)
 	@tests/run-unit $(call unit-programs,asan)

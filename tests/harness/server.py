@@ -5,6 +5,7 @@ no sanitizer's report. ORDINAL names the binary (a redis-server works too: that 
 original), ORDINAL_WRAPPER a command to run it under.
 """
 
+import ctypes
 import os
 import re
 import select
@@ -19,10 +20,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 REPORTS = re.compile(
     r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|runtime error:|Assertion .* failed"
 )
-START_SECONDS = 60
-STOP_SECONDS = 60
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+START_SECONDS = 20
+STOP_SECONDS = 40
 # Names that are the tests' own, and would be settings to the server.
-OWN_ENVIRONMENT = ("ORDINAL", "ORDINAL_WRAPPER", "ORDINAL_TEST_LONG")
+OWN_ENVIRONMENT = ("ORDINAL", "ORDINAL_WRAPPER", "ORDINAL_TEST_LONG", "ORDINAL_TEST_TIMEOUT")
 
 
 def binary():
@@ -52,6 +55,11 @@ def server_environment(extra=None):
     """The environment that a server is started with."""
     inherited = {name: value for name, value in os.environ.items() if name not in OWN_ENVIRONMENT}
     return {**inherited, **(extra or {})}
+
+
+def die_with_parent():
+    """Runs in a new child: a test run that is killed leaves no server behind."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def process_wait(process, seconds):
@@ -102,6 +110,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 cwd=self.directory,
                 env=server_environment(environment),
+                preexec_fn=die_with_parent,
             )
 
     @property
@@ -121,6 +130,7 @@ class Server:
                 try:
                     with Connection(self.address) as connection:
                         connection.send(b"QUIT\r\n")
+                        connection.shutdown_write()
                         connection.until_closed()
                     return
                 except (ConnectionRefusedError, FileNotFoundError):
