@@ -122,11 +122,19 @@ class Comparison:
         self.clients = {}
 
     def reset(self) -> None:
-        """Both servers empty, settings back, and no client connected."""
+        """Both servers empty, settings back, and no client connected. A subject that ended or hangs is restarted."""
         self._drop_clients()
-        if not self.subject.alive():
+        problem = self._empty() if self.subject.alive() else "ended"
+        if problem:
             self.subject.restart()
-            self.admins[1].drop()
+            for admin in self.admins:
+                admin.drop()
+            problem = self._empty()
+        if problem:
+            raise RuntimeError(problem)
+
+    def _empty(self) -> str:
+        """Empties both servers; says what went wrong, if anything did."""
         commands = [(b"CONFIG", b"SET", b"requirepass", b"")]
         commands += [(b"CONFIG", b"SET", name, value) for name, value in values.DEFAULTS.items()]
         commands += [(b"CLIENT", b"UNPAUSE"), (b"FLUSHALL",)]
@@ -136,7 +144,8 @@ class Comparison:
         for admin in self.admins:
             replies, ended = admin.read(len(commands))
             if ended or replies[-1].raw != b"+OK\r\n":
-                raise RuntimeError(f"{admin.server.name} cannot be emptied: {ended or replies[-1].raw!r}")
+                return f"{admin.server.name} cannot be emptied: {ended or replies[-1].raw!r}"
+        return ""
 
     def pair(self, number: int) -> Tuple[Client, Client]:
         if number not in self.clients:

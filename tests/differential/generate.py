@@ -26,7 +26,7 @@ COMMAND_WEIGHTS = {
 # one. The number is the position of the first argument that can be one.
 SOONEST = 100000
 DEADLINE_FROM = {
-    "SET": 3, "GETEX": 2, "SETEX": 2, "PSETEX": 2, "EXPIRE": 2, "PEXPIRE": 2, "RESTORE": 2, "HEXPIRE": 2, "HPEXPIRE": 2,
+    "SET": 3, "GETEX": 2, "SETEX": 2, "PSETEX": 2, "EXPIRE": 2, "PEXPIRE": 2, "HEXPIRE": 2, "HPEXPIRE": 2,
 }  # fmt: skip
 NOW_MS = 4102444800000  # the time of day, or later
 # Offsets that make a value of more than some kilobytes. Past the larger bound they are an error, which is cheap.
@@ -222,25 +222,44 @@ def has_keyword(argument: Argument) -> bool:
 
 
 def tame(args: List[Arg], rng: random.Random) -> List[Arg]:
-    """`args` with deadlines that would pass during the run, values of megabytes and endless waits replaced."""
+    """`args` without what makes replies depend on the clock or on undefined behaviour, and without megabytes."""
     name = to_bytes(args[0]).decode("latin-1").upper() if args else ""
     tamed = list(args)
-    first = DEADLINE_FROM.get(name)
-    if first is not None:
-        for at in range(first, len(tamed)):
-            if _within(tamed[at], 1, SOONEST - 1):
-                tamed[at] = values.far_milliseconds(rng)
-    if name == "SET":
-        _no_past(tamed, rng)
-    if name == "RESTORE" and len(tamed) > 2 and _within(tamed[2], values.I64_MAX - NOW_MS, values.I64_MAX):
-        tamed[2] = values.far_milliseconds(rng)  # Redis adds the time of day without a look, and overflows
-    if name in HEAVY_FROM:
-        for at in range(HEAVY_FROM[name], len(tamed)):
-            if _within(tamed[at], *HEAVY[name]):
-                tamed[at] = rng.choice(values.SMALL)
-    if name == "WAIT" and len(tamed) > 1 and _within(tamed[1], 1, values.I64_MAX):
-        tamed[1] = 0
+    for at in range(DEADLINE_FROM.get(name, len(tamed)), len(tamed)):
+        if _within(tamed[at], 1, SOONEST - 1):
+            tamed[at] = values.far_milliseconds(rng)
+    for at in range(HEAVY_FROM.get(name, len(tamed)), len(tamed)):
+        if _within(tamed[at], *HEAVY[name]):
+            tamed[at] = rng.choice(values.SMALL)
+    if name in OTHERS:
+        OTHERS[name](tamed, rng)
     return tamed
+
+
+def _sane_restore(args: List[Arg], rng: random.Random) -> None:
+    """RESTORE's ttl, to which Redis adds the time of day without a look, and its idle time, which wraps around."""
+    overflowing = (values.I64_MAX - NOW_MS, values.I64_MAX)
+    if len(args) > 2 and (_within(args[2], 1, SOONEST - 1) or _within(args[2], *overflowing)):
+        args[2] = values.far_milliseconds(rng)
+    for at in range(4, len(args)):
+        if _within(args[at], 10**6, values.I64_MAX):
+            args[at] = 100
+
+
+def _sane_bitfield(args: List[Arg], _rng: random.Random) -> None:
+    """BITFIELD's "#n", which Redis multiplies by the width, and values that it subtracts from a limit: unchecked."""
+    for at in range(2, len(args)):
+        relative = to_bytes(args[at]).startswith(b"#")
+        if relative and (_within(args[at], 2**33, values.I64_MAX) or _within(args[at], values.I64_MIN, -(2**33))):
+            args[at] = b"#%d" % 2**32
+        elif not relative and _within(args[at], values.I64_MIN, -(2**62)):
+            args[at] = -(2**62)
+
+
+def _no_endless_wait(args: List[Arg], _rng: random.Random) -> None:
+    """WAIT for replicas that never come."""
+    if len(args) > 1 and _within(args[1], 1, values.I64_MAX):
+        args[1] = 0
 
 
 def _no_past(args: List[Arg], rng: random.Random) -> None:
@@ -258,3 +277,13 @@ def _within(arg: Arg, least: int, most: int) -> bool:
         return least <= int(to_bytes(arg).lstrip(b"#")) <= most
     except ValueError:
         return False
+
+
+# Commands that need a look of their own.
+OTHERS = {
+    "SET": _no_past,
+    "RESTORE": _sane_restore,
+    "BITFIELD": _sane_bitfield,
+    "BITFIELD_RO": _sane_bitfield,
+    "WAIT": _no_endless_wait,
+}

@@ -17,6 +17,7 @@ from .resp import Arg, Reply, to_bytes
 from .spec import as_dict
 
 TTL_TOLERANCE_SECONDS = 5
+IDLE_TOLERANCE_SECONDS = 10
 MANY_SETTINGS = 100
 
 
@@ -56,6 +57,12 @@ def near(tolerance: int):
         return abs(x - y) <= tolerance
 
     return same
+
+
+def idle(_args, a: Reply, b: Reply) -> bool:
+    """Two numbers of seconds close to each other, or Ordinal's close to none."""
+    x, y = a.integer(), b.integer()
+    return x is not None and y is not None and y >= 0 and (abs(x - y) <= IDLE_TOLERANCE_SECONDS or x > y <= 1)
 
 
 def unordered(_args, a: Reply, b: Reply) -> bool:
@@ -129,7 +136,8 @@ KNOWN: List[Known] = [
           near(TTL_TOLERANCE_SECONDS)),
     Known("pttl-clock", "the two servers run a command some milliseconds apart", ["pttl", "pexpiretime"],
           near(TTL_TOLERANCE_SECONDS * 1000)),
-    Known("idle-clock", "idle time is counted from each server's own access clock", ["object|idletime"], near(10)),
+    Known("idle-clock", "idle time is counted from each server's own access clock; Redis counts it for a shared small "
+          "integer from that integer's last use", ["object|idletime"], idle),
     Known("time", "TIME is the clock itself", ["time", "lastsave"], shape),
     Known("random-key", "RANDOMKEY may give any key", ["randomkey"], shape),
     Known("key-order", "the order of KEYS is the hash table's", ["keys"], unordered),

@@ -51,6 +51,9 @@ class LyingServer:
     def alive(self) -> bool:
         return self.server.alive()
 
+    def restart(self) -> None:
+        """A proxy has nothing to restart: what it stands for goes on."""
+
     def ended_soon(self, _seconds: float = 1.0) -> bool:
         return not self.server.alive()
 

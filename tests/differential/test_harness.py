@@ -104,6 +104,22 @@ def test_a_closed_connection_is_found(oracles):
     assert len(finding.steps) == 1
 
 
+def test_a_server_that_dies_is_reported_and_started_again(oracles):
+    with Oracle("mortal") as mortal:
+        comparison = Comparison(oracles[0], mortal)
+        steps = [Step(0, (b"SET", b"s%d" % number, b"x")) for number in range(20)]
+        pid = mortal.process.pid
+        mortal.process.kill()
+        mortal.process.wait()
+        assert comparison.run(steps) is None
+        assert mortal.process.pid != pid
+        mortal.process.kill()
+        mortal.process.wait()
+        found = comparison.compare_keyspaces(20)
+        comparison.close()
+    assert found is not None and "the server ended" in found.subject
+
+
 def test_a_command_missing_from_the_table_is_found(oracles):
     liar = LyingServer(oracles[1], reply=lambda data: data.replace(b"$6\r\ngetdel", b"$6\r\nGETXXX"))
     found = table.compare(oracles[0], liar, ["string"])
