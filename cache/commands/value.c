@@ -147,8 +147,7 @@ static struct string *string_of(struct entry_bytes bytes, size_t len)
 /* The value of an entry that has none of its own yet, or of no entry at all, as an object. */
 static struct string *edit_bytes(struct call *c, const struct key *key, const struct entry *e, size_t len)
 {
-    struct entry_bytes bytes = {{NULL, 0}, {NULL, 0}};
-    struct string *s = string_of(e != NULL ? value_bytes(e) : bytes, len);
+    struct string *s = e != NULL ? string_of(value_bytes(e), len) : string_zeros(len);
     if (s == NULL) {
         call_out_of_memory(c);
         return NULL;

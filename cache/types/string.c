@@ -2,7 +2,7 @@
 
 #include "memory.h"
 
-enum { DOUBLE_UP_TO = 1024 * 1024 };
+enum { DOUBLE_UP_TO = 1024 * 1024, PAGES_FROM = 16 * 1024 };
 
 static size_t size_for(size_t cap)
 {
@@ -25,6 +25,21 @@ struct string *string_new(struct slice bytes, size_t cap)
         if (bytes.len > 0) {
             memcpy(s->bytes, bytes.ptr, bytes.len);
         }
+    }
+    return s;
+}
+
+struct string *string_zeros(size_t len)
+{
+    size_t cap = whole_cap(len);
+    if (size_for(cap) < PAGES_FROM) {
+        struct string *small = string_new((struct slice){NULL, 0}, cap);
+        return small != NULL ? string_resize(small, len) : NULL;
+    }
+    struct string *s = mem_alloc_lines(size_for(cap)); /* whole pages, fresh from the system as a rule */
+    if (s != NULL) {
+        s->len = len;
+        s->cap = cap;
     }
     return s;
 }

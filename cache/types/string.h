@@ -21,6 +21,10 @@ struct string {
 /* A string of these bytes, with room for `cap` (at least their number). NULL when there is no memory. */
 struct string *string_new(struct slice bytes, size_t cap);
 
+/* A string of `len` zero bytes. Large ones take no memory until they are written to, and no time: a bit map is often sparse,
+ * and SETBIT at bit 2^32-1 would otherwise halt its loop for half a second. NULL when there is no memory. */
+struct string *string_zeros(size_t len);
+
 /* The string with a length of `len`, zero bytes behind what it held before. It may move; NULL, and nothing has changed,
  * when there is no memory. */
 struct string *string_resize(struct string *s, size_t len);
