@@ -12,7 +12,12 @@
 
 /* Read by jemalloc before main. Free pages go back after a second, by its own thread, off every hot path;
  * one arena for each loop is enough, and few arenas keep fragmentation low. */
-const char *malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,metadata_thp:disabled";
+#if defined(__x86_64__) /* slabs of 32 KB rather than 4 to 28: a quarter of jemalloc's own records for a million entries */
+#define SLABS ",slab_sizes:80-1024:8"
+#else /* where jemalloc's pages may be 64 KB they are large anyway */
+#define SLABS ""
+#endif
+const char *malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,metadata_thp:disabled" SLABS;
 #endif
 
 enum { MAX_THREADS = 1024 };
@@ -148,9 +153,14 @@ void mem_allocator_stats(struct mem_allocator_stats *stats)
     stats->metadata = stat_of("stats.metadata");
 }
 
-void mem_purge(void)
+void mem_trim(void)
 {
     mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+}
+
+void mem_purge(void)
+{
+    mem_trim();
     char name[64];
     snprintf(name, sizeof name, "arena.%d.purge", MALLCTL_ARENAS_ALL);
     mallctl(name, NULL, NULL, NULL, 0);
@@ -212,6 +222,10 @@ void mem_allocator_stats(struct mem_allocator_stats *stats)
     memset(stats, 0, sizeof *stats);
     stats->allocated = stats->active = (size_t)mem_used();
     stats->resident = mem_resident();
+}
+
+void mem_trim(void)
+{
 }
 
 void mem_purge(void)

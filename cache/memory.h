@@ -78,6 +78,10 @@ struct mem_allocator_stats {
 };
 void mem_allocator_stats(struct mem_allocator_stats *stats);
 
+/* Gives back what the calling thread's cache keeps: a few free blocks of each class, each of which holds a slab of pages.
+ * After much was freed, and before a while without work. */
+void mem_trim(void);
+
 /* Gives all free pages back to the system now (MEMORY PURGE). Takes a moment: never on a hot path. */
 void mem_purge(void);
 

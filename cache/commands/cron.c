@@ -10,6 +10,7 @@ enum {
     TICKS_A_PASS = 5,    /* all shards are looked at every 250 ms */
     BUDGET_NS = 1000000, /* for one tick */
     BUSY_TICK_MS = 1,    /* until the next one when the budget was used up */
+    TRIM_AFTER = 10000,   /* entries freed: their last blocks in the thread's cache hold megabytes of pages */
     CALIBRATE_TICKS = 64
 };
 
@@ -38,6 +39,12 @@ static void sweep_shard(struct worker *w, uint32_t index, int64_t now)
 /* Notes how long the sweep of the whole share took that ends here. */
 static void end_pass(struct worker *w, int64_t now)
 {
+    uint64_t freed = w->store.expired - w->trimmed_at;
+    if (w->store.expired == w->expired_at_pass && freed >= TRIM_AFTER) { /* a wave of deadlines has passed */
+        mem_trim();
+        w->trimmed_at = w->store.expired;
+    }
+    w->expired_at_pass = w->store.expired;
     w->pass_ms = now - w->pass_began;
     w->pass_began = now;
     w->sweep_at = (uint32_t)w->loop->index;

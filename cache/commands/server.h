@@ -49,6 +49,7 @@ struct worker {
     int64_t now;     /* ms of clock.h, read once for each batch */
     uint64_t random; /* state of worker_random */
     struct store_stats store;
+    uint64_t expired_at_pass, trimmed_at; /* store.expired at the last full sweep, at the last mem_trim */
     uint64_t hits, misses; /* keyspace_hits, keyspace_misses */
     counter commands;      /* run */
     uint64_t errors;       /* error replies */

@@ -20,22 +20,6 @@ static uint64_t hash_for_shards(const void *context, struct slice key)
     return keyspace_hash(context, key);
 }
 
-void keyspace_init(struct keyspace *ks, int count, int loops)
-{
-    static struct shard_hasher hasher;
-    if (getrandom(ks->secret, sizeof ks->secret, 0) != (ssize_t)sizeof ks->secret) {
-        perror("ordinal: getrandom");
-        exit(1);
-    }
-    ks->count = count;
-    ks->dbs = mem_must((size_t)count * sizeof *ks->dbs);
-    for (int i = 0; i < count; i++) {
-        ks->dbs[i] = (struct db){.id = i, .locking = loops > 1, .keyspace = ks};
-    }
-    hasher = (struct shard_hasher){hash_for_shards, ks};
-    shard_set_hasher(&hasher);
-}
-
 static bool make_shards(struct db *db)
 {
     struct shard *made = mem_alloc_lines(SHARDS * sizeof *made);
@@ -50,6 +34,26 @@ static bool make_shards(struct db *db)
         mem_free(made, SHARDS * sizeof *made); /* another loop was first */
     }
     return true;
+}
+
+void keyspace_init(struct keyspace *ks, int count, int loops)
+{
+    static struct shard_hasher hasher;
+    if (getrandom(ks->secret, sizeof ks->secret, 0) != (ssize_t)sizeof ks->secret) {
+        perror("ordinal: getrandom");
+        exit(1);
+    }
+    ks->count = count;
+    ks->dbs = mem_must((size_t)count * sizeof *ks->dbs);
+    for (int i = 0; i < count; i++) {
+        ks->dbs[i] = (struct db){.id = i, .locking = loops > 1, .keyspace = ks};
+    }
+    hasher = (struct shard_hasher){hash_for_shards, ks};
+    shard_set_hasher(&hasher);
+    if (!make_shards(&ks->dbs[0])) { /* nearly every client uses this one */
+        fprintf(stderr, "ordinal: out of memory at start\n");
+        exit(1);
+    }
 }
 
 bool db_lock(struct db *db, uint64_t hash)

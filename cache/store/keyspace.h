@@ -2,7 +2,7 @@
  * The keyspace: the databases, each an array of shards, and the secret that hashes their keys. This is what
  * commands see of the store: find, put, remove by key, with deadlines looked at.
  *
- * The shards of a database are made when it gets its first entry. The hash of a key is XXH3 under a random
+ * The shards of a database are made when it gets its first entry, those of database 0 at once. The hash of a key is XXH3 under a random
  * secret of 192 bytes that no client can know, so nobody can choose keys that collide.
  *
  * Threads: a call that names one key needs that key's shard locked (db_lock) inside gate_enter, or the gate

@@ -47,6 +47,7 @@ static void *reap(void *unused)
     while (!reaper.stopping || reaper.first != NULL) {
         struct job *job = reaper.first;
         if (job == NULL) {
+            mem_trim();
             pthread_cond_wait(&reaper.work, &reaper.lock);
             continue;
         }
