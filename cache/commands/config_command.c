@@ -39,7 +39,7 @@ static void run_set(struct call *c)
         call_syntax_error(c);
         return;
     }
-    if (!config_set(c->server->config, c->argv + 2, c->argc - 2, client_is_local(c->client), error,
+    if (!config_set(c->server->config, c->argv + 2, (c->argc - 2) / 2, client_is_local(c->client), error,
                     sizeof error)) {
         reply_error(c->reply, error);
         return;
