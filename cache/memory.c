@@ -105,6 +105,11 @@ void *mem_alloc(size_t size)
     return block;
 }
 
+void *mem_alloc_whole(size_t size)
+{
+    return mem_alloc(size);
+}
+
 void *mem_alloc_lines(size_t size)
 {
     void *block = mallocx(size, MALLOCX_ALIGN(64) | MALLOCX_ZERO);
@@ -188,6 +193,11 @@ void *mem_alloc(size_t size)
         mem_count((int64_t)mem_class(size));
     }
     return block;
+}
+
+void *mem_alloc_whole(size_t size)
+{
+    return mem_alloc(mem_class(size)); /* of the same class, so mem_free counts the same */
 }
 
 void *mem_alloc_lines(size_t size)

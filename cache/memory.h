@@ -57,6 +57,9 @@ static inline void mem_count(int64_t bytes)
 /* At least `size` bytes (size > 0), or NULL when there is no memory. Aligned to 16 from 16 bytes on. */
 void *mem_alloc(size_t size);
 
+/* The same, and all of mem_class(size) bytes may be written: what is written over in place may grow that far. */
+void *mem_alloc_whole(size_t size);
+
 /* Zeroed, aligned to a cache line of 64 bytes; `size` a multiple of 64. NULL when there is no memory. */
 void *mem_alloc_lines(size_t size);
 

@@ -117,7 +117,7 @@ struct entry *entry_new_bytes(enum entry_type type, struct slice key, struct sli
                               uint32_t access)
 {
     struct layout l = layout_of(type, key.len, value.len, deadline, false);
-    struct entry *e = mem_alloc(l.size);
+    struct entry *e = mem_alloc_whole(l.size);
     if (e == NULL) {
         return NULL;
     }
@@ -139,7 +139,7 @@ struct entry *entry_new_object(enum entry_type type, struct slice key, void *obj
                                uint32_t access)
 {
     struct layout l = layout_of(type, key.len, sizeof object, deadline, true);
-    struct entry *e = mem_alloc(l.size);
+    struct entry *e = mem_alloc_whole(l.size);
     if (e == NULL) {
         return NULL;
     }
@@ -178,7 +178,7 @@ static struct entry *entry_moved(const struct entry *e, struct slice key, int64_
                      : entry_value_len(e);
         l.size = l.header + key.len + l.area;
     }
-    struct entry *moved = mem_alloc(l.size);
+    struct entry *moved = mem_alloc_whole(l.size);
     if (moved == NULL) {
         return NULL;
     }
