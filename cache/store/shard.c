@@ -31,6 +31,12 @@ static void set_table(struct shard *s, struct line *lines, uint32_t count)
     __atomic_store_n(&s->lines, count, __ATOMIC_RELAXED);
 }
 
+/* Stored in one piece, as who evicts looks at it before taking the lock. */
+static void count_timed(struct shard *s, uint32_t count)
+{
+    __atomic_store_n(&s->timed, count, __ATOMIC_RELAXED);
+}
+
 void shard_clear(struct shard *s)
 {
     for (uint32_t i = 0; i < s->lines; i++) {
@@ -43,7 +49,8 @@ void shard_clear(struct shard *s)
     }
     mem_free(shard_line(s, 0), s->lines * sizeof(struct line));
     set_table(s, NULL, 0);
-    s->used = s->timed = 0;
+    s->used = 0;
+    count_timed(s, 0);
     s->next_due = INT64_MAX;
 }
 
@@ -235,14 +242,14 @@ bool shard_insert(struct shard *s, uint64_t hash, struct entry *e, int64_t now)
     }
     slot_set(s, claim(s, hash), hash_tag(hash), e, now);
     s->used++;
-    s->timed += entry_has_deadline(e);
+    count_timed(s, s->timed + entry_has_deadline(e));
     return true;
 }
 
 void shard_replace(struct shard *s, struct slot slot, struct entry *e, bool was_timed, int64_t now)
 {
     slot_set(s, slot, slot.line->tag[slot.index], e, now);
-    s->timed += (uint32_t)entry_has_deadline(e) - (uint32_t)was_timed;
+    count_timed(s, s->timed + (uint32_t)entry_has_deadline(e) - (uint32_t)was_timed);
 }
 
 struct entry *shard_remove(struct shard *s, struct slot slot, uint64_t hash)
@@ -257,17 +264,18 @@ struct entry *shard_remove(struct shard *s, struct slot slot, uint64_t hash)
         }
     }
     s->used--;
-    s->timed -= entry_has_deadline(e);
+    count_timed(s, s->timed - entry_has_deadline(e));
     return e;
 }
 
-/* Frees the dead of one line and renews the codes of the others that are due; returns the dead. */
-static uint32_t sweep_line(struct shard *s, struct line *line, int64_t now)
+/* Frees the dead of one line and renews the codes of the others that are due; returns the dead. `all`: looks at every
+ * entry with a deadline, whatever its code. */
+static uint32_t sweep_line(struct shard *s, struct line *line, int64_t now, bool all)
 {
     uint16_t unit = (uint16_t)(now >> DUE_SHIFT);
     uint32_t dead = 0;
     for (unsigned k = 0; k < LINE_SLOTS; k++) {
-        if (line->due[k] == 0 || (int16_t)(line->due[k] - unit) > 0) {
+        if (line->due[k] == 0 || (!all && (int16_t)(line->due[k] - unit) > 0)) {
             continue;
         }
         struct slot slot = {line, k};
@@ -309,8 +317,9 @@ uint32_t shard_sweep(struct shard *s, int64_t now)
     uint32_t dead = 0;
     if (s->next_due <= unit) {
         int64_t next = INT64_MAX;
+        bool all = unit - s->next_due > INT16_MAX; /* a long pause (a stopped process): old codes look like new ones */
         for (uint32_t i = 0; i < s->lines; i++) {
-            dead += sweep_line(s, shard_line(s, i), now);
+            dead += sweep_line(s, shard_line(s, i), now, all);
             int64_t due = line_next_due(shard_line(s, i), unit);
             next = due < next ? due : next;
         }
