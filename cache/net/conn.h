@@ -55,14 +55,12 @@ struct conn {
     bool unauthenticated; /* the small limits hold */
     bool closing;         /* conn_close was called */
     bool closing_after_write;
-    bool stalled;   /* input is kept, not served */
-    bool throttled; /* stalled for CONN_MAX_UNSENT */
+    bool stalled;   /* input is kept, not served: held or throttled */
+    bool held;      /* by conn_stall */
+    bool throttled; /* for CONN_MAX_UNSENT */
     bool serving;   /* inside serve */
     bool waiting;   /* has a turn in loop->turns */
 };
-
-/* Serves what all connections of the loop have sent in this turn. The loop calls it when it has polled. */
-void conn_serve_turns(struct loop *loop);
 
 /* Opens a connection for an accepted socket on this loop. The socket is the connection's from here on. */
 void conn_open(struct loop *loop, int fd, bool local);

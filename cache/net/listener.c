@@ -28,11 +28,18 @@ struct listener {
 
 /* ---- accepting -------------------------------------------------------------------------------------- */
 
+/* Connections of a loop: open, or dealt out to it and still on their way. */
+static int64_t load_of(const struct loop *loop)
+{
+    int64_t on_their_way = counter_get(&loop->dealt) - counter_get(&loop->received);
+    return counter_get(&loop->connections) + (on_their_way > 0 ? on_their_way : 0);
+}
+
 static struct loop *emptiest(const struct net *net)
 {
     struct loop *best = &net->loops[0];
     for (int i = 1; i < net->count; i++) {
-        if (counter_get(&net->loops[i].connections) < counter_get(&best->connections)) {
+        if (load_of(&net->loops[i]) < load_of(best)) {
             best = &net->loops[i];
         }
     }
@@ -43,7 +50,7 @@ static int64_t open_connections(const struct net *net)
 {
     int64_t sum = 0;
     for (int i = 0; i < net->count; i++) {
-        sum += counter_get(&net->loops[i].connections);
+        sum += load_of(&net->loops[i]);
     }
     return sum;
 }
@@ -80,10 +87,12 @@ static void deal(struct listener *listener, int fd, const struct sockaddr *peer)
         return;
     }
     struct loop *loop = emptiest(net);
+    counter_add(&loop->dealt, 1);
     if (loop->index == 0) {
         conn_open(loop, fd, listener->path != NULL);
     } else if (!loop_post(loop, listener->path != NULL ? open_local_here : open_tcp_here,
                           (void *)(intptr_t)fd)) {
+        counter_add(&loop->dealt, -1);
         close(fd);
     }
 }

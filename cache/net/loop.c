@@ -5,6 +5,7 @@
 
 #include "memory.h"
 #include "net/conn.h"
+#include "net/turn.h"
 
 static void must(int status, const char *what)
 {
@@ -55,7 +56,7 @@ static void on_wake(uv_async_t *wake)
 
 static void on_polled(uv_check_t *check)
 {
-    conn_serve_turns(check->loop->data);
+    turn_serve_all(check->loop->data);
 }
 
 static void loop_init(struct loop *loop, struct net *net, int index)
@@ -126,15 +127,23 @@ static void close_handle(uv_handle_t *handle, void *unused)
     }
 }
 
+void loop_conn_gone(struct loop *loop)
+{
+    if (loop->stopping && loop->conns == NULL) {
+        uv_walk(&loop->uv, close_handle, NULL);
+    }
+}
+
 void loop_stop(struct loop *loop)
 {
     struct conn *next;
+    loop->stopping = true;
     for (struct conn *conn = loop->conns; conn != NULL; conn = next) {
         next = conn->next;
         conn_close(conn);
     }
-    /* Connections are closing already, with their own callbacks; what is left has none. */
-    uv_walk(&loop->uv, close_handle, NULL);
+    /* What belongs to a connection (a blocked client's timer) is closed with it; the other handles go when all are gone. */
+    loop_conn_gone(loop);
 }
 
 static void stop_message(struct loop *loop, void *unused)

@@ -99,11 +99,13 @@ struct loop {
     uv_check_t after_poll; /* serves the turns */
 
     struct conn *conns; /* list of all connections of this loop */
+    bool stopping;      /* loop_stop was called: no connection is opened any more */
     uv_async_t wake;
     _Atomic(struct message *) mailbox;
 
     counter connections; /* open now */
     counter received;    /* connections ever opened */
+    counter dealt;       /* connections ever sent here (written by loop 0); some may be on their way */
     counter bytes_in, bytes_out, reads, writes;
     counter closed_for_output, closed_for_input; /* closed at a buffer limit */
 };
@@ -137,6 +139,9 @@ bool loop_post(struct loop *loop, void (*run)(struct loop *loop, void *argument)
 
 /* Closes every connection and handle of the loop and ends loop_run. The loop's own thread. */
 void loop_stop(struct loop *loop);
+
+/* For conn.c: a connection is gone. The last one of a stopping loop takes the other handles along. */
+void loop_conn_gone(struct loop *loop);
 
 /* From loop 0, after its loop_run has returned: stops the other loops and waits for their threads. */
 void net_stop(struct net *net);

@@ -9,6 +9,7 @@
 void resp_args_free(struct resp_args *args)
 {
     mem_free(args->items, args->cap * sizeof *args->items);
+    mem_free(args->unquoted, args->unquoted_cap);
     *args = (struct resp_args){0};
 }
 
@@ -62,11 +63,39 @@ static char unescape(char c)
     }
 }
 
-/* A quoted word from *at (behind the quote) on; its bytes are moved to `to`. Returns the end of these, or NULL when the
- * quote is not closed, or closed in the middle of a word. */
-static char *unquote(char **at, char *end, char quote, char *to)
+/* Room for `size` bytes behind the words that were unquoted so far. These may move, and their arguments with them. */
+static char *reserve_unquoted(struct resp_args *args, size_t size)
 {
-    char *c = *at;
+    if (args->len == 0) {
+        args->unquoted_len = 0; /* nobody points there any more */
+    }
+    if (args->unquoted_cap - args->unquoted_len < size) {
+        size_t cap = (args->unquoted_len + size) * 2;
+        char *moved = mem_alloc(cap);
+        if (moved == NULL) {
+            return NULL;
+        }
+        if (args->unquoted_len > 0) {
+            memcpy(moved, args->unquoted, args->unquoted_len);
+        }
+        for (size_t i = 0; i < args->len; i++) {
+            size_t offset = (size_t)((uintptr_t)args->items[i].ptr - (uintptr_t)args->unquoted);
+            if (args->unquoted != NULL && offset <= args->unquoted_len) {
+                args->items[i].ptr = moved + offset;
+            }
+        }
+        mem_free(args->unquoted, args->unquoted_cap);
+        args->unquoted = moved;
+        args->unquoted_cap = cap;
+    }
+    return args->unquoted + args->unquoted_len;
+}
+
+/* A quoted part of a word, from *at (behind the quote) on; its bytes go to `to`. Returns the end of these, or NULL when the
+ * quote is not closed, or closed in the middle of a word. */
+static char *unquote(const char **at, const char *end, char quote, char *to)
+{
+    const char *c = *at;
     while (c < end && *c != quote) {
         if (*c == '\\' && quote == '"' && end - c > 3 && c[1] == 'x' && hex_digit(c[2]) >= 0 &&
             hex_digit(c[3]) >= 0) {
@@ -89,46 +118,68 @@ static char *unquote(char **at, char *end, char quote, char *to)
     return to;
 }
 
-/* Splits a line into words, as the shell would. */
-static enum resp_status split_line(struct resp_parser *p, char *at, char *end, struct resp_args *args)
+/* A word from *at on in which quotes were seen; moves *at behind it. */
+static enum resp_status push_unquoted(struct resp_parser *p, const char **at, const char *end,
+                                      struct resp_args *args)
 {
-    for (;;) {
+    char *word = reserve_unquoted(args, (size_t)(end - *at));
+    if (word == NULL) {
+        return invalid(p, "out of memory");
+    }
+    char *to = word;
+    while (*at < end && !isspace((unsigned char)**at)) {
+        char c = *(*at)++;
+        if (c != '"' && c != '\'') {
+            *to++ = c;
+            continue;
+        }
+        to = unquote(at, end, c, to);
+        if (to == NULL) {
+            return invalid(p, "unbalanced quotes in request");
+        }
+    }
+    args->unquoted_len += (size_t)(to - word);
+    return push(args, word, (size_t)(to - word)) ? RESP_REQUEST : invalid(p, "out of memory");
+}
+
+/* Splits a line into words, as the shell would. */
+static enum resp_status split_line(struct resp_parser *p, const char *at, const char *end,
+                                   struct resp_args *args)
+{
+    enum resp_status status = RESP_REQUEST;
+    while (status == RESP_REQUEST) {
         while (at < end && isspace((unsigned char)*at)) {
             at++;
         }
         if (at == end) {
-            return RESP_REQUEST;
+            break;
         }
-        char *word = at;
-        char *to = at;
-        while (at < end && !isspace((unsigned char)*at)) {
-            if (*at == '"' || *at == '\'') {
-                char quote = *at++;
-                to = unquote(&at, end, quote, to);
-                if (to == NULL) {
-                    return invalid(p, "unbalanced quotes in request");
-                }
-            } else {
-                *to++ = *at++;
-            }
+        const char *word = at;
+        while (at < end && !isspace((unsigned char)*at) && *at != '"' && *at != '\'') {
+            at++;
         }
-        if (!push(args, word, (size_t)(to - word))) {
-            return invalid(p, "out of memory");
+        if (at < end && !isspace((unsigned char)*at)) {
+            at = word;
+            status = push_unquoted(p, &at, end, args);
+        } else if (!push(args, word, (size_t)(at - word))) {
+            status = invalid(p, "out of memory");
         }
     }
+    return status;
 }
 
-static enum resp_status parse_inline(struct resp_parser *p, char *data, size_t len, struct resp_args *args)
+static enum resp_status parse_inline(struct resp_parser *p, const char *data, size_t len,
+                                     struct resp_args *args)
 {
-    char *line = data + p->pos;
-    char *newline = memchr(line, '\n', len - p->pos);
+    const char *line = data + p->pos;
+    const char *newline = memchr(line, '\n', len - p->pos);
     if (newline == NULL) {
         if (len - p->pos > RESP_MAX_INLINE) {
             return invalid(p, "too big inline request");
         }
         return RESP_INCOMPLETE;
     }
-    char *end = newline > line && newline[-1] == '\r' ? newline - 1 : newline;
+    const char *end = newline > line && newline[-1] == '\r' ? newline - 1 : newline;
     enum resp_status status = split_line(p, line, end, args);
     p->pos = (size_t)(newline + 1 - data);
     return status;
@@ -212,7 +263,7 @@ static enum resp_status read_bulk_len(struct resp_parser *p, const char *data, s
     return RESP_REQUEST;
 }
 
-static enum resp_status parse_arguments(struct resp_parser *p, char *data, size_t len,
+static enum resp_status parse_arguments(struct resp_parser *p, const char *data, size_t len,
                                         const struct resp_limits *limits, struct resp_args *args)
 {
     while (p->remaining > 0) {
@@ -235,8 +286,8 @@ static enum resp_status parse_arguments(struct resp_parser *p, char *data, size_
     return RESP_REQUEST;
 }
 
-enum resp_status resp_parse(struct resp_parser *p, char *data, size_t len, const struct resp_limits *limits,
-                            struct resp_args *args)
+enum resp_status resp_parse(struct resp_parser *p, const char *data, size_t len,
+                            const struct resp_limits *limits, struct resp_args *args)
 {
     for (;;) {
         enum resp_status status;
@@ -266,7 +317,8 @@ enum resp_status resp_parse(struct resp_parser *p, char *data, size_t len, const
 void resp_parser_rebase(struct resp_parser *p, struct resp_args *args, const char *from, const char *to)
 {
     const char *start = from + p->start;
-    for (size_t i = p->first; i < args->len; i++) {
+    /* Where nothing has moved what may be a million arguments is not looked at. */
+    for (size_t i = p->first; i < args->len && start != to; i++) {
         args->items[i].ptr = to + (args->items[i].ptr - start);
     }
     p->pos -= p->start;

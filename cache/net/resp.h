@@ -28,10 +28,12 @@ enum resp_status {
     RESP_INVALID,    /* the stream cannot be followed any more; `error` says why */
 };
 
-/* Arguments of the requests that were parsed and not yet run. */
+/* Arguments of the requests that were parsed and not yet run; whoever has run them sets len to 0. */
 struct resp_args {
     struct slice *items;
     size_t len, cap;
+    char *unquoted; /* the words of inline commands that had quotes */
+    size_t unquoted_len, unquoted_cap;
 };
 
 struct resp_limits {
@@ -54,13 +56,13 @@ static inline void resp_parser_init(struct resp_parser *p)
 }
 
 /*
- * Parses one request of data[0 .. len) from p->pos on. Arguments are appended to *args as slices of `data`; an
- * inline command is unquoted in place, so `data` is written to. An empty request (a bare line end, or `*0`) is
+ * Parses one request of data[0 .. len) from p->pos on. Arguments are appended to *args as slices of `data` (quoted words
+ * of an inline command: of args->unquoted). `data` stays as it is: a request that has to wait is parsed again. An empty request (a bare line end, or `*0`) is
  * passed over. On RESP_INCOMPLETE the caller keeps the bytes from p->start on, and may move them to another
  * buffer by resp_parser_rebase before it goes on.
  */
-enum resp_status resp_parse(struct resp_parser *p, char *data, size_t len, const struct resp_limits *limits,
-                            struct resp_args *args);
+enum resp_status resp_parse(struct resp_parser *p, const char *data, size_t len,
+                            const struct resp_limits *limits, struct resp_args *args);
 
 /* Follows an incomplete request that was moved: its bytes from `start` on now begin at `to`. */
 void resp_parser_rebase(struct resp_parser *p, struct resp_args *args, const char *from, const char *to);

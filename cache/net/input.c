@@ -1,0 +1,233 @@
+/*
+ * Input: from bytes to requests that were served. Complete requests are served from where they were read; of an incomplete
+ * one the bytes are kept, with the arguments found so far, and its parser goes on where it stopped.
+ */
+#include "net/input.h"
+
+#include "memory.h"
+#include "net/output.h"
+
+void input_free(struct conn *conn)
+{
+    struct conn_input *input = conn->input;
+    if (input != NULL) {
+        resp_args_free(&input->args);
+        mem_free(input->data, input->cap);
+        mem_free(input, sizeof *input);
+        conn->input = NULL;
+    }
+}
+
+bool input_reserve(struct conn_input *input, size_t room)
+{
+    if (input->cap - input->len >= room) {
+        return true;
+    }
+    size_t cap = input->len + room;
+    char *data = mem_alloc(cap);
+    if (data == NULL) {
+        return false;
+    }
+    memcpy(data, input->data, input->len);
+    resp_parser_rebase(&input->parser, &input->args, input->data, data);
+    mem_free(input->data, input->cap);
+    input->data = data;
+    input->cap = cap;
+    return true;
+}
+
+/* Keeps data[p->start .. len), with the arguments found so far, for when more comes. */
+static bool input_keep(struct conn *conn, struct resp_parser *p, struct resp_args *args, char *data,
+                       size_t len)
+{
+    size_t rest = len - p->start;
+    struct conn_input *input = conn->input;
+    if (input == NULL) {
+        size_t wants = resp_parser_wants(p, len);
+        size_t cap = rest + (wants > INPUT_MIN ? INPUT_MIN : wants) + 512;
+        input = mem_alloc(sizeof *input);
+        if (input == NULL) {
+            return false;
+        }
+        *input = (struct conn_input){.data = mem_alloc(cap), .len = rest, .cap = cap};
+        conn->input = input;
+        size_t found = args->len - p->first;
+        if (found > 0) {
+            input->args.items = mem_alloc(found * sizeof(struct slice));
+            input->args.cap = found;
+        }
+        if (input->data == NULL || (found > 0 && input->args.items == NULL)) {
+            input->cap = input->data != NULL ? cap : 0;
+            input->args.cap = input->args.items != NULL ? found : 0;
+            return false;
+        }
+        memcpy(input->data, data + p->start, rest);
+    } else if (p->start > 0) { /* where nothing was served nothing is moved, however much there is */
+        memmove(input->data, data + p->start, rest);
+        input->len = rest;
+    }
+    size_t found = args->len - p->first;
+    if (found > 0 && input->args.items != args->items + p->first) {
+        memmove(input->args.items, args->items + p->first, found * sizeof(struct slice));
+    }
+    input->args.len = found;
+    p->first = 0;
+    resp_parser_rebase(p, &input->args, data, input->data);
+    input->parser = *p;
+    return true;
+}
+
+static void refuse_stream(struct conn *conn, const char *why)
+{
+    reply_errorf(&conn->loop->reply, "ERR Protocol error: %s", why);
+    output_check(conn);
+    conn_close_after_write(conn);
+}
+
+/* Parses requests from the parser's position on into loop->requests[*count ..], until the batch is full. */
+enum resp_status input_parse(struct loop *loop, struct resp_parser *p, char *data, size_t len,
+                             struct resp_args *args, size_t *count)
+{
+    struct resp_limits limits = {.max_bulk =
+                                     atomic_load_explicit(&loop->net->max_bulk, memory_order_relaxed)};
+    while (*count < LOOP_BATCH) {
+        enum resp_status status = resp_parse(p, data, len, &limits, args);
+        if (status != RESP_REQUEST) {
+            return status;
+        }
+        loop->requests[(*count)++] =
+            (struct request){.first = p->first, .argc = args->len - p->first, .start = p->start};
+    }
+    return RESP_REQUEST;
+}
+
+/* One request alone, under the small limits that hold before AUTH, which changes them for what follows. */
+static enum resp_status parse_unauthenticated(struct loop *loop, struct resp_parser *p, char *data,
+                                              size_t len, struct resp_args *args, size_t *count)
+{
+    struct resp_limits limits = {.max_bulk = atomic_load_explicit(&loop->net->max_bulk, memory_order_relaxed),
+                                 .unauthenticated = true};
+    enum resp_status status = resp_parse(p, data, len, &limits, args);
+    if (status == RESP_REQUEST) {
+        loop->requests[(*count)++] =
+            (struct request){.first = p->first, .argc = args->len - p->first, .start = p->start};
+    }
+    return status;
+}
+
+/* The arguments have their final place: lets the requests point to them. */
+void input_point(struct loop *loop, const struct resp_args *args, size_t first, size_t count)
+{
+    for (size_t i = first; i < first + count; i++) {
+        loop->requests[i].argv = args->items + loop->requests[i].first;
+    }
+}
+
+/* Serves requests that were prepared; returns false when serving has to end, with the parser at what was not run. */
+bool input_serve(struct conn *conn, struct resp_parser *p, struct resp_args *args, size_t first, size_t count)
+{
+    struct loop *loop = conn->loop;
+    loop->reply.resp = conn->resp;
+    conn->serving = true;
+    size_t ran = count > 0 ? loop->net->hooks.serve(conn, loop->requests, first, count) : 0;
+    conn->serving = false;
+    output_check(conn);
+    if (conn->closing || conn->closing_after_write) {
+        return false;
+    }
+    if (ran < count) {
+        size_t at = loop->requests[first + ran].start;
+        args->len = loop->requests[first + ran].first;
+        resp_parser_init(p);
+        p->pos = p->start = at;
+        p->first = args->len;
+        return false;
+    }
+    return !conn->stalled;
+}
+
+/* What serving leaves: nothing, an error of the stream, or bytes that are kept. */
+void input_end(struct conn *conn, struct resp_parser *p, struct resp_args *args, char *data, size_t len,
+               bool going, enum resp_status status)
+{
+    if (going && status == RESP_INVALID) {
+        refuse_stream(conn, p->error);
+    }
+    if (conn->closing || conn->closing_after_write) {
+        input_free(conn);
+    } else if (p->remaining == 0 && p->start >= len) {
+        input_free(conn);
+    } else if (!input_keep(conn, p, args, data, len)) {
+        conn_close(conn);
+    }
+}
+
+/* Parses and serves all that is complete in data[0 .. len), and keeps the rest. */
+void input_process(struct conn *conn, struct resp_parser *p, struct resp_args *args, char *data, size_t len)
+{
+    struct loop *loop = conn->loop;
+    enum resp_status status;
+    bool going;
+    do {
+        size_t count = 0;
+        status = conn->unauthenticated ? parse_unauthenticated(loop, p, data, len, args, &count)
+                                       : input_parse(loop, p, data, len, args, &count);
+        input_point(loop, args, 0, count);
+        loop->net->hooks.prepare(conn, loop->requests, 0, count);
+        loop->net->hooks.fetch(loop, count);
+        going = input_serve(conn, p, args, 0, count);
+        if (going && status == RESP_REQUEST) {
+            args->len = 0;
+        }
+    } while (going && status == RESP_REQUEST);
+    input_end(conn, p, args, data, len, going, status);
+}
+
+/* Serves what stands in conn->input. */
+void input_process_kept(struct conn *conn)
+{
+    struct conn_input *input = conn->input;
+    struct resp_parser parser = input->parser;
+    input_process(conn, &parser, &input->args, input->data, input->len);
+}
+
+/* Bytes are mostly read to where they belong. Not so when the waiting turn of the same connection was served between
+ * the read and now, and has left an unfinished request. */
+static bool append_input(struct conn_input *input, const char *data, size_t len)
+{
+    if (data != input->data + input->len) {
+        if (!input_reserve(input, len)) {
+            return false;
+        }
+        memcpy(input->data + input->len, data, len);
+    }
+    input->len += len;
+    return true;
+}
+
+void input_take(struct conn *conn, char *data, size_t len)
+{
+    struct loop *loop = conn->loop;
+    if (conn->input != NULL) {
+        if (!append_input(conn->input, data, len)) {
+            conn_close(conn);
+        } else if ((int64_t)conn->input->len >
+                   atomic_load_explicit(&loop->net->query_limit, memory_order_relaxed)) {
+            counter_add(&loop->closed_for_input, 1);
+            conn_close(conn);
+        } else if (!conn->stalled) {
+            input_process_kept(conn);
+        }
+        return;
+    }
+    struct resp_parser parser;
+    resp_parser_init(&parser);
+    loop->args.len = 0;
+    if (conn->stalled) {
+        if (!input_keep(conn, &parser, &loop->args, data, len)) {
+            conn_close(conn);
+        }
+        return;
+    }
+    input_process(conn, &parser, &loop->args, data, len);
+}
