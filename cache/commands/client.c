@@ -5,9 +5,40 @@
 #include <sys/socket.h>
 
 #include "clock.h"
+#include "commands/errorstats.h"
 #include "commands/monitor.h"
 #include "commands/pause.h"
 #include "memory.h"
+
+static void free_text(char **text)
+{
+    if (*text != NULL) {
+        mem_free(*text, strlen(*text) + 1);
+        *text = NULL;
+    }
+}
+
+static void free_texts(struct client *client)
+{
+    free_text(&client->name);
+    free_text(&client->lib_name);
+    free_text(&client->lib_version);
+    free_text(&client->peer);
+    free_text(&client->local);
+}
+
+/* Addresses are asked for once, here: later another loop may want them (CLIENT LIST) while this one closes the socket. */
+static bool note_addresses(struct client *client)
+{
+    char text[160];
+    conn_peer(client->conn, text, sizeof text);
+    if (!client_set_text(&client->peer, (struct slice){text, strlen(text)})) {
+        return false;
+    }
+    conn_name(client->conn, text, sizeof text);
+    client->fd = conn_fd(client->conn);
+    return client_set_text(&client->local, (struct slice){text, strlen(text)});
+}
 
 bool client_opened(struct conn *conn)
 {
@@ -23,18 +54,16 @@ bool client_opened(struct conn *conn)
         .db = &w->server->keyspace.dbs[0],
         .created = clock_now(),
     };
+    if (!note_addresses(client)) {
+        free_texts(client);
+        mem_free(client, sizeof *client);
+        return false;
+    }
     conn->client = client;
     conn->limit = &w->server->output_limits[CONFIG_CLASS_NORMAL];
     client_set_authenticated(client, w->server->config->requirepass[0] == '\0');
+    auth_opened(client);
     return true;
-}
-
-static void free_text(char **text)
-{
-    if (*text != NULL) {
-        mem_free(*text, strlen(*text) + 1);
-        *text = NULL;
-    }
 }
 
 static void on_block_closed(uv_handle_t *handle)
@@ -47,8 +76,14 @@ static void end_block(struct client *client)
 {
     struct blocked *blocked = client->blocked;
     client->blocked = NULL;
-    client->flags &= ~(uint32_t)CLIENT_BLOCKED;
+    client->flags &= ~(uint32_t)(CLIENT_BLOCKED | CLIENT_WOKEN | CLIENT_WOKEN_BY_ERROR);
     blocked->client = NULL;
+    if (uv_is_closing((uv_handle_t *)&blocked->timer)) {
+        /* loop_stop closed it. libuv ends handles in the reverse order of uv_close, and loop_stop closes connections
+         * first: the timer has ended by the time its connection does. */
+        mem_free(blocked, sizeof *blocked);
+        return;
+    }
     uv_close((uv_handle_t *)&blocked->timer, on_block_closed);
 }
 
@@ -68,9 +103,7 @@ void client_closed(struct conn *conn)
         monitor_forget(client);
     }
     client_limits_forget(client);
-    free_text(&client->name);
-    free_text(&client->lib_name);
-    free_text(&client->lib_version);
+    free_texts(client);
     mem_free(client, sizeof *client);
 }
 
@@ -87,6 +120,16 @@ bool client_set_text(char **text, struct slice value)
     }
     free_text(text);
     *text = copy;
+    return true;
+}
+
+bool client_name_is_valid(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] < '!' || name.ptr[i] > '~') {
+            return false;
+        }
+    }
     return true;
 }
 
@@ -114,14 +157,32 @@ bool client_is_local(const struct client *client)
 
 /* ---- blocking --------------------------------------------------------------------------------------- */
 
+static void reply_unblocked(struct client *client)
+{
+    struct worker *w = client->worker;
+    reply_error(&w->loop->reply, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    w->errors++;
+    errorstats_note(w, SLICE("UNBLOCKED "));
+}
+
+/* Ends a wait whose command did not get what it waited for. */
+static void end_wait(struct blocked *blocked)
+{
+    struct client *client = blocked->client;
+    client->worker->loop->reply.resp = client->conn->resp;
+    if (blocked->error) {
+        reply_unblocked(client);
+    } else {
+        blocked->timed_out(client);
+    }
+    client_unblock(client);
+}
+
 static void on_timeout(uv_timer_t *timer)
 {
     struct blocked *blocked = timer->data;
-    struct client *client = blocked->client;
-    if (client != NULL) {
-        client->worker->loop->reply.resp = client->conn->resp;
-        blocked->timed_out(client);
-        client_unblock(client);
+    if (blocked->client != NULL) {
+        end_wait(blocked);
     }
 }
 
@@ -131,7 +192,10 @@ bool client_block(struct client *client, int64_t timeout, void (*timed_out)(stru
     if (blocked == NULL) {
         return false;
     }
-    *blocked = (struct blocked){.client = client, .timed_out = timed_out, .state = state};
+    *blocked = (struct blocked){.client = client,
+                                .timed_out = timed_out,
+                                .state = state,
+                                .silent = (client->flags & CLIENT_REPLY_SKIP) != 0};
     uv_timer_init(&client->worker->loop->uv, &blocked->timer);
     blocked->timer.data = blocked;
     if (timeout > 0) {
@@ -150,6 +214,9 @@ void client_unblock(struct client *client)
         struct conn *conn = client->conn;
         struct worker *w = client->worker;
         gate_enter(&w->server->gate, w->loop->index);
+        if (client->blocked->silent || (client->flags & CLIENT_REPLY_OFF) != 0) {
+            w->loop->reply.len = w->loop->reply_base;
+        }
         end_block(client);
         gate_leave(&w->server->gate, w->loop->index);
         conn_flush(conn);
@@ -157,12 +224,70 @@ void client_unblock(struct client *client)
     }
 }
 
+/* ---- what one loop wants of another's client --------------------------------------------------------- */
+
+/* On the clients' own loop: does what their flags ask for. The flags are other threads' too, so they are read inside the
+ * gate; waits are ended outside of it, where a connection may be served again. */
+static void obey(struct loop *loop, void *unused)
+{
+    (void)unused;
+    struct worker *w = loop->worker;
+    struct blocked *due = NULL;
+    gate_enter(&w->server->gate, loop->index);
+    w->summoned = false;
+    for (struct conn *conn = loop->conns; conn != NULL; conn = conn->next) {
+        struct client *client = conn->client;
+        if (client != NULL && (client->flags & CLIENT_KILLED) != 0) {
+            conn_close(conn);
+        } else if (client != NULL && (client->flags & CLIENT_WOKEN) != 0) {
+            client->blocked->error = (client->flags & CLIENT_WOKEN_BY_ERROR) != 0;
+            client->blocked->next_due = due;
+            due = client->blocked;
+        }
+    }
+    gate_leave(&w->server->gate, loop->index);
+    struct blocked *next;
+    for (; due != NULL; due = next) {
+        next = due->next_due;
+        end_wait(due);
+    }
+}
+
+/* One message for all that is asked of a loop's clients until it comes. */
+static void summon(struct worker *w)
+{
+    if (!w->summoned) {
+        w->summoned = loop_post(w->loop, obey, NULL);
+    }
+}
+
+void client_kill(struct worker *by, struct client *client)
+{
+    client->flags |= CLIENT_KILLED;
+    if (client->worker == by) {
+        conn_close(client->conn);
+    } else {
+        summon(client->worker);
+    }
+}
+
+bool client_wake(struct client *client, bool with_error)
+{
+    if ((client->flags & (CLIENT_BLOCKED | CLIENT_WOKEN)) != CLIENT_BLOCKED || client->blocked->fixed) {
+        return false;
+    }
+    client->flags |= CLIENT_WOKEN | (with_error ? (uint32_t)CLIENT_WOKEN_BY_ERROR : 0);
+    summon(client->worker);
+    return true;
+}
+
 void client_each(struct server *server, void (*visit)(void *context, struct client *client), void *context)
 {
     for (int i = 0; i < server->net.count; i++) {
         for (struct conn *conn = server->net.loops[i].conns; conn != NULL; conn = conn->next) {
-            if (conn->client != NULL) {
-                visit(context, conn->client);
+            struct client *client = conn->client;
+            if (client != NULL && (client->flags & CLIENT_KILLED) == 0) {
+                visit(context, client);
             }
         }
     }

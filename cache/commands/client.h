@@ -21,8 +21,11 @@ enum client_flag {
     CLIENT_MONITOR = 1 << 3,
     CLIENT_NO_EVICT = 1 << 4,
     CLIENT_NO_TOUCH = 1 << 5,
-    CLIENT_PAUSED = 1 << 6,  /* in its worker's list of paused clients */
-    CLIENT_BLOCKED = 1 << 7, /* waits inside a command: `blocked` says in which */
+    CLIENT_PAUSED = 1 << 6,          /* in its worker's list of paused clients */
+    CLIENT_BLOCKED = 1 << 7,         /* waits inside a command: `blocked` says in which */
+    CLIENT_KILLED = 1 << 8,          /* its loop is about to close it; it counts no more */
+    CLIENT_WOKEN = 1 << 9,           /* its loop is about to end its wait (CLIENT UNBLOCK) … */
+    CLIENT_WOKEN_BY_ERROR = 1 << 10, /* … with an error */
 };
 
 /* A command that waits (WAIT, later BLPOP and its kin). */
@@ -32,6 +35,10 @@ struct blocked {
     /* Ends the wait with a reply: on time-out, or by CLIENT UNBLOCK (error: with UNBLOCKED). Writes it to loop->reply. */
     void (*timed_out)(struct client *client);
     void *state; /* the command's own */
+    bool fixed;  /* CLIENT UNBLOCK does not end it */
+    bool silent; /* CLIENT REPLY SKIP stood before the command: its reply is dropped */
+    bool error;  /* ends with UNBLOCKED */
+    struct blocked *next_due;
 };
 
 struct client {
@@ -44,8 +51,10 @@ struct client {
     int64_t created; /* ms of clock.h */
     const struct command *last_command;
     char *name, *lib_name, *lib_version; /* or NULL */
-    struct blocked *blocked;             /* while CLIENT_BLOCKED */
-    struct client *next_paused;
+    char *peer, *local;                  /* addresses, as conn_peer and conn_name write them */
+    int fd;
+    struct blocked *blocked; /* while CLIENT_BLOCKED */
+    struct client *next_paused, *next_monitor;
 };
 
 /* The connection hooks of net (see struct net_hooks). */
@@ -54,6 +63,10 @@ void client_closed(struct conn *conn);
 
 /* Sets one of the owned texts; an empty slice takes it away. False: no memory. */
 bool client_set_text(char **text, struct slice value);
+
+/* Whether a text may name a client: printable ASCII without blanks. */
+bool client_name_is_valid(struct slice name);
+#define CLIENT_NAME_ERROR "ERR Client names cannot contain spaces, newlines or special characters."
 
 /* Whether the peer is on this host: a Unix socket, or a loopback address. */
 bool client_is_local(const struct client *client);
@@ -68,7 +81,15 @@ void client_set_authenticated(struct client *client, bool authenticated);
 bool client_block(struct client *client, int64_t timeout, void (*timed_out)(struct client *), void *state);
 void client_unblock(struct client *client);
 
-/* Calls `visit` for every client of every loop; under the gate alone. */
+/*
+ * Both under the gate alone, for a client of any loop (`by` is the caller's worker). client_kill closes its connection;
+ * from here on it runs nothing more and is not listed. client_wake ends its wait as a time-out does, or with an error;
+ * false when it does not wait.
+ */
+void client_kill(struct worker *by, struct client *client);
+bool client_wake(struct client *client, bool with_error);
+
+/* Calls `visit` for every client of every loop that is not killed; under the gate alone. */
 void client_each(struct server *server, void (*visit)(void *context, struct client *client), void *context);
 
 #endif

@@ -2,6 +2,34 @@
 
 #include "clock.h"
 
+/*
+ * A pause that is over is 0 again: the hot path looks at that alone. pause_all stands for a pause that lasts.
+ */
+
+void pause_begin(struct server *server, int64_t timeout, bool all)
+{
+    int64_t now = clock_now();
+    int64_t until = timeout > INT64_MAX - now ? INT64_MAX : now + timeout;
+    int64_t current = atomic_load(&server->pause_until);
+    bool lasting = current > now;
+    atomic_store(&server->pause_all, all || (lasting && atomic_load(&server->pause_all)));
+    atomic_store(&server->pause_until, lasting && current > until ? current : until);
+}
+
+static void check_now(struct loop *loop, void *unused)
+{
+    (void)unused;
+    pause_check(loop->worker);
+}
+
+void pause_end(struct server *server)
+{
+    atomic_store(&server->pause_until, 0);
+    for (int i = 0; i < server->net.count; i++) {
+        loop_post(&server->net.loops[i], check_now, NULL); /* without it, the cron does the same soon */
+    }
+}
+
 bool pause_holds(struct client *client, const struct command *command)
 {
     struct server *server = client->worker->server;
@@ -12,9 +40,11 @@ bool pause_holds(struct client *client, const struct command *command)
          strcmp(command_parent(command)->name, "client") == 0)) {
         return false;
     }
-    client->flags |= CLIENT_PAUSED;
-    client->next_paused = client->worker->paused;
-    client->worker->paused = client;
+    if ((client->flags & CLIENT_PAUSED) == 0) {
+        client->flags |= CLIENT_PAUSED;
+        client->next_paused = client->worker->paused;
+        client->worker->paused = client;
+    }
     conn_stall(client->conn);
     return true;
 }
@@ -31,7 +61,14 @@ void pause_forget(struct client *client)
 
 void pause_check(struct worker *w)
 {
-    if (w->paused == NULL || clock_now() < atomic_load(&w->server->pause_until)) {
+    int64_t until = atomic_load(&w->server->pause_until);
+    if (until != 0 && clock_now() < until) {
+        return;
+    }
+    if (until != 0) { /* commands need not look at it any more; unless a new pause has begun */
+        atomic_compare_exchange_strong(&w->server->pause_until, &until, 0);
+    }
+    if (w->paused == NULL) {
         return;
     }
     /* A client that is held again at once goes to the new list. */

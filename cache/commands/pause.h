@@ -9,6 +9,11 @@
 #include "commands/client.h"
 #include "commands/command.h"
 
+/* Pauses writes, or all commands, for so many milliseconds; a pause that lasts is made longer and stricter, never less.
+ * Under the gate alone, as pause_end. */
+void pause_begin(struct server *server, int64_t timeout, bool all);
+void pause_end(struct server *server);
+
 /* Whether a pause holds this command back (NULL: no such command). If so the client's connection is stalled, and goes on by
  * itself when the pause ends. */
 bool pause_holds(struct client *client, const struct command *command);

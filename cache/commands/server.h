@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "commands/auth.h"
 #include "commands/client_limits.h"
 #include "commands/stats.h"
 #include "config.h"
@@ -50,10 +51,10 @@ struct worker {
     uint64_t random; /* state of worker_random */
     struct store_stats store;
     uint64_t expired_at_pass, trimmed_at; /* store.expired at the last full sweep, at the last mem_trim */
-    uint64_t hits, misses; /* keyspace_hits, keyspace_misses */
-    counter commands;      /* run */
-    uint64_t errors;       /* error replies */
-    uint64_t dirty;        /* changes of the keyspace */
+    uint64_t hits, misses;                /* keyspace_hits, keyspace_misses */
+    counter commands;                     /* run */
+    uint64_t errors;                      /* error replies */
+    uint64_t dirty;                       /* changes of the keyspace */
     struct error_count error_counts[ERROR_CODES];
     struct command_stats *stats; /* by command_id */
     struct parsed *batch;
@@ -69,7 +70,12 @@ struct worker {
     struct client_limits limits;
     int64_t limits_checked; /* ms of clock.h */
     struct client *paused;  /* clients that wait for CLIENT PAUSE to end (pause.c) */
-    char *scratch;          /* value_flat's buffer */
+    bool summoned;          /* a message is under way that asks it to look at its clients' flags (client.c) */
+    struct client *monitors; /* its clients in MONITOR (monitor.c) */
+    counter monitoring;      /* how many they are */
+    counter auth_failures;   /* wrong passwords */
+    struct auth_guesser guessers[AUTH_GUESSERS];
+    char *scratch; /* value_flat's buffer */
     size_t scratch_size;
 };
 
@@ -110,12 +116,11 @@ static inline struct server *server_of_net(struct net *net)
     return net->hooks.context;
 }
 
-/* Sets everything up from the settings: databases, workers, command table, hooks between net and commands. Ends the
- * process with a message when that is impossible. */
-void server_init(struct server *server, struct config *config);
-
 /* Copies the settings that hot paths need, and gives net its limits. Under the gate alone once loops run. */
 void server_apply_config(struct server *server);
+
+/* Lets server_apply_config follow every CONFIG SET of a setting that it copies. */
+void server_follow_settings(struct server *server);
 
 /* Stops everything in order from any loop's thread: no new connections, then the loops. `run` of main then returns. */
 void server_stop(struct server *server);
