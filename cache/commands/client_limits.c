@@ -32,6 +32,7 @@ static void add_client(struct client_totals *totals, const struct client *client
     int64_t input = conn->input != NULL ? (int64_t)conn->input->cap : 0;
     int64_t output = counter_get(&conn->unsent_memory);
     totals->memory += memory;
+    totals->evictable += (client->flags & CLIENT_NO_EVICT) == 0 ? memory : 0;
     totals->max_input = input > totals->max_input ? input : totals->max_input;
     totals->max_output = output > totals->max_output ? output : totals->max_output;
     totals->monitoring += (client->flags & CLIENT_MONITOR) != 0;
@@ -92,7 +93,7 @@ static void end_round(struct client_limits *limits)
 {
     limits->last = limits->round;
     limits->victim = limits->largest;
-    counter_set(&limits->memory, limits->round.memory);
+    counter_set(&limits->evictable, limits->round.evictable);
     counter_set(&limits->victim_memory, limits->largest != NULL ? limits->largest_memory : 0);
     limits->round = (struct client_totals){0};
     limits->largest = NULL;
@@ -131,7 +132,7 @@ static bool evict(struct worker *w, int64_t limit)
     }
     for (int i = 0; i < server->net.count; i++) {
         const struct client_limits *other = &server->workers[i].limits;
-        all += counter_get(&other->memory);
+        all += counter_get(&other->evictable);
         if (counter_get(&other->victim_memory) > counter_get(&limits->victim_memory)) {
             return false;
         }
