@@ -58,18 +58,18 @@ static bool may_go(const struct evict_policy *policy, const struct line *line, u
     return line->tag[slot] != 0 && (!policy->volatile_only || line->due[slot] != 0);
 }
 
-/* Looks at up to policy->samples entries of one shard, from a random line on. Returns how many it found. */
+/* Looks at up to `wanted` entries of one shard, from a random line on. Returns how many it found. */
 static int sample_shard(struct evictor *evictor, const struct evict_policy *policy, const struct db *db,
-                        const struct shard *s, int64_t now)
+                        const struct shard *s, int wanted, int64_t now)
 {
     int found = 0;
     if (s->lines == 0 || (policy->volatile_only && s->timed == 0)) {
         return 0;
     }
     uint32_t start = (uint32_t)(next_random(evictor) % s->lines);
-    for (uint32_t i = 0; i < s->lines && found < policy->samples; i++) {
+    for (uint32_t i = 0; i < s->lines && found < wanted; i++) {
         const struct line *line = shard_line(s, (start + i) % s->lines);
-        for (unsigned k = 0; k < LINE_SLOTS && found < policy->samples; k++) {
+        for (unsigned k = 0; k < LINE_SLOTS && found < wanted; k++) {
             if (may_go(policy, line, k)) {
                 const struct entry *e = slot_entry((struct slot){(struct line *)line, k});
                 uint64_t hash = keyspace_hash(evictor->keyspace, entry_key(e));
@@ -81,32 +81,68 @@ static int sample_shard(struct evictor *evictor, const struct evict_policy *poli
     return found;
 }
 
-/* Samples every database that has entries, from a random shard on until something was found. */
-static int fill_pool(struct evictor *evictor, const struct evict_policy *policy, int64_t now)
+/* Whether a shard may have something that can go; read without its lock, so only a hint. */
+static bool may_have(const struct evict_policy *policy, const struct shard *s)
 {
+    const uint32_t *count = policy->volatile_only ? &s->timed : &s->lines;
+    return __atomic_load_n(count, __ATOMIC_RELAXED) > 0;
+}
+
+/* Samples one database from a random shard on, until there are enough or, in a sparse one, until something was found in
+ * a good part of it. Returns how many entries it looked at. */
+static int sample_db(struct evictor *evictor, const struct evict_policy *policy, const struct db *db,
+                     int64_t now)
+{
+    enum { SPARSE = SHARDS / 16 };
     int found = 0;
-    for (int i = 0; i < evictor->keyspace->count; i++) {
-        struct db *db = &evictor->keyspace->dbs[i];
-        struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
-        uint32_t start = (uint32_t)(next_random(evictor) >> (64 - SHARD_BITS));
-        int here = 0;
-        for (uint32_t k = 0; shards != NULL && k < SHARDS && here == 0; k++) {
-            struct shard *s = &shards[(start + k) % SHARDS];
-            if (db->locking) {
-                shard_lock(s);
-            }
-            here = sample_shard(evictor, policy, db, s, now);
-            if (db->locking) {
-                shard_unlock(s);
-            }
+    struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
+    uint32_t start = (uint32_t)(next_random(evictor) >> (64 - SHARD_BITS));
+    for (uint32_t k = 0; shards != NULL && k < SHARDS; k++) {
+        struct shard *s = &shards[(start + k) % SHARDS];
+        if (found >= policy->samples || (found > 0 && k >= SPARSE)) {
+            break;
         }
-        found += here;
+        if (!may_have(policy, s)) {
+            continue;
+        }
+        if (db->locking) {
+            shard_lock(s);
+        }
+        found += sample_shard(evictor, policy, db, s, policy->samples - found, now);
+        if (db->locking) {
+            shard_unlock(s);
+        }
     }
     return found;
 }
 
-static bool evict_candidate(struct evictor *evictor, const struct evict_candidate *candidate,
-                            struct store_stats *stats)
+/* Samples every database. */
+static int fill_pool(struct evictor *evictor, const struct evict_policy *policy, int64_t now)
+{
+    int found = 0;
+    for (int i = 0; i < evictor->keyspace->count; i++) {
+        found += sample_db(evictor, policy, &evictor->keyspace->dbs[i], now);
+    }
+    return found;
+}
+
+/* Unlinks a candidate if it still is one: not gone, not used, and not freed from its deadline since it was sampled. */
+static struct entry *take_candidate(struct shard *s, const struct evict_policy *policy,
+                                    const struct evict_candidate *candidate, int64_t now)
+{
+    struct slot slot = shard_find_hash(s, candidate->hash);
+    if (slot.line == NULL) {
+        return NULL;
+    }
+    const struct entry *e = slot_entry(slot);
+    if ((policy->volatile_only && !entry_has_deadline(e)) || score(policy, e, now) < candidate->score) {
+        return NULL;
+    }
+    return shard_remove(s, slot, candidate->hash);
+}
+
+static bool evict_candidate(struct evictor *evictor, const struct evict_policy *policy,
+                            const struct evict_candidate *candidate, int64_t now, struct store_stats *stats)
 {
     struct db *db = &evictor->keyspace->dbs[candidate->db];
     struct shard *s = db_shard(db, candidate->hash);
@@ -116,8 +152,7 @@ static bool evict_candidate(struct evictor *evictor, const struct evict_candidat
     if (db->locking) {
         shard_lock(s);
     }
-    struct slot slot = shard_find_hash(s, candidate->hash);
-    struct entry *e = slot.line != NULL ? shard_remove(s, slot, candidate->hash) : NULL;
+    struct entry *e = take_candidate(s, policy, candidate, now);
     if (db->locking) {
         shard_unlock(s);
     }
@@ -135,9 +170,10 @@ bool evict_one(struct evictor *evictor, const struct evict_policy *policy, int64
     if (policy->by == EVICT_NOTHING) {
         return false;
     }
-    if (policy->by == EVICT_RANDOM) {
-        evictor->pooled = 0;
+    if (policy->by == EVICT_RANDOM || policy->by != evictor->pooled_by) {
+        evictor->pooled = 0; /* scores of another policy are no use */
     }
+    evictor->pooled_by = policy->by;
     /* A candidate that is gone meanwhile makes room in the pool for the next sample. */
     while (fill_pool(evictor, policy, now) > 0) {
         while (evictor->pooled > 0) {
@@ -147,7 +183,7 @@ bool evict_one(struct evictor *evictor, const struct evict_policy *policy, int64
             evictor->pooled--;
             memmove(evictor->pool + pick, evictor->pool + pick + 1,
                     (size_t)(evictor->pooled - pick) * sizeof candidate);
-            if (evict_candidate(evictor, &candidate, stats)) {
+            if (evict_candidate(evictor, policy, &candidate, now, stats)) {
                 return true;
             }
         }

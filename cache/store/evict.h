@@ -39,6 +39,7 @@ struct evictor {
     uint64_t random;
     struct evict_candidate pool[EVICT_POOL]; /* by rising score */
     int pooled;
+    enum evict_by pooled_by; /* what the scores in the pool are */
 };
 
 void evictor_init(struct evictor *evictor, struct keyspace *ks, uint64_t seed);
