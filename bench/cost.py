@@ -55,7 +55,8 @@ def measure_round(context, names, number):
     """One round: {load: {server: report}}, without the servers that failed."""
     found = {}
     with ExitStack() as running:
-        servers = {kind.label: running.enter_context(Server(kind)) for kind in context.kinds}
+        servers = context.each_kind(f"cost: round {number + 1}, start",
+                                    lambda kind: running.enter_context(Server(kind)))
         for name in names:
             found[name] = {}
             for label in context.rotated([*servers, "floor"], number):
@@ -87,12 +88,10 @@ def summary_of(reports, floor, valkey):
 
 def measure(context):
     names = QUICK if context.quick else list(LOADS)
-    rounds = [context.attempt(f"cost: round {number + 1}",
-                              lambda number=number: measure_round(context, names, number))
-              for number in range(context.rounds)]
+    rounds = [measure_round(context, names, number) for number in range(context.rounds)]
     result = {}
     for name in names:
-        by_label = {label: [(round_ or {}).get(name, {}).get(label) for round_ in rounds]
+        by_label = {label: [round_[name].get(label) for round_ in rounds]
                     for label in ["floor", *(kind.label for kind in context.kinds)]}
         valkey = by_label.get(context.label_of("valkey"), [])
         result[name] = {label: summary_of(reports, by_label["floor"], valkey)

@@ -39,7 +39,7 @@ class Context:
         self.kinds = kinds
         self.quick = options.quick
         self.rounds = options.rounds or (3 if options.quick else 5)
-        self.seconds = options.seconds or (0.4 if options.quick else 0.7)
+        self.seconds = options.seconds or (0.4 if options.quick else 0.6)
         self.stall_keys = options.stall_keys
         self.failed = []
         self.started = time.monotonic()
