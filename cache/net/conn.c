@@ -66,8 +66,7 @@ void conn_stall(struct conn *conn)
     conn->stalled = true;
 }
 
-/* Serves what has come meanwhile, unless something else still stalls the connection. */
-static void serve_again(struct conn *conn)
+void conn_serve_again(struct conn *conn)
 {
     if (conn->closing || conn->throttled || conn->held) {
         return;
@@ -85,7 +84,7 @@ static void serve_again(struct conn *conn)
 void conn_resume(struct conn *conn)
 {
     conn->held = false;
-    serve_again(conn);
+    conn_serve_again(conn);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -75,6 +75,9 @@ void conn_close_after_write(struct conn *conn);
 void conn_stall(struct conn *conn);
 void conn_resume(struct conn *conn);
 
+/* For output.c, whose queue has shrunk: serves what has come meanwhile, unless something still stalls the connection. */
+void conn_serve_again(struct conn *conn);
+
 /* Sends this connection's replies, which end loop->reply, and takes them out. For hooks: when replies grow large. */
 void conn_flush(struct conn *conn);
 

@@ -16,8 +16,6 @@ struct block {
     size_t len, cap;
 };
 
-static void serve_again(struct conn *conn);
-
 void output_done(struct conn *conn)
 {
     if (conn->closing_after_write && counter_get(&conn->unsent) == 0) {
@@ -40,7 +38,7 @@ static void on_written(uv_write_t *write, int status)
     output_done(conn);
     if (conn->throttled && counter_get(&conn->unsent) < CONN_MAX_UNSENT / 2) {
         conn->throttled = false;
-        serve_again(conn);
+        conn_serve_again(conn);
     }
 }
 
