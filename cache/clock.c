@@ -15,9 +15,33 @@ static int64_t read_us(clockid_t id)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+int64_t clock_now_us(void)
+{
+    return read_us(CLOCK_MONOTONIC) + anchor_us;
+}
+
+/* The wall clock minus clock_now_us(). A thread may be put aside between two readings, which must not look like a step:
+ * the wall is read between two readings of the other clock, and the closest of a few such triples counts. */
+static int64_t read_difference_us(void)
+{
+    enum { TRIES = 8, CLOSE_US = 100 };
+    int64_t closest = INT64_MAX;
+    int64_t difference = 0;
+    for (int i = 0; i < TRIES && closest > CLOSE_US; i++) {
+        int64_t before = clock_now_us();
+        int64_t wall = read_us(CLOCK_REALTIME);
+        int64_t width = clock_now_us() - before;
+        if (width < closest) {
+            closest = width;
+            difference = wall - before;
+        }
+    }
+    return difference;
+}
+
 void clock_init(void)
 {
-    anchor_us = read_us(CLOCK_REALTIME) - read_us(CLOCK_MONOTONIC);
+    anchor_us += read_difference_us();
     first_us = read_us(CLOCK_MONOTONIC);
     first_ticks = clock_ticks();
     while (read_us(CLOCK_MONOTONIC) - first_us < 2000) {
@@ -42,11 +66,6 @@ uint64_t clock_ticks_ns(uint64_t ticks)
     return (uint64_t)(((unsigned __int128)ticks * rate) >> 32);
 }
 
-int64_t clock_now_us(void)
-{
-    return read_us(CLOCK_MONOTONIC) + anchor_us;
-}
-
 int64_t clock_now(void)
 {
     return clock_now_us() / 1000;
@@ -63,7 +82,7 @@ int64_t clock_wall_us(void)
 static int64_t steps_ms(void)
 {
     static _Atomic int64_t kept;
-    int64_t ms = (read_us(CLOCK_REALTIME) - clock_now_us()) / 1000;
+    int64_t ms = read_difference_us() / 1000;
     int64_t last = atomic_load_explicit(&kept, memory_order_relaxed);
     if (ms - last >= 2 || last - ms >= 2) {
         atomic_store_explicit(&kept, ms, memory_order_relaxed);
