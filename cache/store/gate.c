@@ -29,8 +29,9 @@ void gate_alone(struct gate *gate, int loop)
         return;
     }
     atomic_store_explicit(&gate->flags[loop].inside, false, memory_order_release);
-    atomic_fetch_add_explicit(&gate->raised, 1, memory_order_seq_cst);
+    /* In this order: who finds the gate raised can then sleep on the mutex, and does not compete for it. */
     pthread_mutex_lock(&gate->alone);
+    atomic_store_explicit(&gate->raised, 1, memory_order_seq_cst);
     for (int i = 0; i < gate->loops; i++) {
         for (int spins = 0; atomic_load_explicit(&gate->flags[i].inside, memory_order_seq_cst); spins++) {
             if (spins > 100) {
@@ -45,7 +46,7 @@ void gate_together(struct gate *gate, int loop)
     if (gate->loops == 1) {
         return;
     }
-    atomic_fetch_sub_explicit(&gate->raised, 1, memory_order_seq_cst);
+    atomic_store_explicit(&gate->raised, 0, memory_order_seq_cst);
     pthread_mutex_unlock(&gate->alone);
     gate_enter(gate, loop);
 }
