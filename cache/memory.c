@@ -12,12 +12,14 @@
 
 /* Read by jemalloc before main. Free pages go back after a second, by its own thread, off every hot path;
  * one arena for each loop is enough, and few arenas keep fragmentation low. */
-#if defined(__x86_64__) /* slabs of 32 KB rather than 4 to 28: a quarter of jemalloc's own records for a million entries */
+#if defined( \
+    __x86_64__) /* slabs of 32 KB rather than 4 to 28: a quarter of jemalloc's own records for a million entries */
 #define SLABS ",slab_sizes:80-1024:8"
 #else /* where jemalloc's pages may be 64 KB they are large anyway */
 #define SLABS ""
 #endif
-const char *malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,metadata_thp:disabled" SLABS;
+const char *malloc_conf =
+    "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,metadata_thp:disabled" SLABS;
 #endif
 
 enum { MAX_THREADS = 1024 };
@@ -55,8 +57,10 @@ int64_t mem_used(void)
 void mem_sample_peak(void)
 {
     int64_t used = mem_used();
-    if (used > atomic_load_explicit(&peak, memory_order_relaxed)) {
-        atomic_store_explicit(&peak, used, memory_order_relaxed);
+    int64_t last = atomic_load_explicit(&peak, memory_order_relaxed);
+    while (used > last && !atomic_compare_exchange_weak_explicit(&peak, &last, used, memory_order_relaxed,
+                                                                 memory_order_relaxed)) {
+        /* last now holds what another thread has seen */
     }
 }
 
