@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "commands/server.h"
+#include "commands/startup.h"
 #include "config.h"
 #include "health.h"
 #include "logger.h"

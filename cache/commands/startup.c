@@ -1,0 +1,112 @@
+/*
+ * Start-up: puts databases, loops, workers, command table and the hooks between net and commands together. The only file of
+ * this floor that knows them all.
+ */
+#include "commands/startup.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "commands/client.h"
+#include "commands/command.h"
+#include "commands/cron.h"
+#include "commands/dispatch.h"
+#include "commands/groups.h"
+#include "commands/value.h"
+#include "memory.h"
+
+/* ---- hooks of net ----------------------------------------------------------------------------------- */
+
+static void enter(struct loop *loop)
+{
+    gate_enter(&server_of_net(loop->net)->gate, loop->index);
+}
+
+static void leave(struct loop *loop)
+{
+    gate_leave(&server_of_net(loop->net)->gate, loop->index);
+}
+
+static bool from_this_host(const struct sockaddr *peer)
+{
+    if (peer->sa_family == AF_INET) {
+        return ntohl(((const struct sockaddr_in *)peer)->sin_addr.s_addr) >> 24 == 127;
+    }
+    return peer->sa_family != AF_INET6 ||
+           IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)peer)->sin6_addr);
+}
+
+/* Protected mode: without a password only this host may connect. */
+static const char *admit(struct net *net, const struct sockaddr *peer)
+{
+    const struct config *config = server_of_net(net)->config;
+    if (!config->protected_mode || config->requirepass[0] != '\0' || from_this_host(peer)) {
+        return NULL;
+    }
+    return "-DENIED Ordinal runs in protected mode, and no password is set: only clients on the same host may connect. "
+           "To let others in, set a password (requirepass), or, where the network itself keeps strangers out, turn "
+           "protected mode off ('CONFIG SET protected-mode no' from this host, or --protected-mode no at start).\r\n";
+}
+
+/* ---- start --------------------------------------------------------------------------------------------- */
+
+static void make_run_id(char *id)
+{
+    uint8_t bytes[20];
+    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) {
+        perror("ordinal: getrandom");
+        exit(1);
+    }
+    for (int i = 0; i < 20; i++) {
+        snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+    }
+}
+
+static void worker_init(struct server *server, struct worker *w, int index)
+{
+    memset(w, 0, sizeof *w);
+    w->server = server;
+    w->loop = &server->net.loops[index];
+    w->loop->worker = w;
+    w->batch = mem_must(dispatch_batch_size());
+    w->stats = mem_must((size_t)command_count() * sizeof *w->stats);
+    memset(w->stats, 0, (size_t)command_count() * sizeof *w->stats);
+    if (getrandom(&w->random, sizeof w->random, 0) != (ssize_t)sizeof w->random) {
+        w->random = (uint64_t)clock_now_us();
+    }
+    w->random |= 1;
+    evictor_init(&w->evictor, &server->keyspace, worker_random(w));
+    cron_start(w);
+}
+
+void server_init(struct server *server, struct config *config)
+{
+    struct net_hooks hooks = {server,           enter,          leave,          admit,        client_opened,
+                              dispatch_prepare, dispatch_fetch, dispatch_serve, client_closed};
+    int loops = config_loops(config);
+    memset(server, 0, sizeof *server);
+    server->config = config;
+    server->started = clock_now();
+    server->started_wall_us = clock_wall_us();
+    server->next_client_id = 1;
+    make_run_id(server->run_id);
+    entry_set_ops(&value_ops);
+    groups_register();
+    gate_init(&server->gate, loops);
+    keyspace_init(&server->keyspace, config->databases, loops);
+    net_init(&server->net, loops, &hooks);
+    server_apply_config(server);
+    server_follow_settings(server);
+    server->workers = mem_alloc_lines(((size_t)loops * sizeof *server->workers + 63) / 64 * 64);
+    if (server->workers == NULL) {
+        fprintf(stderr, "ordinal: out of memory at start\n");
+        exit(1);
+    }
+    for (int i = 0; i < loops; i++) {
+        worker_init(server, &server->workers[i], i);
+    }
+}

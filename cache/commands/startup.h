@@ -1,0 +1,13 @@
+/*
+ * Start-up of the server (startup.c).
+ */
+#ifndef ORDINAL_COMMANDS_STARTUP_H
+#define ORDINAL_COMMANDS_STARTUP_H
+
+#include "commands/server.h"
+
+/* Sets everything up from the settings: databases, workers, command table, hooks between net and commands. Ends the
+ * process with a message when that is impossible. */
+void server_init(struct server *server, struct config *config);
+
+#endif
