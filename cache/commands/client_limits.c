@@ -36,10 +36,7 @@ static void add_client(struct client_totals *totals, const struct client *client
     totals->max_input = input > totals->max_input ? input : totals->max_input;
     totals->max_output = output > totals->max_output ? output : totals->max_output;
     totals->monitoring += (client->flags & CLIENT_MONITOR) != 0;
-    if ((client->flags & CLIENT_BLOCKED) != 0) {
-        totals->blocked++;
-        totals->timed += uv_is_active((const uv_handle_t *)&client->blocked->timer) != 0;
-    }
+    totals->blocked += (client->flags & CLIENT_BLOCKED) != 0;
 }
 
 /* ---- one client ------------------------------------------------------------------------------------- */
@@ -185,9 +182,7 @@ void client_limits_forget(struct client *client)
 
 static void visit(void *totals, struct client *client)
 {
-    if (!client->conn->closing) {
-        add_client(totals, client, (int64_t)client_memory(client));
-    }
+    add_client(totals, client, (int64_t)client_memory(client));
 }
 
 void client_limits_totals(struct server *server, struct client_totals *totals)
@@ -205,7 +200,6 @@ void client_limits_totals(struct server *server, struct client_totals *totals)
         const struct client_totals *last = &server->workers[i].limits.last;
         totals->memory += last->memory;
         totals->blocked += last->blocked;
-        totals->timed += last->timed;
         totals->monitoring += last->monitoring;
         totals->max_input = last->max_input > totals->max_input ? last->max_input : totals->max_input;
         totals->max_output = last->max_output > totals->max_output ? last->max_output : totals->max_output;

@@ -27,7 +27,6 @@ struct client_totals {
     int64_t memory;     /* of all clients, bytes */
     int64_t evictable;  /* … of those that may be evicted, which is what maxmemory-clients bounds */
     int64_t blocked;    /* clients that wait inside a command */
-    int64_t timed;      /* of these, with a time-out */
     int64_t monitoring; /* clients in MONITOR */
     int64_t max_input, max_output;
 };

@@ -41,11 +41,13 @@ static struct latency_event *find_or_add(const char *name)
 
 static void add_sample(struct latency_event *event, int64_t seconds, int64_t ms)
 {
-    struct latency_sample *last = &event->ring[(event->first + event->count - 1) % LATENCY_SAMPLES];
     event->longest = ms > event->longest ? ms : event->longest;
-    if (event->count > 0 && last->seconds == seconds) {
-        last->ms = ms > last->ms ? ms : last->ms;
-        return;
+    if (event->count > 0) {
+        struct latency_sample *last = &event->ring[(event->first + event->count - 1) % LATENCY_SAMPLES];
+        if (last->seconds == seconds) {
+            last->ms = ms > last->ms ? ms : last->ms;
+            return;
+        }
     }
     if (event->count == LATENCY_SAMPLES) {
         event->first = (event->first + 1) % LATENCY_SAMPLES;
