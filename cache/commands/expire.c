@@ -26,8 +26,8 @@ static bool parse_conditions(struct call *c, unsigned *conditions)
         } else if (slice_is(word, "lt")) {
             set |= IF_SOONER;
         } else {
-            reply_errorf(c->reply, "ERR Unsupported option %.*s", (int)(word.len < 128 ? word.len : 128),
-                         word.ptr);
+            reply_errorf(c->reply, "ERR Unsupported option %.*s",
+                         (int)(word.len < INT32_MAX ? word.len : INT32_MAX), word.ptr);
             return false;
         }
     }
