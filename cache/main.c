@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "commands/command_docs.h"
 #include "commands/startup.h"
 #include "config.h"
 #include "health.h"
@@ -186,6 +187,8 @@ static bool other_mode(int argc, char **argv, int *status)
         print_usage();
     } else if (strcmp(argv[1], "--print-docs") == 0 && argc == 3 && strcmp(argv[2], "configuration") == 0) {
         config_docs(stdout);
+    } else if (strcmp(argv[1], "--print-docs") == 0 && argc == 3 && strcmp(argv[2], "commands") == 0) {
+        commands_docs(stdout);
     } else {
         return false;
     }
