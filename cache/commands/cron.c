@@ -10,7 +10,7 @@ enum {
     TICKS_A_PASS = 5,    /* all shards are looked at every 250 ms */
     BUDGET_NS = 1000000, /* for one tick */
     BUSY_TICK_MS = 1,    /* until the next one when the budget was used up */
-    TRIM_AFTER = 10000,   /* entries freed: their last blocks in the thread's cache hold megabytes of pages */
+    TRIM_AFTER = 10000,  /* entries freed: their last blocks in the thread's cache hold megabytes of pages */
     CALIBRATE_TICKS = 64
 };
 

@@ -78,7 +78,8 @@ static void run_object(struct call *c)
         call_out_of_memory(c);
         return;
     }
-    snprintf(text, sizeof text, "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%u lru_seconds_idle:%lld",
+    snprintf(text, sizeof text,
+             "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%u lru_seconds_idle:%lld",
              (const void *)e, object_encoding(e), len, entry_access(e),
              c->server->access.lfu ? 0LL : (long long)access_idle_seconds(e, c->now));
     reply_status(c->reply, text);
@@ -163,9 +164,10 @@ static void run_reload(struct call *c)
 {
     for (size_t i = 2; i < c->argc; i++) {
         if (!slice_is(c->argv[i], "merge") && !slice_is(c->argv[i], "noflush")) {
-            reply_error(c->reply, slice_is(c->argv[i], "nosave")
-                                      ? "ERR DEBUG RELOAD NOSAVE needs a file, and this version keeps none"
-                                      : "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
+            reply_error(c->reply,
+                        slice_is(c->argv[i], "nosave")
+                            ? "ERR DEBUG RELOAD NOSAVE needs a file, and this version keeps none"
+                            : "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
             return;
         }
     }
@@ -183,8 +185,7 @@ static void run_sleep(struct call *c)
     double seconds = number_of(c->argv[2]);
     seconds = seconds > 0 && seconds < 1e6 ? seconds : 0;
     struct timespec left = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
-    while (nanosleep(&left, &left) != 0) {
-    }
+    while (nanosleep(&left, &left) != 0) {}
     reply_ok(c->reply);
 }
 
@@ -242,8 +243,8 @@ static bool is_packed_threshold(struct slice arg)
     static const struct {
         const char *unit;
         int64_t bytes;
-    } units[] = {{"", 1},          {"b", 1},           {"k", 1000},       {"kb", 1 << 10},
-                 {"m", 1000000},   {"mb", 1 << 20},    {"g", 1000000000}, {"gb", 1 << 30}};
+    } units[] = {{"", 1},        {"b", 1},        {"k", 1000},       {"kb", 1 << 10},
+                 {"m", 1000000}, {"mb", 1 << 20}, {"g", 1000000000}, {"gb", 1 << 30}};
     size_t digits = 0;
     int64_t value;
     while (digits < arg.len && arg.ptr[digits] >= '0' && arg.ptr[digits] <= '9') {
@@ -282,27 +283,32 @@ static const struct subcommand {
 } subcommands[] = {
     {"change-repl-id", 2, 2, run_change_repl_id, "", "Take another replication ID."},
     {"digest", 2, 2, run_digest, "", "Return a digest of all keys and values."},
-    {"digest-value", 2, 1024, run_digest_value, " [<key> ...]", "Return digests of the values of these keys."},
+    {"digest-value", 2, 1024, run_digest_value, " [<key> ...]",
+     "Return digests of the values of these keys."},
     {"error", 3, 3, run_error, " <string>", "Reply with <string> as an error."},
     {"listpack", 3, 3, run_listpack, " <key>", "Tell of a value's listpack."},
     {"loadaof", 2, 2, run_reload, "", "As RELOAD."},
     {"log", 3, 3, run_log, " <message>", "Write <message> to the log."},
     {"object", 3, 4, run_object, " <key>", "Tell how the value of <key> is kept."},
     {"panic", 2, 2, run_crash, "", "Abort the process."},
-    {"pause-cron", 3, 3, run_pause_cron, " <0|1>", "Stop periodic work: expiry, limits of clients, statistics."},
+    {"pause-cron", 3, 3, run_pause_cron, " <0|1>",
+     "Stop periodic work: expiry, limits of clients, statistics."},
     {"populate", 3, 5, run_populate, " <count> [<prefix>] [<size>]",
      "Make <count> string keys <prefix>:<n> (default: key) with values of <size> bytes."},
     {"protocol", 3, 3, debug_protocol_run, " <type>",
      "Reply with a value of a type: string, integer, double, bignum, null, array, set, map, attrib, push, verbatim, "
      "true, false."},
     {"quicklist-packed-threshold", 3, 3, run_packed_threshold, " <size>", "Accepted; changes nothing."},
-    {"reload", 2, 5, run_reload, " [MERGE] [NOFLUSH]", "Write every value in DUMP's format and read it again."},
+    {"reload", 2, 5, run_reload, " [MERGE] [NOFLUSH]",
+     "Write every value in DUMP's format and read it again."},
     {"replybuffer", 4, 4, run_accepted, " <PEAK-RESET-TIME|RESIZING> <value>", "Accepted; changes nothing."},
     {"segfault", 2, 2, run_crash, "", "Crash the process by SIGSEGV."},
-    {"set-active-expire", 3, 3, run_set_active_expire, " <0|1>", "Free keys past their deadline in the background, or not."},
+    {"set-active-expire", 3, 3, run_set_active_expire, " <0|1>",
+     "Free keys past their deadline in the background, or not."},
     {"set-disable-deny-scripts", 3, 3, run_accepted, " <0|1>", "Accepted; changes nothing."},
     {"sleep", 3, 3, run_sleep, " <seconds>", "Hold up every loop for so long. Decimals allowed."},
-    {"stringmatch-len", 4, 4, run_stringmatch, " <pattern> <string>", "Whether the pattern matches, as 0 or 1."},
+    {"stringmatch-len", 4, 4, run_stringmatch, " <pattern> <string>",
+     "Whether the pattern matches, as 0 or 1."},
     {"help", 2, 2, run_help, NULL, NULL},
 };
 

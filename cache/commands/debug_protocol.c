@@ -105,10 +105,18 @@ void debug_protocol_run(struct call *c)
         const char *name;
         void (*reply)(struct reply *r);
     } types[] = {
-        {"string", reply_string_type},     {"integer", reply_integer_type}, {"double", reply_double_type},
-        {"bignum", reply_bignum_type},     {"null", reply_null},            {"array", reply_array_type},
-        {"set", reply_set_type},           {"map", reply_map_type},         {"attrib", reply_attribute_type},
-        {"push", reply_push_type},         {"verbatim", reply_verbatim_type}, {"true", reply_true_type},
+        {"string", reply_string_type},
+        {"integer", reply_integer_type},
+        {"double", reply_double_type},
+        {"bignum", reply_bignum_type},
+        {"null", reply_null},
+        {"array", reply_array_type},
+        {"set", reply_set_type},
+        {"map", reply_map_type},
+        {"attrib", reply_attribute_type},
+        {"push", reply_push_type},
+        {"verbatim", reply_verbatim_type},
+        {"true", reply_true_type},
         {"false", reply_false_type},
     };
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {

@@ -156,6 +156,15 @@ static bool refused(struct call *c)
     return true;
 }
 
+/* Evicts down to `limit`; false when that cannot be reached. What takes long is told to LATENCY. */
+static bool make_room(struct worker *w, int64_t limit)
+{
+    uint64_t began = clock_ticks();
+    bool made = evict_to(&w->evictor, &w->server->policy, limit, w->now, &w->store);
+    latency_note(w->server, "eviction-cycle", clock_ticks() - began);
+    return made;
+}
+
 /* Makes room when memory is over its limit. True when the command must not run for want of it. */
 static bool out_of_memory(struct call *c, const struct request *request)
 {
@@ -168,7 +177,7 @@ static bool out_of_memory(struct call *c, const struct request *request)
         }
     }
     int64_t limit = server->max_memory - incoming;
-    if (mem_used() <= limit || evict_to(&w->evictor, &server->policy, limit, w->now, &w->store)) {
+    if (mem_used() <= limit || make_room(w, limit)) {
         return false;
     }
     if ((c->command->flags & CMD_DENYOOM) == 0 || mem_used() <= server->max_memory - incoming) {

@@ -173,8 +173,11 @@ static void allocator_memory(struct info *info, const struct memory_report *repo
 static void section_memory(struct info *info)
 {
     static const char *const resting[] = {
-        "mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers",
-        "mem_clients_slaves",        NULL,
+        "mem_not_counted_for_evict",
+        "mem_replication_backlog",
+        "mem_total_replication_buffers",
+        "mem_clients_slaves",
+        NULL,
     };
     const struct server *server = info->server;
     struct memory_report report;
@@ -217,9 +220,10 @@ static void section_persistence(struct info *info)
     number(info, "rdb_changes_since_last_save", (int64_t)(info->totals.dirty - server->dirty_at_save));
     number(info, "rdb_bgsave_in_progress", 0);
     number(info, "rdb_last_save_time", server->started_wall_us / 1000000);
-    line(info, "rdb_last_bgsave_status:ok\r\nrdb_last_bgsave_time_sec:-1\r\nrdb_current_bgsave_time_sec:-1\r\n"
-               "rdb_saves:0\r\nrdb_last_cow_size:0\r\nrdb_last_load_keys_expired:0\r\n"
-               "rdb_last_load_keys_loaded:0");
+    line(info,
+         "rdb_last_bgsave_status:ok\r\nrdb_last_bgsave_time_sec:-1\r\nrdb_current_bgsave_time_sec:-1\r\n"
+         "rdb_saves:0\r\nrdb_last_cow_size:0\r\nrdb_last_load_keys_expired:0\r\n"
+         "rdb_last_load_keys_loaded:0");
     line(info, "aof_enabled:0\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n"
                "aof_last_rewrite_time_sec:-1\r\naof_current_rewrite_time_sec:-1\r\n"
                "aof_last_bgrewrite_status:ok\r\naof_rewrites:0\r\naof_rewrites_consecutive_failures:0\r\n"
@@ -388,11 +392,10 @@ static void percentiles(const struct histogram *h, const char *wanted, char *tex
     size_t len = 0;
     text[0] = '\0';
     while (*wanted != '\0' && len + 64 < size) {
-        size_t word = strcspn(wanted, " ");
-        double us = (double)clock_ticks_ns(histogram_percentile(h, strtod(wanted, NULL))) / 1000;
-        len += (size_t)snprintf(text + len, size - len, "%sp%.*s=%.3f", len > 0 ? "," : "",
-                                (int)(word < 20 ? word : 20), wanted, us);
-        wanted += word;
+        double percent = strtod(wanted, NULL);
+        double us = (double)clock_ticks_ns(histogram_percentile(h, percent)) / 1000;
+        len += (size_t)snprintf(text + len, size - len, "%sp%.10g=%.3f", len > 0 ? "," : "", percent, us);
+        wanted += strcspn(wanted, " ");
         wanted += strspn(wanted, " ");
     }
 }

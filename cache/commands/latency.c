@@ -289,18 +289,18 @@ static void run_help(struct call *c)
 enum { LATENCY_FLAGS = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE };
 
 /* A subcommand: all are of one kind. */
-#define ROW(NAME, RUN, ARITY, FLAGS, SINCE, COMPLEXITY, SUMMARY, SYNTAX, ROW_TIPS)                          \
-    {                                                                                                      \
-        .name = (NAME), .run = (RUN), .arity = (ARITY), .flags = (FLAGS), .group = GROUP_SERVER,           \
-        .since = (SINCE), .complexity = (COMPLEXITY), .summary = (SUMMARY), .syntax = (SYNTAX),            \
-        .tips = (ROW_TIPS)                                                                                 \
+#define ROW(NAME, RUN, ARITY, FLAGS, SINCE, COMPLEXITY, SUMMARY, SYNTAX, ROW_TIPS)               \
+    {                                                                                            \
+        .name = (NAME), .run = (RUN), .arity = (ARITY), .flags = (FLAGS), .group = GROUP_SERVER, \
+        .since = (SINCE), .complexity = (COMPLEXITY), .summary = (SUMMARY), .syntax = (SYNTAX),  \
+        .tips = (ROW_TIPS)                                                                       \
     }
 
 static const struct command subcommands[] = {
     ROW("doctor", run_doctor, 2, LATENCY_FLAGS, "2.8.13", "O(1)",
         "Returns a human-readable latency analysis report.", "", TIPS),
-    ROW("graph", run_graph, 3, LATENCY_FLAGS, "2.8.13", "O(1)", "Returns a latency graph for an event.", "event",
-        TIPS),
+    ROW("graph", run_graph, 3, LATENCY_FLAGS, "2.8.13", "O(1)", "Returns a latency graph for an event.",
+        "event", TIPS),
     ROW("help", run_help, 2, CMD_LOADING | CMD_STALE | CMD_LOCAL, "2.8.13", "O(1)",
         "Returns helpful text about the different subcommands.", "", NULL),
     ROW("histogram", run_histogram, -2, LATENCY_FLAGS, "7.0.0",

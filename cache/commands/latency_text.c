@@ -135,13 +135,16 @@ static struct summary summarize(const struct latency_event *event)
 static const char *advice(const char *event)
 {
     static const char *const known[][2] = {
-        {"command", "SLOWLOG GET shows which commands these were. Commands that go through a whole collection or "
-                    "keyspace (KEYS, SORT, large ranges) are better split into steps (SCAN and its kin)."},
-        {"fast-command", "These commands touch one element and should take microseconds: look for a host that is "
-                         "out of processor time or memory (CPU throttling, swapping), or for very large values."},
+        {"command",
+         "SLOWLOG GET shows which commands these were. Commands that go through a whole collection or "
+         "keyspace (KEYS, SORT, large ranges) are better split into steps (SCAN and its kin)."},
+        {"fast-command",
+         "These commands touch one element and should take microseconds: look for a host that is "
+         "out of processor time or memory (CPU throttling, swapping), or for very large values."},
         {"expire-cycle", "Very many keys ran out at once. Spread their times to live by a random part."},
-        {"eviction-cycle", "Memory is at its limit and writes wait for room. Raise maxmemory, or let keys live "
-                           "shorter."},
+        {"eviction-cycle",
+         "Memory is at its limit and writes wait for room. Raise maxmemory, or let keys live "
+         "shorter."},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(known[i][0], event) == 0) {
@@ -154,8 +157,9 @@ static const char *advice(const char *event)
 void latency_report(const struct latency_event *events, int count, int64_t threshold, struct reply *out)
 {
     if (threshold == 0 && count == 0) {
-        text(out, "Latency is not being monitored. CONFIG SET latency-monitor-threshold <milliseconds> turns it "
-                  "on.\n");
+        text(out,
+             "Latency is not being monitored. CONFIG SET latency-monitor-threshold <milliseconds> turns it "
+             "on.\n");
         return;
     }
     if (count == 0) {
@@ -165,7 +169,8 @@ void latency_report(const struct latency_event *events, int count, int64_t thres
     text(out, "Events that took %lld ms or longer:\n", (long long)threshold);
     for (int i = 0; i < count; i++) {
         struct summary summary = summarize(&events[i]);
-        text(out, "\n%d. %s: %d spikes, mean %lld ms, mean deviation %lld ms, one in %lld s, worst %lld ms.\n",
+        text(out,
+             "\n%d. %s: %d spikes, mean %lld ms, mean deviation %lld ms, one in %lld s, worst %lld ms.\n",
              i + 1, events[i].name, events[i].count, (long long)summary.mean, (long long)summary.deviation,
              (long long)summary.apart, (long long)events[i].longest);
         const char *what = advice(events[i].name);

@@ -34,7 +34,8 @@ static void write_letter(struct reply *out, unsigned dots)
 
 static void write_row(struct reply *out, struct cells *cells)
 {
-    static const uint8_t bits[DOTS_DOWN][DOTS_ACROSS] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
+    static const uint8_t bits[DOTS_DOWN][DOTS_ACROSS] = {
+        {0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
     uint8_t letters[MAX_COLUMNS] = {0};
     for (int y = 0; y < DOTS_DOWN; y++) {
         for (int x = 0; x < cells->count; x++) {
@@ -72,7 +73,8 @@ void lolwut_run(struct call *c)
     }
     columns = columns < 1 ? 1 : columns > MAX_COLUMNS ? MAX_COLUMNS : columns;
     draw(c->worker, &out, (int)columns);
-    REPLY_LITERAL(&out, "\nRule 30, Stephen Wolfram, 1983. Ordinal " ORDINAL_VERSION ", Redis ver. " REDIS_VERSION "\n");
+    REPLY_LITERAL(&out, "\nRule 30, Stephen Wolfram, 1983. Ordinal " ORDINAL_VERSION
+                        ", Redis ver. " REDIS_VERSION "\n");
     if (out.failed) {
         call_out_of_memory(c);
     } else {

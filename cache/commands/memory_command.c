@@ -155,25 +155,33 @@ static void diagnose(const struct server *server, const struct memory_report *re
 {
     int64_t limit = server->max_memory;
     if (report->peak > report->used + report->used / 2) {
-        advise(out, " * Peak: memory was %.1f times what it is now. What resident memory stays above that goes back "
-                    "to the system by itself within seconds; MEMORY PURGE does it now.\n",
-               memory_ratio(report->peak, report->used));
+        advise(
+            out,
+            " * Peak: memory was %.1f times what it is now. What resident memory stays above that goes back "
+            "to the system by itself within seconds; MEMORY PURGE does it now.\n",
+            memory_ratio(report->peak, report->used));
     }
     if (memory_ratio((int64_t)report->allocator.active, (int64_t)report->allocator.allocated) > 1.4) {
-        advise(out, " * Fragmentation: pages that are in use are far from full. This is common after many values of "
-                    "changing sizes were deleted, and is used up again as new ones come.\n");
+        advise(
+            out,
+            " * Fragmentation: pages that are in use are far from full. This is common after many values of "
+            "changing sizes were deleted, and is used up again as new ones come.\n");
     }
     if (memory_ratio(report->resident, (int64_t)report->allocator.resident) > 1.3) {
-        advise(out, " * Outside the allocator: the process holds much more memory than its allocator does.\n");
+        advise(out,
+               " * Outside the allocator: the process holds much more memory than its allocator does.\n");
     }
     if (clients > 0 && report->clients / clients > LARGE_CLIENT) {
-        advise(out, " * Clients: their buffers take %lld bytes each on average. CLIENT LIST shows whose (tot-mem); "
-                    "maxmemory-clients and client-output-buffer-limit bound them.\n",
-               (long long)(report->clients / clients));
+        advise(
+            out,
+            " * Clients: their buffers take %lld bytes each on average. CLIENT LIST shows whose (tot-mem); "
+            "maxmemory-clients and client-output-buffer-limit bound them.\n",
+            (long long)(report->clients / clients));
     }
     if (limit > 0 && report->used > limit - limit / 20) {
-        advise(out, " * Limit: memory is within 5 %% of maxmemory or over it; keys are being evicted, or writes "
-                    "refused, by maxmemory-policy.\n");
+        advise(out,
+               " * Limit: memory is within 5 %% of maxmemory or over it; keys are being evicted, or writes "
+               "refused, by maxmemory-policy.\n");
     }
 }
 

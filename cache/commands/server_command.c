@@ -115,7 +115,7 @@ static void run_shutdown(struct call *c)
     }
 }
 
-#define FLUSH_HISTORY                                     \
+#define FLUSH_HISTORY                                    \
     "4.0.0\tAdded the `ASYNC` flushing mode modifier.\n" \
     "6.2.0\tAdded the `SYNC` flushing mode modifier."
 
@@ -191,7 +191,8 @@ const struct command server_commands[] = {
         .flags = CMD_WRITE | CMD_FAST,
         .group = GROUP_SERVER,
         .since = "4.0.0",
-        .complexity = "O(N) where N is the count of clients watching or blocking on keys from both databases.",
+        .complexity =
+            "O(N) where N is the count of clients watching or blocking on keys from both databases.",
         .summary = "Swaps two databases.",
         .syntax = "index1 index2",
         .categories = "keyspace dangerous",
