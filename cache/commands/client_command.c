@@ -161,7 +161,7 @@ static void reply_lines(struct call *c, struct reply *lines)
     if (lines->failed) {
         call_out_of_memory(c);
     } else {
-        reply_verbatim(c->reply, "txt", (struct slice){lines->data, lines->len});
+        reply_verbatim(c->reply, "txt", lines->len > 0 ? (struct slice){lines->data, lines->len} : SLICE(""));
     }
     reply_free(lines);
 }
