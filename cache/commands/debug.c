@@ -359,7 +359,6 @@ const struct command debug_commands[] = {
         .since = "1.0.0",
         .complexity = "Depends on subcommand.",
         .summary = "A container for debugging commands.",
-        .syntax = "subcommand [argument ...]",
         .doc_flags = "syscmd",
     },
     {0},
