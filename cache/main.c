@@ -229,6 +229,7 @@ int main(int argc, char **argv)
     logger_notice("Ready to accept connections on port %d", listener_port(&server.net));
     loop_run(&server.net.loops[0]);
     net_stop(&server.net);
+    server_free(&server);
     reaper_stop();
     if (config.pidfile[0] != '\0') {
         unlink(config.pidfile);

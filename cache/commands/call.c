@@ -67,9 +67,16 @@ struct entry *key_write_type(struct call *c, const struct key *key, enum entry_t
     return only_type(c, key_write(c, key), type, wrong);
 }
 
+/* The clock of a value that is set: under LFU an entry that is overwritten keeps how often it was used. */
+static uint32_t access_of_set(struct call *c, const struct key *key)
+{
+    const struct entry *old = c->server->access.lfu ? key_peek(c, key) : NULL;
+    return old != NULL ? entry_access(old) : call_access(c);
+}
+
 bool key_set_string(struct call *c, const struct key *key, struct slice value, int64_t deadline)
 {
-    if (!db_set(c->db, key->hash, TYPE_STRING, key->name, value, deadline, call_access(c), c->now)) {
+    if (!db_set(c->db, key->hash, TYPE_STRING, key->name, value, deadline, access_of_set(c, key), c->now)) {
         call_out_of_memory(c);
         return false;
     }

@@ -1,6 +1,7 @@
 #include "commands/cron.h"
 
 #include "clock.h"
+#include "commands/dispatch.h"
 #include "commands/latency.h"
 #include "commands/pause.h"
 #include "memory.h"
@@ -85,6 +86,7 @@ static bool tick(struct worker *w)
         client_limits_tick(w);
     }
     if (w->loop->index == 0) {
+        dispatch_make_room(w->loop, 0); /* a lowered limit is worked off though nobody writes */
         stats_sample(w->server);
     }
     return done;

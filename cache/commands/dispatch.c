@@ -157,7 +157,7 @@ static bool refused(struct call *c)
 }
 
 /* Evicts down to `limit`; false when that cannot be reached. What takes long is told to LATENCY. */
-static bool make_room(struct worker *w, int64_t limit)
+static bool evict_down_to(struct worker *w, int64_t limit)
 {
     uint64_t began = clock_ticks();
     bool made = evict_to(&w->evictor, &w->server->policy, limit, w->now, &w->store);
@@ -165,22 +165,37 @@ static bool make_room(struct worker *w, int64_t limit)
     return made;
 }
 
-/* Makes room when memory is over its limit. True when the command must not run for want of it. */
+/* Evicts until `bytes` more fit under the limit, or, where that is far (the limit was lowered), a good deal more than
+ * these, so that no command takes long and each brings the limit nearer. False when nothing more may go. */
+static bool fits(struct worker *w, int64_t bytes)
+{
+    enum { EVICT_STEP = 256 * 1024 };
+    int64_t used = mem_used();
+    int64_t limit = w->server->max_memory - bytes;
+    int64_t near = used - 2 * bytes - EVICT_STEP;
+    return used <= limit || evict_down_to(w, limit > near ? limit : near);
+}
+
+void dispatch_make_room(struct loop *loop, size_t bytes)
+{
+    struct worker *w = loop->worker;
+    if (w->server->max_memory > 0) {
+        w->now = clock_now();
+        fits(w, (int64_t)bytes);
+    }
+}
+
+/* Makes room for a command that takes memory. True when it must not run for want of it. */
 static bool out_of_memory(struct call *c, const struct request *request)
 {
-    struct server *server = c->server;
-    struct worker *w = c->worker;
     int64_t incoming = 0;
-    if ((c->command->flags & CMD_DENYOOM) != 0) {
-        for (size_t i = 1; i < request->argc; i++) {
-            incoming += (int64_t)request->argv[i].len;
-        }
-    }
-    int64_t limit = server->max_memory - incoming;
-    if (mem_used() <= limit || make_room(w, limit)) {
+    if ((c->command->flags & CMD_DENYOOM) == 0) {
         return false;
     }
-    if ((c->command->flags & CMD_DENYOOM) == 0 || mem_used() <= server->max_memory - incoming) {
+    for (size_t i = 1; i < request->argc; i++) {
+        incoming += (int64_t)request->argv[i].len;
+    }
+    if (fits(c->worker, incoming)) {
         return false;
     }
     reply_error(c->reply, "OOM command not allowed when used memory > 'maxmemory'.");
@@ -283,6 +298,9 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
         client->last_command = c->command;
         run_locked(c, parsed);
         ran = true;
+        if (__builtin_expect(server->max_memory > 0, 0) && (c->command->flags & CMD_DENYOOM) != 0) {
+            fits(c->worker, 0); /* the value may have grown by more than its arguments */
+        }
     }
     uint64_t ended = clock_ticks();
     uint64_t ticks = ended - began;

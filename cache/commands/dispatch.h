@@ -8,6 +8,9 @@
 
 #include "commands/server.h"
 
+/* The hook of net that asks for memory before an input buffer takes it. */
+void dispatch_make_room(struct loop *loop, size_t bytes);
+
 /* The three hooks of net by which a batch is served (see struct net_hooks). */
 void dispatch_prepare(struct conn *conn, const struct request *requests, size_t first, size_t count);
 void dispatch_fetch(struct loop *loop, size_t count);

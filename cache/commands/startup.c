@@ -85,8 +85,10 @@ static void worker_init(struct server *server, struct worker *w, int index)
 
 void server_init(struct server *server, struct config *config)
 {
-    struct net_hooks hooks = {server,           enter,          leave,          admit,        client_opened,
-                              dispatch_prepare, dispatch_fetch, dispatch_serve, client_closed};
+    struct net_hooks hooks = {server,         enter,          leave,
+                              admit,          client_opened,  dispatch_prepare,
+                              dispatch_fetch, dispatch_serve, dispatch_make_room,
+                              client_closed};
     int loops = config_loops(config);
     memset(server, 0, sizeof *server);
     server->config = config;
@@ -109,4 +111,15 @@ void server_init(struct server *server, struct config *config)
     for (int i = 0; i < loops; i++) {
         worker_init(server, &server->workers[i], i);
     }
+}
+
+void server_free(struct server *server)
+{
+#ifdef ORDINAL_SYSTEM_MALLOC /* for leak checkers alone: the system takes all of it back sooner than we could */
+    for (int i = 0; i < server->keyspace.count; i++) {
+        db_flush(&server->keyspace.dbs[i]);
+    }
+#else
+    (void)server;
+#endif
 }

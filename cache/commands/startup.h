@@ -10,4 +10,7 @@
  * process with a message when that is impossible. */
 void server_init(struct server *server, struct config *config);
 
+/* After all loops have ended: frees what the server holds, in builds that are checked for leaks. */
+void server_free(struct server *server);
+
 #endif

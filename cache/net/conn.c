@@ -25,8 +25,11 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     size_t most = input->len < INPUT_MIN ? INPUT_MIN : input->len;
     size_t room = wants == 0 || wants > most ? most : wants;
     conn->loop->net->hooks.enter(conn->loop);
-    bool reserved =
-        input->cap - input->len >= (room < INPUT_MIN ? room : INPUT_MIN) || input_reserve(input, room);
+    bool reserved = input->cap - input->len >= (room < INPUT_MIN ? room : INPUT_MIN);
+    if (!reserved) {
+        conn->loop->net->hooks.make_room(conn->loop, input->len + room);
+        reserved = input_reserve(input, room);
+    }
     conn->loop->net->hooks.leave(conn->loop);
     /* Without room libuv reports UV_ENOBUFS, and the connection is closed. */
     *buf = reserved ? (uv_buf_t){input->data + input->len, input->cap - input->len} : (uv_buf_t){NULL, 0};

@@ -60,6 +60,8 @@ struct net_hooks {
     void (*prepare)(struct conn *conn, const struct request *requests, size_t first, size_t count);
     void (*fetch)(struct loop *loop, size_t count);
     size_t (*serve)(struct conn *conn, struct request *requests, size_t first, size_t count);
+    /* An input buffer of so many bytes is about to be made: memory that may be given up for it should be. */
+    void (*make_room)(struct loop *loop, size_t bytes);
     /* Called once, last, when the connection is gone. */
     void (*closed)(struct conn *conn);
 };

@@ -74,19 +74,42 @@ void reply_status(struct reply *r, const char *text)
     line(r, '+', text, strlen(text));
 }
 
+/* As Redis: line ends at the end are cut off, those inside become spaces. */
+static void error_line(struct reply *r, const char *text, size_t len)
+{
+    while (len > 0 && (text[len - 1] == '\r' || text[len - 1] == '\n')) {
+        len--;
+    }
+    line(r, '-', text, len);
+}
+
 void reply_error(struct reply *r, const char *text)
 {
-    line(r, '-', text, strlen(text));
+    error_line(r, text, strlen(text));
 }
 
 void reply_errorf(struct reply *r, const char *format, ...)
 {
-    char text[1024];
+    char small[1024];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(text, sizeof text, format, args);
+    int len = vsnprintf(small, sizeof small, format, args);
     va_end(args);
-    line(r, '-', text, len < 0 ? 0 : (size_t)len < sizeof text ? (size_t)len : sizeof text - 1);
+    size_t size = len < 0 ? 0 : (size_t)len + 1;
+    char *text = size <= sizeof small ? small : mem_alloc(size);
+    if (text == NULL) {
+        error_line(r, small, sizeof small - 1);
+        return;
+    }
+    if (text != small) {
+        va_start(args, format);
+        vsnprintf(text, size, format, args);
+        va_end(args);
+    }
+    error_line(r, text, size > 0 ? size - 1 : 0);
+    if (text != small) {
+        mem_free(text, size);
+    }
 }
 
 /* A head: type, number, CR LF; in one reservation of the largest size. */
