@@ -200,7 +200,8 @@ bool client_block(struct client *client, int64_t timeout, void (*timed_out)(stru
     blocked->timer.data = blocked;
     if (timeout > 0) {
         uv_update_time(&client->worker->loop->uv);
-        uv_timer_start(&blocked->timer, on_timeout, (uint64_t)timeout, 0);
+        /* The loop's time is cut to whole milliseconds: one more, and no wait ends early. */
+        uv_timer_start(&blocked->timer, on_timeout, (uint64_t)timeout + 1, 0);
     }
     client->blocked = blocked;
     client->flags |= CLIENT_BLOCKED;
