@@ -200,12 +200,21 @@ test-differential: all
 test-apps: all srp-packages
 	$(PYTEST) tests/apps $(PYTEST_ARGS)
 
-test-asan: asan $(call unit-programs,asan) $(HELPERS)
-	@tests/run-unit $(call unit-programs,asan)
+# With -k the integration tests run even where a unit test has failed.
+test-asan: test-asan-unit test-asan-integration
+test-tsan: test-tsan-unit test-tsan-integration
+
+.PHONY: test-asan-unit test-asan-integration test-tsan-unit test-tsan-integration
+test-asan-unit: $(call unit-programs,asan)
+	@tests/run-unit $^
+
+test-asan-integration: asan $(HELPERS)
 	ORDINAL=build/asan/ordinal $(PYTEST) tests/integration $(PYTEST_ARGS)
 
-test-tsan: tsan $(call unit-programs,tsan) $(HELPERS)
-	@UNIT_WRAPPER="$(TSAN_WRAPPER)" tests/run-unit $(call unit-programs,tsan)
+test-tsan-unit: $(call unit-programs,tsan)
+	@UNIT_WRAPPER="$(TSAN_WRAPPER)" tests/run-unit $^
+
+test-tsan-integration: tsan $(HELPERS)
 	ORDINAL=build/tsan/ordinal ORDINAL_WRAPPER="$(TSAN_WRAPPER)" $(PYTEST) tests/integration $(PYTEST_ARGS)
 
 # ---- coverage: unit and integration tests, as HTML in build/coverage/report -----------------------------------
