@@ -137,16 +137,20 @@ class Server:
         return fields["RssAnon"] + fields["RssShmem"]
 
     def settled_data(self, seconds=10.0):
-        """resident_data once it has not moved for half a second: tables have been rebuilt, buffers given
+        """resident_data once it has not moved for a second and a half: tables have been rebuilt, buffers given
         back."""
         until = time.monotonic() + seconds
         last, since = self.resident_data(), time.monotonic()
-        while time.monotonic() < until and time.monotonic() - since < 0.5:
+        while time.monotonic() < until and time.monotonic() - since < 1.5:
             time.sleep(0.05)
             now = self.resident_data()
             if abs(now - last) > 64 * 1024:
                 last, since = now, time.monotonic()
         return self.resident_data()
+
+    def waited_seconds(self):
+        """How long the main thread was ready to run so far, but another had its core."""
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]) / 1e9
 
     def stop(self):
         if self.connection:

@@ -4,6 +4,9 @@ Five things happen to a server, each with a probe of its own: a load that change
 and its neighbours add by themselves), the growth from nothing to `--stall-keys`, their expiry within two
 seconds, a FLUSHALL of as many and a FLUSHALL ASYNC of a quarter. The load of the first two is 4 clients with
 a pipeline of 32; during the other three there is none.
+
+Where others share the server's core, what the probe waits for is them: the last row tells how long the server was
+ready to run and did not. With more than a second or so there, measure again with `--priority`.
 """
 
 import time
@@ -24,10 +27,11 @@ TARGET_PHASES = ["grow", "expire", "flush", "flush async"]
 
 def probe_while(server, action):
     """The probe's report, with what `action` itself has to say."""
+    before = server.waited_seconds()
     with loads.Probe(server.port) as probe:
         found = action()
         time.sleep(AFTER_SECONDS)
-    return {**probe.report, **found}
+    return {**probe.report, **found, "waited_s": round(server.waited_seconds() - before, 2)}
 
 
 def steady(server):
@@ -94,4 +98,6 @@ def tables(result):
     for phase in PHASES:
         reports = [phases[phase] for phases in result["servers"].values()]
         rows.append([phase, *(f"{one['p100_us'] / 1000:.1f} ({one['p99_9_us'] / 1000:.1f})" for one in reports)])
+    waited = [sum(phases[phase]["waited_s"] for phase in PHASES) for phases in result["servers"].values()]
+    rows.append(["seconds that the server waited for its core", *(f"{seconds:.1f}" for seconds in waited)])
     return [(f"Longest stall in ms (p99.9), {result['keys']:,} keys, a probe at 1,000/s", rows)]
