@@ -17,6 +17,7 @@
 #include "commands/monitor.h"
 #include "commands/pause.h"
 #include "commands/slowlog.h"
+#include "logger.h"
 #include "memory.h"
 
 enum {
@@ -106,8 +107,25 @@ static void prefetch_entry(struct worker *w, const struct parsed *parsed)
 
 /* ---- refusals: what is checked before a command runs ------------------------------------------------ */
 
+/* A browser that was made to post to this port: its headers are no commands, and what follows them must not run. */
+static bool speaks_http(const struct call *c)
+{
+    return slice_is(c->argv[0], "post") || slice_is(c->argv[0], "host:");
+}
+
+static void end_http(struct call *c)
+{
+    logger_warning("A client speaks HTTP (%s), possibly a cross-protocol attack: its connection is closed",
+                   slice_is(c->argv[0], "post") ? "POST" : "Host:");
+    conn_close(c->client->conn);
+}
+
 static void unknown_command(struct call *c)
 {
+    if (speaks_http(c)) {
+        end_http(c);
+        return;
+    }
     char args[256];
     size_t len = 0;
     args[0] = '\0';
@@ -370,7 +388,9 @@ size_t dispatch_serve(struct conn *conn, struct request *requests, size_t first,
             conn_flush(conn);
             before = reply->len;
         }
-        if (__builtin_expect(conn->stalled || conn->closing || conn->closing_after_write, 0)) {
+        if (__builtin_expect(conn->stalled || conn->closing || conn->closing_after_write ||
+                                 (client->flags & CLIENT_KILLED) != 0,
+                             0)) {
             break;
         }
     }
