@@ -37,8 +37,8 @@ static void every_command_is_found_by_name_in_any_case(void **state)
         const struct command *parent = command_parent(command);
         const char *names[] = {command->name, upper, mixed};
         for (size_t i = 0; i < 3; i++) {
-            const struct command *found =
-                parent == NULL ? command_find(text(names[i])) : command_find_subcommand(parent, text(names[i]));
+            const struct command *found = parent == NULL ? command_find(text(names[i]))
+                                                         : command_find_subcommand(parent, text(names[i]));
             assert_ptr_equal(found, command);
         }
         assert_int_equal(command_id(command), id);

@@ -30,6 +30,7 @@ static struct loop *loop;
 static int64_t memory_before;
 static int inside, opened, closed, largest_batch;
 static struct conn *stalled;
+static size_t room_asked; /* the largest */
 static char big[BIG];
 
 static void enter(struct loop *l)
@@ -120,7 +121,14 @@ static void on_closed(struct conn *conn)
     closed++;
 }
 
-static const struct net_hooks hooks = {NULL, enter, leave, admit, on_opened, prepare, fetch, serve, on_closed};
+static void make_room(struct loop *l, size_t bytes)
+{
+    (void)l;
+    room_asked = bytes > room_asked ? bytes : room_asked;
+}
+
+static const struct net_hooks hooks = {NULL,    enter, leave, admit,     on_opened,
+                                       prepare, fetch, serve, make_room, on_closed};
 
 static void turn(void)
 {
@@ -132,6 +140,7 @@ static int setup(void **state)
     (void)state;
     memory_before = mem_used();
     opened = closed = largest_batch = 0;
+    room_asked = 0;
     net_init(&net, 1, &hooks);
     loop = &net.loops[0];
     return 0;
@@ -266,6 +275,7 @@ static void a_large_argument_comes_through(void **state)
     assert_int_equal(receive(fd, back, (size_t)n + BIG + 2), n + BIG + 2);
     assert_memory_equal(back + n, big, BIG);
     assert_null(newest()->input);
+    assert_in_range(room_asked, BIG / 2, 2 * BIG);
     free(back);
     close(fd);
 }
@@ -326,8 +336,10 @@ static void the_small_limits_end_with_authentication(void **state)
     (void)state;
     int fd = connect_pair();
     newest()->unauthenticated = true;
-    send_text(fd, "*1\r\n$4\r\nauth\r\n*11\r\n$1\r\n0\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n4\r\n$1\r\n5\r\n$1\r\n6\r\n"
-                  "$1\r\n7\r\n$1\r\n8\r\n$1\r\n9\r\n$1\r\nx\r\n");
+    send_text(
+        fd,
+        "*1\r\n$4\r\nauth\r\n*11\r\n$1\r\n0\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n4\r\n$1\r\n5\r\n$1\r\n6\r\n"
+        "$1\r\n7\r\n$1\r\n8\r\n$1\r\n9\r\n$1\r\nx\r\n");
     expect(fd, "*1\r\n$4\r\nauth\r\n*11\r\n");
     close(fd);
     fd = connect_pair();
@@ -366,7 +378,8 @@ static void connections_of_one_turn_each_get_their_own_replies(void **state)
         for (int i = 0; i < COUNT; i++) {
             char number[16];
             int n = snprintf(number, sizeof number, "%d", i);
-            snprintf(text, sizeof text, "*2\r\n$5\r\n%s\r\n$%d\r\n%s\r\n", i % 7 == 3 ? "flush" : "plain", n, number);
+            snprintf(text, sizeof text, "*2\r\n$5\r\n%s\r\n$%d\r\n%s\r\n", i % 7 == 3 ? "flush" : "plain", n,
+                     number);
             expect(fds[i], text);
         }
         for (int i = 0; i < COUNT; i++) {

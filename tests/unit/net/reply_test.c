@@ -131,19 +131,28 @@ static void a_hole_at_every_fill_of_the_buffer_keeps_its_bytes(void **state)
     }
 }
 
-static void a_long_error_or_format_is_cut_and_still_a_line(void **state)
+static void a_long_error_is_sent_whole(void **state)
 {
     (void)state;
+    int64_t before = mem_used();
     struct reply r = {.resp = 2};
     static char text[3000];
     memset(text, 'x', sizeof text - 1);
     reply_errorf(&r, "ERR %s", text);
-    assert_int_equal(r.len, 1 + 1023 + 2);
+    assert_int_equal(r.len, 1 + 4 + 2999 + 2);
     assert_memory_equal(r.data + r.len - 3, "x\r\n", 3);
     reply_reset(&r, SIZE_MAX);
     reply_error(&r, text);
     assert_int_equal(r.len, 1 + 2999 + 2);
     reply_free(&r);
+    assert_true(mem_used() == before);
+}
+
+static void an_error_ends_where_its_last_line_does(void **state)
+{
+    (void)state;
+    ASSERT_SAME(reply_error(r, "ERR no such\r\n"), "-ERR no such\r\n");
+    ASSERT_SAME(reply_errorf(r, "ERR a\nb %s", "c\n"), "-ERR a b c\r\n");
 }
 
 static void a_reply_grows_and_gives_its_memory_back(void **state)
@@ -197,7 +206,8 @@ int main(void)
         cmocka_unit_test(aggregates),
         cmocka_unit_test(holes_are_filled_from_the_inside_out),
         cmocka_unit_test(a_hole_at_every_fill_of_the_buffer_keeps_its_bytes),
-        cmocka_unit_test(a_long_error_or_format_is_cut_and_still_a_line),
+        cmocka_unit_test(a_long_error_is_sent_whole),
+        cmocka_unit_test(an_error_ends_where_its_last_line_does),
         cmocka_unit_test(a_reply_grows_and_gives_its_memory_back),
         cmocka_unit_test(memory_that_runs_out_is_flagged_and_nothing_more_is_taken),
     };

@@ -94,7 +94,8 @@ static const struct {
     const char *data, *trace;
 } streams[] = {
     {"*1\r\n$4\r\nPING\r\n", "[PING]\n"},
-    {"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\n\r\n*1\r\r\n*2\r\n$3\r\nGET\r\n$0\r\n\r\n", "[SET][k][\r\n*1\r]\n[GET][]\n"},
+    {"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\n\r\n*1\r\r\n*2\r\n$3\r\nGET\r\n$0\r\n\r\n",
+     "[SET][k][\r\n*1\r]\n[GET][]\n"},
     {"PING\r\n\r\nECHO hi\n*0\r\n*-1\r\n*1\r\n$2\r\nOK\r\n", "[PING]\n[ECHO][hi]\n[OK]\n"},
     {"SET k \"a b\\x41\\n\\\"\" 'it\\'s \\n'\r\nGET k\r\n", "[SET][k][a bA\n\"][it's \\n]\n[GET][k]\n"},
     {"  SET   k\tv  \r\n\"\" ''\r\nfoo\"bar\"\r\n", "[SET][k][v]\n[][]\n[foobar]\n"},

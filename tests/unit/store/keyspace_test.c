@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "memory.h"
 #include "store/evict.h"
+#include "store/gate.h"
 #include "store/keyspace.h"
 #include "store/reaper.h"
 
@@ -200,6 +201,13 @@ static void visit(void *context, struct entry *e, uint64_t hash)
     visits[atoi(memcpy((char[16]){0}, key.ptr + 4, key.len - 4))]++;
 }
 
+static void ignore_visit(void *context, struct entry *e, uint64_t hash)
+{
+    (void)context;
+    (void)e;
+    (void)hash;
+}
+
 static void a_scan_returns_what_stays_while_others_come_and_go(void **state)
 {
     (void)state;
@@ -282,6 +290,79 @@ static void a_sweep_of_every_shard_empties_what_is_dead(void **state)
     }
     assert_int_equal(freed, KEYS / 2);
     assert_int_equal(db_size(db), KEYS / 2);
+}
+
+/* ---- several loops ---------------------------------------------------------------------------------- */
+
+enum { LOOPS = 4, ROUNDS = 20000, SHARED = 200 };
+static struct gate gate;
+static uint64_t counts[LOOPS][SHARED]; /* how often each loop counted each key up */
+
+/* Adds one to the number that is a key's value: lost updates would show. */
+static void count_up(struct db *db, int number)
+{
+    char key[16];
+    uint64_t value = 0;
+    struct store_stats mine = {0};
+    struct slice name = {key, (size_t)snprintf(key, sizeof key, "key:%d", number)};
+    uint64_t hash = keyspace_hash(&ks, name);
+    assert_true(db_lock(db, hash));
+    const struct entry *e = db_find(db, hash, name, START, &mine);
+    if (e != NULL) {
+        memcpy(&value, entry_area(e), sizeof value);
+    }
+    value++;
+    assert_true(db_set(db, hash, TYPE_STRING, name, (struct slice){(char *)&value, sizeof value},
+                       ENTRY_NO_DEADLINE, 0, START));
+    db_unlock(db, hash);
+}
+
+static void *run_loop(void *argument)
+{
+    int loop = (int)(intptr_t)argument;
+    uint64_t random = (uint64_t)loop + 1;
+    mem_thread_init();
+    for (int i = 0; i < ROUNDS; i++) {
+        random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+        int number = (int)((random >> 33) % SHARED);
+        gate_enter(&gate, loop);
+        count_up(&ks.dbs[0], number);
+        counts[loop][number]++;
+        if (i % 512 == 0) {
+            db_sweep(&ks.dbs[0], (uint32_t)i % SHARDS, START);
+            db_scan(&ks.dbs[0], random % ((uint64_t)SHARDS << 32), 5, ignore_visit, NULL);
+        }
+        if (i % 1000 == 0) {
+            gate_alone(&gate, loop);
+            db_swap(&ks.dbs[0], &ks.dbs[1]);
+            db_swap(&ks.dbs[0], &ks.dbs[1]);
+            gate_together(&gate, loop);
+        }
+        gate_leave(&gate, loop);
+    }
+    return NULL;
+}
+
+static void loops_on_the_same_keys_lose_no_update(void **state)
+{
+    (void)state;
+    pthread_t threads[LOOPS];
+    gate_init(&gate, LOOPS);
+    for (intptr_t i = 0; i < LOOPS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, run_loop, (void *)i), 0);
+    }
+    for (int i = 0; i < LOOPS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    for (int i = 0; i < SHARED; i++) {
+        uint64_t value;
+        uint64_t expected = 0;
+        memcpy(&value, entry_area(get(&ks.dbs[0], i, START)), sizeof value);
+        for (int k = 0; k < LOOPS; k++) {
+            expected += counts[k][i];
+        }
+        assert_int_equal(value, expected);
+    }
 }
 
 /* ---- eviction --------------------------------------------------------------------------------------- */
@@ -382,18 +463,18 @@ static void a_key_made_persistent_after_it_was_sampled_is_spared(void **state)
     (void)state;
     struct evict_policy policy = policy_of(EVICT_TTL, true);
     evictor_init(&evictor, &ks, 44);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < KEYS; i++) {
         set(&ks.dbs[0], i, SLICE("v"), START + 100000 + i, 0);
     }
     evict(&policy, 1);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < KEYS; i++) {
         struct entry *e = get(&ks.dbs[0], i, START);
         if (e != NULL) {
             assert_true(db_expire(&ks.dbs[0], hash_of(i), e, ENTRY_NO_DEADLINE, START));
         }
     }
     assert_false(evict_one(&evictor, &policy, START, &stats));
-    assert_int_equal(db_size(&ks.dbs[0]), 19);
+    assert_int_equal(db_size(&ks.dbs[0]), KEYS - 1);
 }
 
 static void noeviction_and_an_empty_keyspace_evict_nothing(void **state)
@@ -471,6 +552,7 @@ int main(void)
         STORE_TEST(random_keys_are_all_drawn_about_as_often),
         STORE_TEST(the_hash_depends_on_a_secret),
         STORE_TEST(a_sweep_of_every_shard_empties_what_is_dead),
+        STORE_TEST(loops_on_the_same_keys_lose_no_update),
         STORE_TEST(lru_takes_what_was_idle_longest),
         STORE_TEST(lfu_takes_what_is_used_least),
         STORE_TEST(ttl_takes_what_dies_first),
