@@ -21,11 +21,23 @@ struct layout {
     size_t head;               /* bytes in the head block of a SPLIT value */
 };
 
-/* The largest of jemalloc's classes that holds at most `size` bytes (size >= 256). */
+/* jemalloc's largest block that lies in a slab; a larger one has a page of padding of its own. (With pages of 4 KB.) */
+enum { SLAB_MAX = 14336, PADDING = 4096 };
+
+/* The largest of jemalloc's classes that holds at most `size` bytes (size >= 256). Up to twice SLAB_MAX it stays in slabs. */
 static size_t head_class(size_t size)
 {
+    if (size > SLAB_MAX && size < (size_t)2 * SLAB_MAX) {
+        return SLAB_MAX;
+    }
     unsigned shift = (unsigned)(8 * sizeof(long) - 1) - (unsigned)__builtin_clzl(size) - 2;
     return size >> shift << shift;
+}
+
+/* What a block takes of the system's memory. */
+static size_t block_bytes(size_t size)
+{
+    return mem_class(size) + (size > SLAB_MAX ? PADDING : 0);
 }
 
 static bool narrow(size_t key_len, size_t value_len, int64_t deadline)
@@ -50,8 +62,8 @@ static struct layout layout_of(enum entry_type type, size_t key_len, size_t valu
     } else if (value_len >= SPLIT_FROM) {
         size_t head = head_class(value_len);
         size_t split = l.header + key_len + sizeof(void *) + (value_len - head);
-        size_t whole = mem_class(l.size);
-        if (mem_class(split) + mem_class(head) + whole / 8 <= whole) {
+        size_t whole = block_bytes(l.size);
+        if (block_bytes(split) + block_bytes(head) + whole / 8 <= whole) {
             l.kind |= FORM_SPLIT << ENTRY_FORM_SHIFT;
             l.head = head;
             l.area = sizeof(void *) + (value_len - head);
