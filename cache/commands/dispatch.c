@@ -213,7 +213,7 @@ static bool out_of_memory(struct call *c, const struct request *request)
     for (size_t i = 1; i < request->argc; i++) {
         incoming += (int64_t)request->argv[i].len;
     }
-    if (fits(c->worker, incoming)) {
+    if (incoming < c->server->max_memory && fits(c->worker, incoming)) {
         return false;
     }
     reply_error(c->reply, "OOM command not allowed when used memory > 'maxmemory'.");

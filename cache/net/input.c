@@ -205,13 +205,19 @@ static bool append_input(struct conn_input *input, const char *data, size_t len)
     return true;
 }
 
+/* What the client has made us keep: its bytes, and where its arguments lie in them. */
+static int64_t input_size(const struct conn_input *input)
+{
+    return (int64_t)(input->len + input->args.len * sizeof(struct slice));
+}
+
 void input_take(struct conn *conn, char *data, size_t len)
 {
     struct loop *loop = conn->loop;
     if (conn->input != NULL) {
         if (!append_input(conn->input, data, len)) {
             conn_close(conn);
-        } else if ((int64_t)conn->input->len >
+        } else if (input_size(conn->input) >
                    atomic_load_explicit(&loop->net->query_limit, memory_order_relaxed)) {
             counter_add(&loop->closed_for_input, 1);
             conn_close(conn);

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "logger.h"
 #include "memory.h"
 #include "net/conn.h"
@@ -22,7 +23,8 @@ struct listener {
     int fd;
     int spare; /* a descriptor to give up, so that a connection can be refused when there are no more */
     int port;
-    char *path; /* of a Unix socket */
+    int64_t warned; /* when it last said that descriptors are short */
+    char *path;     /* of a Unix socket */
     struct net *net;
 };
 
@@ -101,14 +103,20 @@ static void deal(struct listener *listener, int fd, const struct sockaddr *peer)
  * listening socket does not stay readable for ever. */
 static void turn_away(struct listener *listener)
 {
+    int64_t now = clock_now();
     counter_add(&listener->net->accept_errors, 1);
-    close(listener->spare);
+    if (listener->spare >= 0) {
+        close(listener->spare);
+    }
     int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0) {
         close(fd);
     }
     listener->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    logger_warning("A connection was closed: no file descriptor is free (see maxclients and ulimit -n)");
+    if (now - listener->warned >= 1000) { /* once a second: there may be thousands */
+        listener->warned = now;
+        logger_warning("A connection was closed: no file descriptor is free (see maxclients and ulimit -n)");
+    }
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -124,6 +132,9 @@ static void on_readable(uv_poll_t *poll, int status, int events)
             deal(listener, fd, (struct sockaddr *)&peer);
         } else if (errno == EMFILE || errno == ENFILE) {
             turn_away(listener);
+            if (listener->spare < 0) {
+                return; /* somebody was faster: not even this one is free. The next poll tries again */
+            }
         } else if (errno != EINTR && errno != ECONNABORTED) {
             return;
         }

@@ -1,6 +1,5 @@
 #include "net/reply.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -144,19 +143,15 @@ void reply_bool(struct reply *r, bool value)
     }
 }
 
+/* The fewest digits that read back as the same number, as Redis 7.2 writes them. */
 void reply_double(struct reply *r, double value)
 {
-    char text[64];
-    int len;
-    if (isinf(value)) {
-        len = snprintf(text, sizeof text, value > 0 ? "inf" : "-inf");
-    } else {
-        len = snprintf(text, sizeof text, "%.17g", value);
-    }
+    char text[NUMBER_DOUBLE_MAX_CHARS + 1];
+    size_t len = number_format_double(text, value);
     if (r->resp == 2) {
-        reply_bulk(r, text, (size_t)len);
+        reply_bulk(r, text, len);
     } else {
-        line(r, ',', text, (size_t)len);
+        line(r, ',', text, len);
     }
 }
 

@@ -17,7 +17,6 @@
 
 enum {
     RESP_MAX_INLINE = 64 * 1024, /* also the longest line of a head */
-    RESP_MAX_ARGS = 1024 * 1024,
     RESP_MAX_ARGS_UNAUTHENTICATED = 10,
     RESP_MAX_BULK_UNAUTHENTICATED = 16384,
 };

@@ -3,7 +3,7 @@
 #include "memory.h"
 #include "store/reaper.h"
 
-enum { REAPER_WAIT_MS = 2, REAPER_WAITS = 50 };
+enum { REAPER_WAIT_MS = 2, REAPER_WAITS = 5 };
 
 void evictor_init(struct evictor *evictor, struct keyspace *ks, uint64_t seed)
 {

@@ -5,8 +5,8 @@
  * be alone raises the gate, waits until every other flag is down, runs, and lets go. So the shared side, which
  * every batch takes, writes only a line that nobody else writes, and with one loop it does nothing at all.
  *
- * Threads: a loop calls these with its own index. gate_alone may be called inside or outside of gate_enter;
- * everything shared that is not behind a shard's lock is touched only under it.
+ * Threads: a loop calls these with its own index. gate_alone is called inside gate_enter; everything shared
+ * that is not behind a shard's lock is touched only under it.
  */
 #ifndef ORDINAL_STORE_GATE_H
 #define ORDINAL_STORE_GATE_H

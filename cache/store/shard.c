@@ -1,5 +1,6 @@
 #include "store/shard.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 #include "memory.h"
@@ -23,6 +24,18 @@ void shard_init(struct shard *s)
 {
     memset(s, 0, sizeof *s);
     s->next_due = INT64_MAX;
+}
+
+void shard_await(const struct shard *s)
+{
+    for (int spins = 0; atomic_load_explicit(&s->lock, memory_order_relaxed) != 0; spins++) {
+        if (spins > 200) {
+            sched_yield();
+        }
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
 }
 
 static void set_table(struct shard *s, struct line *lines, uint32_t count)
@@ -237,8 +250,8 @@ static uint64_t lines_for(uint64_t used)
 bool shard_insert(struct shard *s, uint64_t hash, struct entry *e, int64_t now)
 {
     if (lines_for((uint64_t)s->used + 1) > s->lines && !resize(s, whole_class(s->lines + 1)) &&
-        s->used + 1 > s->lines * (LINE_SLOTS - 1)) {
-        return false;
+        s->used == s->lines * LINE_SLOTS) {
+        return false; /* without memory the table is filled to its last slot first */
     }
     slot_set(s, claim(s, hash), hash_tag(hash), e, now);
     s->used++;
@@ -317,7 +330,8 @@ uint32_t shard_sweep(struct shard *s, int64_t now)
     uint32_t dead = 0;
     if (s->next_due <= unit) {
         int64_t next = INT64_MAX;
-        bool all = unit - s->next_due > INT16_MAX; /* a long pause (a stopped process): old codes look like new ones */
+        bool all = unit - s->next_due >
+                   INT16_MAX; /* a long pause (a stopped process): old codes look like new ones */
         for (uint32_t i = 0; i < s->lines; i++) {
             dead += sweep_line(s, shard_line(s, i), now, all);
             int64_t due = line_next_due(shard_line(s, i), unit);

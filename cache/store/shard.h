@@ -61,14 +61,14 @@ void shard_init(struct shard *s);
 /* Frees the lines and, with them, every entry. */
 void shard_clear(struct shard *s);
 
+/* Waits until the lock looks free: spins for a moment, then lets others have the core (a command may hold the lock for
+ * long: BITCOUNT of a large value). */
+void shard_await(const struct shard *s);
+
 static inline void shard_lock(struct shard *s)
 {
-    while (atomic_exchange_explicit(&s->lock, 1, memory_order_acquire) != 0) {
-        while (atomic_load_explicit(&s->lock, memory_order_relaxed) != 0) {
-#if defined(__x86_64__)
-            __builtin_ia32_pause();
-#endif
-        }
+    while (__builtin_expect(atomic_exchange_explicit(&s->lock, 1, memory_order_acquire) != 0, 0)) {
+        shard_await(s);
     }
 }
 
