@@ -117,7 +117,7 @@ void server_free(struct server *server)
 {
 #ifdef ORDINAL_SYSTEM_MALLOC /* for leak checkers alone: the system takes all of it back sooner than we could */
     for (int i = 0; i < server->keyspace.count; i++) {
-        db_flush(&server->keyspace.dbs[i]);
+        db_free(&server->keyspace.dbs[i]);
     }
 #else
     (void)server;

@@ -20,16 +20,22 @@ static uint64_t hash_for_shards(const void *context, struct slice key)
     return keyspace_hash(context, key);
 }
 
-static bool make_shards(struct db *db)
+static struct shard *new_shards(void)
 {
     struct shard *made = mem_alloc_lines(SHARDS * sizeof *made);
+    for (int i = 0; made != NULL && i < SHARDS; i++) {
+        shard_init(&made[i]);
+    }
+    return made;
+}
+
+static bool make_shards(struct db *db)
+{
+    struct shard *made = new_shards();
+    struct shard *none = NULL;
     if (made == NULL) {
         return false;
     }
-    for (int i = 0; i < SHARDS; i++) {
-        shard_init(&made[i]);
-    }
-    struct shard *none = NULL;
     if (!atomic_compare_exchange_strong(&db->shards, &none, made)) {
         mem_free(made, SHARDS * sizeof *made); /* another loop was first */
     }
@@ -354,14 +360,26 @@ struct entry *db_random(struct db *db, uint64_t random, int64_t now)
     return random_counted(db, shards, random, now);
 }
 
-uint64_t db_flush(struct db *db)
+/* Puts `fresh` in the place of the database's shards. Returns how many entries these held. */
+static uint64_t replace_shards(struct db *db, struct shard *fresh)
 {
     uint64_t entries = db_size(db);
-    struct shard *shards = atomic_exchange(&db->shards, NULL);
+    struct shard *shards = atomic_exchange(&db->shards, fresh);
     if (shards != NULL) {
         reaper_free_shards(shards, SHARDS);
     }
     return entries;
+}
+
+uint64_t db_flush(struct db *db)
+{
+    bool used = atomic_load_explicit(&db->shards, memory_order_acquire) != NULL;
+    return replace_shards(db, used ? new_shards() : NULL);
+}
+
+void db_free(struct db *db)
+{
+    replace_shards(db, NULL);
 }
 
 void db_swap(struct db *a, struct db *b)

@@ -105,8 +105,12 @@ uint64_t db_scan(struct db *db, uint64_t cursor, uint32_t want, shard_visit_fn *
 struct entry *db_random(struct db *db, uint64_t random, int64_t now);
 
 /* Empties the database. The entries are freed by the reaper's thread, so this returns at once whatever the size.
- * Returns how many entries there were. */
+ * Returns how many entries there were. A database that was in use keeps a table, 256 KB of empty shards: else its next
+ * write would take that memory at once, and under `maxmemory` be refused or evict for it. */
 uint64_t db_flush(struct db *db);
+
+/* As db_flush, and gives the table back too. */
+void db_free(struct db *db);
 
 /* Exchanges the contents of two databases. */
 void db_swap(struct db *a, struct db *b);

@@ -69,7 +69,7 @@ static int teardown(void **state)
 {
     (void)state;
     for (int i = 0; i < ks.count; i++) {
-        db_flush(&ks.dbs[i]);
+        db_free(&ks.dbs[i]);
     }
     return mem_used() == (int64_t)mem_class((size_t)ks.count * sizeof *ks.dbs) ? 0 : -1;
 }
@@ -191,6 +191,18 @@ static void swapped_databases_exchange_all(void **state)
     assert_non_null(get(&ks.dbs[2], 50, START));
     assert_int_equal(db_flush(&ks.dbs[2]), 100);
     assert_null(get(&ks.dbs[2], 50, START));
+}
+
+static void a_flushed_database_takes_no_table_for_its_next_write(void **state)
+{
+    (void)state;
+    fill(&ks.dbs[0], 100);
+    int64_t table = (int64_t)mem_class(SHARDS * sizeof(struct shard));
+    assert_int_equal(db_flush(&ks.dbs[0]), 100);
+    int64_t flushed = mem_used();
+    set(&ks.dbs[0], 1, SLICE("value"), ENTRY_NO_DEADLINE, 0);
+    assert_true(mem_used() - flushed < table);
+    assert_true(mem_used() > flushed);
 }
 
 static void visit(void *context, struct entry *e, uint64_t hash)
@@ -526,6 +538,8 @@ static void a_flush_frees_all_in_the_reaper_thread(void **state)
     }
     assert_true(reaper_freed() >= 5);
     assert_int_equal(db_flush(&ks.dbs[1]), 0);
+    db_free(&ks.dbs[0]);
+    db_free(&ks.dbs[1]);
     reaper_stop();
     assert_int_equal(reaper_pending(), 0);
     assert_true(mem_used() == before);
@@ -547,6 +561,7 @@ int main(void)
         STORE_TEST(a_moved_entry_takes_its_value_along_and_replaces_what_was_there),
         STORE_TEST(an_empty_database_costs_nothing_and_answers),
         STORE_TEST(swapped_databases_exchange_all),
+        STORE_TEST(a_flushed_database_takes_no_table_for_its_next_write),
         STORE_TEST(a_scan_returns_what_stays_while_others_come_and_go),
         STORE_TEST(each_calls_for_every_entry_once),
         STORE_TEST(random_keys_are_all_drawn_about_as_often),
