@@ -5,7 +5,6 @@
 #include "commands/server.h"
 
 #include "clock.h"
-#include "net/listener.h"
 
 uint64_t worker_random(struct worker *w)
 {
@@ -96,16 +95,9 @@ void server_follow_settings(struct server *server)
 
 /* ---- stop ---------------------------------------------------------------------------------------------- */
 
-static void stop_first_loop(struct loop *loop, void *server)
-{
-    (void)server;
-    listener_close_all(loop->net);
-    loop_stop(loop);
-}
-
 void server_stop(struct server *server)
 {
     if (!atomic_exchange(&server->stopping, true)) {
-        loop_post(&server->net.loops[0], stop_first_loop, server);
+        loop_ask_to_stop(&server->net.loops[0]);
     }
 }

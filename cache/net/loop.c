@@ -5,6 +5,7 @@
 
 #include "memory.h"
 #include "net/conn.h"
+#include "net/listener.h"
 #include "net/turn.h"
 
 static void must(int status, const char *what)
@@ -33,9 +34,8 @@ bool loop_post(struct loop *loop, void (*run)(struct loop *, void *), void *argu
 }
 
 /* Takes all messages at once; they lie newest first, and are run oldest first. */
-static void on_wake(uv_async_t *wake)
+static void run_messages(struct loop *loop)
 {
-    struct loop *loop = wake->data;
     struct message *newest = atomic_exchange_explicit(&loop->mailbox, NULL, memory_order_acquire);
     struct message *oldest = NULL;
     while (newest != NULL) {
@@ -49,6 +49,15 @@ static void on_wake(uv_async_t *wake)
         mem_free(oldest, sizeof *oldest);
         m.run(loop, m.argument);
         oldest = m.next;
+    }
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct loop *loop = wake->data;
+    run_messages(loop);
+    if (atomic_load(&loop->stop_asked) && !loop->stopping) {
+        loop_stop(loop);
     }
 }
 
@@ -97,7 +106,13 @@ void loop_run(struct loop *loop)
     resp_args_free(&loop->args);
     reply_free(&loop->reply);
     mem_free(loop->read_area, LOOP_READ_AREA);
-    on_wake(&loop->wake); /* messages that came too late to matter are freed with what they carry */
+}
+
+void loop_free(struct loop *loop)
+{
+    run_messages(loop); /* they came too late to matter, and free what they carry */
+    uv_close((uv_handle_t *)&loop->wake, NULL);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
     uv_loop_close(&loop->uv);
 }
 
@@ -119,10 +134,12 @@ void net_start(struct net *net)
     }
 }
 
-static void close_handle(uv_handle_t *handle, void *unused)
+/* All but the mailbox, to which loops that still run may post: it only keeps the loop running no longer. */
+static void close_handle(uv_handle_t *handle, void *wake)
 {
-    (void)unused;
-    if (!uv_is_closing(handle)) {
+    if (handle == wake) {
+        uv_unref(handle);
+    } else if (!uv_is_closing(handle)) {
         uv_close(handle, NULL);
     }
 }
@@ -130,7 +147,7 @@ static void close_handle(uv_handle_t *handle, void *unused)
 void loop_conn_gone(struct loop *loop)
 {
     if (loop->stopping && loop->conns == NULL) {
-        uv_walk(&loop->uv, close_handle, NULL);
+        uv_walk(&loop->uv, close_handle, &loop->wake);
     }
 }
 
@@ -138,6 +155,9 @@ void loop_stop(struct loop *loop)
 {
     struct conn *next;
     loop->stopping = true;
+    if (loop->index == 0) {
+        listener_close_all(loop->net);
+    }
     for (struct conn *conn = loop->conns; conn != NULL; conn = next) {
         next = conn->next;
         conn_close(conn);
@@ -146,16 +166,21 @@ void loop_stop(struct loop *loop)
     loop_conn_gone(loop);
 }
 
-static void stop_message(struct loop *loop, void *unused)
+void loop_ask_to_stop(struct loop *loop)
 {
-    (void)unused;
-    loop_stop(loop);
+    atomic_store(&loop->stop_asked, true);
+    uv_async_send(&loop->wake);
 }
 
 void net_stop(struct net *net)
 {
     for (int i = 1; i < net->count; i++) {
-        loop_post(&net->loops[i], stop_message, NULL);
+        loop_ask_to_stop(&net->loops[i]);
+    }
+    for (int i = 1; i < net->count; i++) {
         pthread_join(net->loops[i].thread, NULL);
+    }
+    for (int i = 0; i < net->count; i++) {
+        loop_free(&net->loops[i]);
     }
 }

@@ -80,6 +80,7 @@ struct turn {
     struct resp_parser parser;
     enum resp_status status;
     size_t first, count; /* its requests in loop->requests */
+    size_t args_end;     /* where its arguments end in loop->args */
     size_t reply_end;    /* where its replies end in loop->reply */
 };
 
@@ -103,6 +104,7 @@ struct loop {
     struct conn *conns; /* list of all connections of this loop */
     bool stopping;      /* loop_stop was called: no connection is opened any more */
     uv_async_t wake;
+    _Atomic bool stop_asked; /* by loop_ask_to_stop */
     _Atomic(struct message *) mailbox;
 
     counter connections; /* open now */
@@ -139,13 +141,20 @@ void loop_run(struct loop *loop);
 /* From any thread: lets `run` be called by the loop's own thread, after what was posted before. False: no memory. */
 bool loop_post(struct loop *loop, void (*run)(struct loop *loop, void *argument), void *argument);
 
-/* Closes every connection and handle of the loop and ends loop_run. The loop's own thread. */
+/* From any thread: lets the loop's own thread call loop_stop. Needs no memory. */
+void loop_ask_to_stop(struct loop *loop);
+
+/* Closes every connection and handle of the loop (of loop 0: the listeners too) but its mailbox, and ends loop_run. The loop's
+ * own thread. */
 void loop_stop(struct loop *loop);
 
 /* For conn.c: a connection is gone. The last one of a stopping loop takes the other handles along. */
 void loop_conn_gone(struct loop *loop);
 
-/* From loop 0, after its loop_run has returned: stops the other loops and waits for their threads. */
+/* After the loop_run of every loop that may post to this one: takes the mailbox down. */
+void loop_free(struct loop *loop);
+
+/* From loop 0, after its loop_run has returned: stops the other loops, waits for their threads, and frees all loops. */
 void net_stop(struct net *net);
 
 #endif

@@ -17,10 +17,12 @@ static size_t gather_turns(struct loop *loop, size_t at, size_t *requests)
         resp_parser_init(&turn->parser);
         turn->first = count;
         turn->status = RESP_INCOMPLETE;
+        turn->parser.first = loop->args.len;
         if (!turn->conn->closing && !turn->conn->closing_after_write && !turn->conn->stalled) {
             turn->status = input_parse(loop, &turn->parser, turn->data, turn->len, &loop->args, &count);
         }
         turn->count = count - turn->first;
+        turn->args_end = loop->args.len;
     }
     input_point(loop, &loop->args, 0, count);
     for (size_t i = first; i < at; i++) {
@@ -36,6 +38,7 @@ static void serve_turn(struct loop *loop, struct turn *turn)
     struct conn *conn = turn->conn;
     conn->waiting = false;
     loop->reply_base = loop->reply.len;
+    loop->args.len = turn->args_end; /* what follows is other connections' */
     if (!conn->closing && !conn->closing_after_write) {
         bool going = input_serve(conn, &turn->parser, &loop->args, turn->first, turn->count);
         if (going &&

@@ -151,6 +151,7 @@ static int teardown(void **state)
     (void)state;
     loop_stop(loop);
     loop_run(loop);
+    loop_free(loop);
     mem_free(net.loops, (sizeof(struct loop) + 63) / 64 * 64);
     return opened == closed && mem_used() == memory_before ? 0 : -1;
 }
@@ -423,6 +424,41 @@ static void bytes_read_while_a_turn_waits_come_behind_it(void **state)
     close(fd_b);
 }
 
+/* Requests that are cut, of two connections that are served together. */
+static void an_unfinished_request_keeps_its_own_arguments(void **state)
+{
+    (void)state;
+    int first = connect_pair();
+    int second = connect_pair();
+    send_text(first, "*3\r\n$1\r\na\r\n");
+    send_text(second, "*2\r\n$6\r\nsecret\r\n$1\r\nx\r\n*2\r\n$1\r\nc\r\n");
+    expect(second, "*2\r\n$6\r\nsecret\r\n$1\r\nx\r\n");
+    send_text(first, "$1\r\nk\r\n$1\r\nv\r\n");
+    expect(first, "*3\r\n$1\r\na\r\n$1\r\nk\r\n$1\r\nv\r\n");
+    send_text(second, "$1\r\nd\r\n");
+    expect(second, "*2\r\n$1\r\nc\r\n$1\r\nd\r\n");
+    close(first);
+    close(second);
+}
+
+static void a_stall_leaves_the_next_connection_its_unfinished_request(void **state)
+{
+    (void)state;
+    int first = connect_pair();
+    struct conn *waiting = newest();
+    int second = connect_pair();
+    send_text(first, "stall\r\na\r\nb\r\n");
+    send_text(second, "*1\r\n$1\r\nx\r\n*2\r\n$1\r\nc\r\n");
+    expect(second, "*1\r\n$1\r\nx\r\n");
+    send_text(second, "$1\r\nd\r\n");
+    expect(second, "*2\r\n$1\r\nc\r\n$1\r\nd\r\n");
+    expect(first, "*1\r\n$5\r\nstall\r\n");
+    conn_resume(waiting);
+    expect(first, "*1\r\n$1\r\na\r\n*1\r\n$1\r\nb\r\n");
+    close(first);
+    close(second);
+}
+
 static void unsent_replies_beyond_the_limit_close_the_connection(void **state)
 {
     (void)state;
@@ -570,6 +606,30 @@ static void messages_arrive_in_the_order_in_which_each_thread_posts_them(void **
     }
 }
 
+static void count_message(struct loop *l, void *argument)
+{
+    assert_ptr_equal(l, &net.loops[0]);
+    received_messages += (int)(intptr_t)argument;
+}
+
+/* At the end a loop that still runs may post to one that has ended. */
+static void a_loop_that_has_ended_still_takes_messages(void **state)
+{
+    (void)state;
+    int before = received_messages;
+    loop_ask_to_stop(loop);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    assert_true(loop->stopping);
+    assert_true(loop_post(loop, count_message, (void *)1));
+    assert_true(loop_post(loop, count_message, (void *)2));
+    assert_int_equal(received_messages, before);
+    loop_run(loop);
+    loop_free(loop);
+    assert_int_equal(received_messages, before + 3);
+    mem_free(net.loops, (sizeof(struct loop) + 63) / 64 * 64);
+    assert_int_equal(mem_used(), memory_before);
+}
+
 /* ---- listener --------------------------------------------------------------------------------------- */
 
 static int connect_to(int port)
@@ -607,6 +667,7 @@ static void a_crowd_is_dealt_out_evenly(void **state)
     for (int i = 0; i < 2; i++) {
         loop_stop(&two.loops[i]);
         loop_run(&two.loops[i]);
+        loop_free(&two.loops[i]);
     }
     for (int i = 0; i < CROWD; i++) {
         close(fds[i]);
@@ -632,12 +693,15 @@ int main(void)
         CONN_TEST(a_reply_without_memory_ends_its_connection_alone),
         CONN_TEST(connections_of_one_turn_each_get_their_own_replies),
         CONN_TEST(bytes_read_while_a_turn_waits_come_behind_it),
+        CONN_TEST(an_unfinished_request_keeps_its_own_arguments),
+        CONN_TEST(a_stall_leaves_the_next_connection_its_unfinished_request),
         CONN_TEST(unsent_replies_beyond_the_limit_close_the_connection),
         CONN_TEST(too_much_unsent_throttles_but_does_not_wake_who_was_stalled),
         CONN_TEST(unfinished_input_beyond_the_limit_closes_the_connection),
         CONN_TEST(a_message_is_sent_unasked_and_nothing_after_closing),
         CONN_TEST(an_idle_connection_keeps_no_buffers),
         CONN_TEST(a_stopping_loop_opens_nothing),
+        cmocka_unit_test_setup(a_loop_that_has_ended_still_takes_messages, setup),
         CONN_TEST(messages_arrive_in_the_order_in_which_each_thread_posts_them),
         CONN_TEST(a_crowd_is_dealt_out_evenly),
     };
