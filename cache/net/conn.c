@@ -56,6 +56,9 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
         return;
     }
     turn_serve_all(loop); /* the loop's reply is free again */
+    if (conn->closing) {  /* one of those who were served has killed this one */
+        return;
+    }
     loop->net->hooks.enter(loop);
     input_take(conn, buf->base, (size_t)count);
     loop->net->hooks.leave(loop);

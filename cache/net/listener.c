@@ -78,7 +78,9 @@ static void open_local_here(struct loop *loop, void *fd)
 static void deal(struct listener *listener, int fd, const struct sockaddr *peer)
 {
     struct net *net = listener->net;
+    net->hooks.enter(&net->loops[0]); /* it looks at settings, which another loop may be changing */
     const char *refusal = net->hooks.admit(net, peer);
+    net->hooks.leave(&net->loops[0]);
     if (refusal == NULL &&
         open_connections(net) >= atomic_load_explicit(&net->max_connections, memory_order_relaxed)) {
         refusal = "-ERR max number of clients reached\r\n";

@@ -23,14 +23,18 @@ void output_done(struct conn *conn)
     }
 }
 
-static void on_written(uv_write_t *write, int status)
+static void forget_block(struct conn *conn, struct block *block)
 {
-    struct block *block = write->data;
-    struct conn *conn = conn_of((uv_handle_t *)write->handle);
     counter_add(&conn->unsent, -(int64_t)block->len);
     counter_add(&conn->unsent_memory, -(int64_t)(block->cap + sizeof *block));
     mem_free(block->data, block->cap);
     mem_free(block, sizeof *block);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct conn *conn = conn_of((uv_handle_t *)write->handle);
+    forget_block(conn, write->data);
     if (status < 0) {
         conn_close(conn);
         return;
@@ -72,8 +76,9 @@ static void queue_block(struct conn *conn, struct block *block, size_t sent)
     counter_add(&conn->unsent, (int64_t)block->len);
     counter_add(&conn->unsent_memory, (int64_t)(block->cap + sizeof *block));
     int status = uv_write(&block->write, &conn->uv.stream, &buf, 1, on_written);
-    if (status < 0) { /* the callback does not come */
-        on_written(&block->write, status);
+    if (status < 0) { /* the callback does not come, and block->write may not even know its stream */
+        forget_block(conn, block);
+        conn_close(conn);
         return;
     }
     if (!within_limits(conn)) {
