@@ -222,11 +222,31 @@ static bool out_of_memory(struct call *c, const struct request *request)
 
 /* ---- running ---------------------------------------------------------------------------------------- */
 
-/* Runs the handler with what its mode needs. */
-static void run_locked(struct call *c, const struct parsed *parsed)
+/* Reads the clock again, where so much time has passed that deadlines may have. */
+static __attribute__((noinline)) void refresh_now(struct call *c, uint64_t ticks)
+{
+    c->worker->now = c->now = clock_now();
+    c->worker->now_at = ticks;
+}
+
+/* What may have changed while this loop waited to be alone: the time, and whether the client may run this at all. */
+static bool may_still_run(struct call *c)
+{
+    if (c->server->gate.loops == 1) {
+        return true;
+    }
+    refresh_now(c, clock_ticks());
+    return (c->client->flags & CLIENT_KILLED) == 0 &&
+           (atomic_load_explicit(&c->server->pause_until, memory_order_relaxed) == 0 ||
+            !pause_holds(c->client, c->command));
+}
+
+/* Runs the handler with what its mode needs. False when it has to wait after all. */
+static bool run_locked(struct call *c, const struct parsed *parsed)
 {
     struct gate *gate = &c->server->gate;
     int loop = c->worker->loop->index;
+    bool runs = true;
     switch (parsed->mode) {
     case MODE_LOCAL: c->command->run(c); break;
     case MODE_KEY:
@@ -239,10 +259,14 @@ static void run_locked(struct call *c, const struct parsed *parsed)
         break;
     case MODE_ALONE:
         gate_alone(gate, loop);
-        c->command->run(c);
+        runs = may_still_run(c);
+        if (runs) {
+            c->command->run(c);
+        }
         gate_together(gate, loop);
         break;
     }
+    return runs;
 }
 
 /* What follows a command when something asks for it; out of line. */
@@ -281,9 +305,8 @@ static __attribute__((noinline)) void begin_histogram(struct command_stats *stat
 static __attribute__((noinline)) void drop_reply(struct call *c, uint32_t flags_before, size_t before)
 {
     uint32_t *flags = &c->client->flags;
-    if (((flags_before | *flags) & CLIENT_REPLY_OFF) != 0 && (*flags & CLIENT_REPLY_OFF) != 0) {
-        c->reply->len = before;
-    } else if ((flags_before & CLIENT_REPLY_SKIP) != 0) {
+    bool skipped = (flags_before & *flags & CLIENT_REPLY_SKIP) != 0; /* CLIENT REPLY ON ends a SKIP too */
+    if ((*flags & CLIENT_REPLY_OFF) != 0 || skipped) {
         c->reply->len = before;
     }
     *flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
@@ -293,7 +316,7 @@ static __attribute__((noinline)) void drop_reply(struct call *c, uint32_t flags_
     }
 }
 
-/* Runs one request. Returns the ticks when it ended, from which the next one is timed. */
+/* Runs one request. Returns the ticks when it ended, from which the next one is timed; 0 when it has to wait after all. */
 static uint64_t run_one(struct call *c, const struct request *request, const struct parsed *parsed,
                         uint64_t began)
 {
@@ -314,7 +337,9 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
             monitor_feed(c);
         }
         client->last_command = c->command;
-        run_locked(c, parsed);
+        if (!run_locked(c, parsed)) {
+            return 0;
+        }
         ran = true;
         if (__builtin_expect(server->max_memory > 0, 0) && (c->command->flags & CMD_DENYOOM) != 0) {
             fits(c->worker, 0); /* the value may have grown by more than its arguments */
@@ -360,6 +385,7 @@ void dispatch_fetch(struct loop *loop, size_t count)
 {
     struct worker *w = loop->worker;
     w->now = clock_now();
+    w->now_at = clock_ticks();
     for (size_t i = 0; i < count && count > 1; i++) {
         prefetch_entry(w, &w->batch[i]);
     }
@@ -376,21 +402,25 @@ size_t dispatch_serve(struct conn *conn, struct request *requests, size_t first,
     struct call c = {.server = server, .worker = w, .client = client, .reply = reply, .now = w->now};
     uint64_t ticks = clock_ticks();
     size_t ran = 0;
-    while (ran < count) {
+    while (ran < count && (client->flags & CLIENT_KILLED) == 0) {
         const struct parsed *parsed = &w->batch[first + ran];
         if (__builtin_expect(atomic_load_explicit(&server->pause_until, memory_order_relaxed) != 0, 0) &&
             pause_holds(client, parsed->command)) {
             break;
         }
+        if (__builtin_expect(ticks - w->now_at >= server->ms_ticks, 0)) {
+            refresh_now(&c, ticks);
+        }
         ticks = run_one(&c, &requests[first + ran], parsed, ticks);
+        if (ticks == 0) {
+            break;
+        }
         ran++;
         if (__builtin_expect(reply->len - before >= FLUSH_AT, 0)) {
             conn_flush(conn);
             before = reply->len;
         }
-        if (__builtin_expect(conn->stalled || conn->closing || conn->closing_after_write ||
-                                 (client->flags & CLIENT_KILLED) != 0,
-                             0)) {
+        if (__builtin_expect(conn->stalled || conn->closing || conn->closing_after_write, 0)) {
             break;
         }
     }

@@ -52,6 +52,7 @@ void server_apply_config(struct server *server)
         .samples = config->maxmemory_samples,
         .access = server->access,
     };
+    server->ms_ticks = (uint64_t)ticks_or_never(1000, true);
     server->slow_ticks =
         ticks_or_never(config->slowlog_log_slower_than, config->slowlog_log_slower_than >= 0);
     server->latency_ticks =

@@ -47,7 +47,8 @@ struct parsed; /* dispatch.c: what is known of a request before it runs */
 struct worker {
     struct server *server;
     struct loop *loop;
-    int64_t now;     /* ms of clock.h, read once for each batch */
+    int64_t now;     /* ms of clock.h, read once for each batch, and again when a millisecond has passed */
+    uint64_t now_at; /* when it was read, in ticks of clock_ticks */
     uint64_t random; /* state of worker_random */
     struct store_stats store;
     uint64_t expired_at_pass, trimmed_at; /* store.expired at the last full sweep, at the last mem_trim */
@@ -95,6 +96,7 @@ struct server {
     struct access_rules access;
     int64_t max_memory;
     struct evict_policy policy;
+    uint64_t ms_ticks;  /* a millisecond in ticks of clock_ticks */
     int64_t slow_ticks; /* slowlog-log-slower-than in ticks of clock_ticks, INT64_MAX when off */
     int64_t latency_ticks;
     struct conn_limit output_limits[CONFIG_CLASSES];

@@ -291,3 +291,11 @@ def test_a_pipeline_written_before_the_deadline_and_read_after_it(client):
         pass
     client.send(encode("GET", "k") * 100)
     assert [client.read() for _ in range(100)] == [None] * 100
+
+
+def test_a_pipeline_reads_the_clock_after_a_slow_command(client):
+    """The deadline passes between two commands that came in one piece."""
+    replies = client.pipeline(
+        [("SET", "k", "v", "PX", 50), ("DEBUG", "SLEEP", 0.2), ("GET", "k"), ("SET", "k", "w", "PX", 50), ("GET", "k")]
+    )
+    assert replies == ["OK", "OK", None, "OK", b"w"]
