@@ -85,6 +85,10 @@ void mem_allocator_stats(struct mem_allocator_stats *stats);
  * After much was freed, and before a while without work. */
 void mem_trim(void);
 
+/* Gives free pages back to the system when there is more than a quarter of a megabyte of them. Takes milliseconds for each 100 MB: the
+ * reaper's thread does it, once a second, when nobody else needs its core. */
+void mem_return_pages(void);
+
 /* Gives all free pages back to the system now (MEMORY PURGE). Takes a moment: never on a hot path. */
 void mem_purge(void);
 

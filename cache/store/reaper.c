@@ -1,15 +1,23 @@
 #include "store/reaper.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "memory.h"
 
 /* Values up to this size are freed at once: less than a hand-over costs. */
 enum { LARGE_VALUE = 64 * 1024 };
+
+enum {
+    RETURN_PAGES_MS = 1000, /* how often free pages go back to the system */
+    LOW_PRIORITY = 10       /* `nice`: a tenth of a loop's share of a core that both want */
+};
 
 struct job {
     struct job *next;
@@ -39,16 +47,31 @@ static void run(const struct job *job)
     mem_free(job->shards, job->count * sizeof *job->shards);
 }
 
+static struct timespec in_ms(unsigned ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_nsec += (long)(ms % 1000) * 1000000;
+    t.tv_sec += ms / 1000 + t.tv_nsec / 1000000000;
+    t.tv_nsec %= 1000000000;
+    return t;
+}
+
 static void *reap(void *unused)
 {
     (void)unused;
     mem_thread_init();
+    setpriority(PRIO_PROCESS, (id_t)gettid(), LOW_PRIORITY); /* of this thread alone */
     pthread_mutex_lock(&reaper.lock);
     while (!reaper.stopping || reaper.first != NULL) {
         struct job *job = reaper.first;
         if (job == NULL) {
-            mem_trim();
-            pthread_cond_wait(&reaper.work, &reaper.lock);
+            struct timespec until = in_ms(RETURN_PAGES_MS);
+            if (pthread_cond_timedwait(&reaper.work, &reaper.lock, &until) == ETIMEDOUT) {
+                pthread_mutex_unlock(&reaper.lock);
+                mem_return_pages();
+                pthread_mutex_lock(&reaper.lock);
+            }
             continue;
         }
         reaper.first = job->next;
@@ -72,7 +95,7 @@ void reaper_start(void)
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&reaper.work, NULL);
+    pthread_cond_init(&reaper.work, &attributes);
     pthread_cond_init(&reaper.done, &attributes);
     reaper.stopping = false;
     if (pthread_create(&reaper.thread, NULL, reap, NULL) != 0) {
@@ -136,11 +159,7 @@ uint64_t reaper_freed(void)
 
 void reaper_wait(unsigned ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)ms * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = in_ms(ms);
     pthread_mutex_lock(&reaper.lock);
     if (reaper.first != NULL || atomic_load(&reaper.pending) > 0) {
         pthread_cond_timedwait(&reaper.done, &reaper.lock, &until);

@@ -1,5 +1,6 @@
 /*
- * The reaper: a thread that frees what would take long, a flushed database or a large value, so that no loop stalls.
+ * The reaper: a thread that frees what would take long, a flushed database or a large value, and gives free pages back to
+ * the system, so that no loop stalls. It runs at a lower priority than the loops.
  * What is handed to it is already unlinked: nobody else sees it any more.
  */
 #ifndef ORDINAL_STORE_REAPER_H
