@@ -19,6 +19,6 @@ void cron_start(struct worker *w);
 void cron_set_sweeping(bool on);
 
 /* DEBUG PAUSE-CRON: no sweeps, limits or samples until it is off again. Any thread. */
-void cron_set_paused(bool paused);
+void cron_set_paused(bool on);
 
 #endif

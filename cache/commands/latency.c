@@ -150,7 +150,7 @@ static void run_graph(struct call *c)
     pthread_mutex_unlock(&latency.lock);
     if (event == NULL) {
         reply_errorf(c->reply, "ERR No samples available for event '%.*s'",
-                     (int)(c->argv[2].len < 128 ? c->argv[2].len : 128), c->argv[2].ptr);
+                     (int)c->argv[2].len, c->argv[2].ptr);
         return;
     }
     reply_text(c, &out);
@@ -277,8 +277,7 @@ static void run_help(struct call *c)
         "    Reset latency data of one or more <event> classes.",
         "    (default: reset all data for all event classes)",
         "HISTOGRAM [COMMAND ...]",
-        "    Return a cumulative distribution of latencies in the format of a histogram for the specified command "
-        "names.",
+        "    Return a cumulative distribution of latencies in the format of a histogram for the specified command names.",
         "    If no commands are specified then all histograms are replied.",
         NULL,
     };

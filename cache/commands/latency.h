@@ -32,6 +32,6 @@ static inline const struct latency_sample *latency_at(const struct latency_event
 
 /* Notes an event ("command", "fast-command", "expire-cycle", "eviction-cycle", …) that took `ticks` of clock_ticks;
  * nothing when that is below the threshold. */
-void latency_note(struct server *server, const char *event, uint64_t ticks);
+void latency_note(struct server *server, const char *name, uint64_t ticks);
 
 #endif

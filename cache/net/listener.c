@@ -159,7 +159,7 @@ static struct listener *add(struct net *net, int fd)
 
 static int bound_port(int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
     if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
         return 0;

@@ -62,7 +62,7 @@ void reply_bulk_int(struct reply *r, int64_t value);
 void reply_bulkf(struct reply *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A bulk string whose bytes come in two runs. */
-void reply_bulk_pair(struct reply *r, struct slice head, struct slice tail);
+void reply_bulk_pair(struct reply *r, struct slice a, struct slice b);
 
 /* RESP3's verbatim string with a format of three letters ("txt"); a bulk string in RESP2. */
 void reply_verbatim(struct reply *r, const char *format, struct slice text);

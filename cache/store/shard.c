@@ -85,7 +85,7 @@ void shard_prefetch(const struct shard *s, uint64_t hash)
 static uint64_t tags_fitting(const struct line *line, uint8_t tag)
 {
     uint64_t tags;
-    memcpy(&tags, line->tag, sizeof tags);
+    memcpy(&tags, line, sizeof tags); /* the tags and, masked out below, `displaced` */
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     tags = __builtin_bswap64(tags);
 #endif
