@@ -163,7 +163,7 @@ static void reply_documentation(struct reply *r, const struct command *command, 
 void command_docs_reply(struct reply *r, const struct command *command)
 {
     char name[64];
-    static _Thread_local struct syntax syntax; /* some kilobytes: kept off the stack */
+    struct syntax syntax = {0};
     int subcommands = count_subcommands(command);
     if (!syntax_parse(&syntax, command->syntax)) {
         syntax.arguments = 0;
