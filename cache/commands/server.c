@@ -59,7 +59,9 @@ void server_apply_config(struct server *server)
         ticks_or_never(config->latency_monitor_threshold * 1000, config->latency_monitor_threshold > 0);
     for (int i = 0; i < CONFIG_CLASSES; i++) {
         const struct config_buffer_limit *limit = &config->client_output_buffer_limit[i];
-        server->output_limits[i] = (struct conn_limit){limit->hard, limit->soft, limit->soft_seconds};
+        counter_set(&server->output_limits[i].hard, limit->hard);
+        counter_set(&server->output_limits[i].soft, limit->soft);
+        counter_set(&server->output_limits[i].soft_seconds, limit->soft_seconds);
     }
     server->net.max_connections = config->maxclients;
     server->net.keepalive = config->tcp_keepalive;

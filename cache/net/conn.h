@@ -20,9 +20,9 @@ enum {
     CONN_MAX_UNSENT = 256 * 1024 * 1024
 }; /* unsent bytes at which a connection is not served any further */
 
-/* Limits for unsent bytes; 0: none. */
+/* Limits for unsent bytes; 0: none. Settings, which any loop may change while another one writes. */
 struct conn_limit {
-    int64_t hard, soft, soft_seconds;
+    counter hard, soft, soft_seconds;
 };
 
 /* What has come of a request that is not complete, or must wait. */
@@ -44,7 +44,9 @@ struct conn {
     struct conn *next, **link; /* in loop->conns */
     void *client;              /* the hooks' own */
     struct conn_input *input;  /* NULL while no request is incomplete */
-    const struct conn_limit *limit;
+    /* Both may be set by the hooks of another loop (a new password): atomic, and in words of their own. */
+    const struct conn_limit *_Atomic limit;
+    _Alignas(8) _Atomic bool unauthenticated; /* the small limits hold */
     int64_t soft_since;    /* when the soft limit was passed (ms of clock.h), 0: it is not */
     counter unsent;        /* bytes of replies that the kernel has not taken yet */
     counter unsent_memory; /* bytes of the blocks that hold them */
@@ -52,7 +54,6 @@ struct conn {
     counter last_active;  /* ms of clock.h of the last read */
     uint8_t resp;         /* protocol of its replies: 2 or 3 */
     bool local;           /* a Unix socket */
-    bool unauthenticated; /* the small limits hold */
     bool closing;         /* conn_close was called */
     bool closing_after_write;
     bool stalled;   /* input is kept, not served: held or throttled */

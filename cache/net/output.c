@@ -54,10 +54,12 @@ static bool within_limits(struct conn *conn)
     if (limit == NULL || unsent == 0) {
         return true;
     }
-    if (limit->hard > 0 && unsent > limit->hard) {
+    int64_t hard = counter_get(&limit->hard);
+    int64_t soft = counter_get(&limit->soft);
+    if (hard > 0 && unsent > hard) {
         return false;
     }
-    if (limit->soft == 0 || unsent <= limit->soft) {
+    if (soft == 0 || unsent <= soft) {
         conn->soft_since = 0;
         return true;
     }
@@ -65,7 +67,7 @@ static bool within_limits(struct conn *conn)
     if (conn->soft_since == 0) {
         conn->soft_since = now;
     }
-    return now - conn->soft_since <= limit->soft_seconds * 1000;
+    return now - conn->soft_since <= counter_get(&limit->soft_seconds) * 1000;
 }
 
 static void queue_block(struct conn *conn, struct block *block, size_t sent)
