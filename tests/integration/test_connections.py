@@ -167,6 +167,7 @@ def test_client_output_buffer_limit_hard(start_server):
     server = start_server(client_output_buffer_limit="normal 1mb 0 0")
     assert server("SET", "big", b"x" * (4 * MEGABYTE)) == "OK"
     with server.connect(receive_buffer=4096) as client:
+        assert client("PING") == "PONG"
         client.send(encode("GET", "big") * 20)
         while server("CLIENT", "LIST").count(b"\n") > 1:
             pass
@@ -179,6 +180,7 @@ def test_client_output_buffer_limit_soft(start_server):
     server = start_server(client_output_buffer_limit="normal 0 256kb 1")
     assert server("SET", "big", b"x" * (2 * MEGABYTE)) == "OK"
     with server.connect(receive_buffer=4096) as client:
+        assert client("PING") == "PONG"  # let in, and listed
         client.send(encode("GET", "big") * 4)
         start = time.monotonic()
         while server("CLIENT", "LIST").count(b"\n") > 1:
