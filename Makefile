@@ -57,9 +57,12 @@ CFLAGS_coverage := -O0 -DXXH_NO_INLINE_HINTS=1 --coverage -fprofile-update=atomi
 LDFLAGS_coverage := --coverage
 CFLAGS_fuzz := -O1 -DORDINAL_SYSTEM_MALLOC -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 LDFLAGS_fuzz := -Wl,--as-needed -fsanitize=address,undefined
+# Checked like asan, and one allocation in so many fails (memory.c): nothing may crash for want of memory.
+CFLAGS_nomem := $(CFLAGS_asan) -DORDINAL_FAIL_ALLOCATIONS
+LDFLAGS_nomem := $(LDFLAGS_asan)
 CC_fuzz = $(FUZZ_CC)
 
-FLAVOURS := release debug asan tsan coverage fuzz
+FLAVOURS := release debug asan tsan coverage fuzz nomem
 
 # ---- sources -------------------------------------------------------------------------------------------------
 SOURCES := $(sort $(shell find cache replication -name '*.c' 2>/dev/null))
@@ -217,6 +220,22 @@ test-tsan-unit: $(call unit-programs,tsan)
 test-tsan-integration: tsan $(HELPERS)
 	ORDINAL=build/tsan/ordinal ORDINAL_WRAPPER="$(TSAN_WRAPPER)" $(PYTEST) tests/integration $(PYTEST_ARGS)
 
+# ---- stress: a storm of clients against 1, 2 and 4 loops, and one against a server whose allocations fail -------
+SEED ?= 1
+STRESS_FLAVOUR ?= release
+.PHONY: test-stress test-stress-nomem
+test-stress: build/tests/stress/stress build/$(STRESS_FLAVOUR)/ordinal
+	@for loops in 1 2 4; do \
+	    $(TSAN_WRAPPER) $< $$loops $(SECONDS) $(SEED) both build/$(STRESS_FLAVOUR)/ordinal || exit 1; done
+
+test-stress-nomem: build/tests/stress/stress build/nomem/ordinal
+	@for every in 7 101 1009; do \
+	    ORDINAL_FAIL_EVERY=$$every $< 2 $(SECONDS) $(SEED) wild build/nomem/ordinal || exit 1; done
+
+build/tests/stress/stress: $(wildcard tests/stress/*.[ch])
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) -std=gnu17 $(WARNINGS) -O2 -g -o $@ $(filter %.c,$^) -pthread
+
 # ---- coverage: unit and integration tests, as HTML in build/coverage/report -----------------------------------
 coverage: deps-coverage
 	@$(MAKE) --no-print-directory coverage-report
@@ -329,6 +348,7 @@ help:
 	@echo 'make test             install what is missing, build, and run every test'
 	@echo 'make debug asan tsan  build/FLAVOUR/ordinal'
 	@echo 'make test-unit test-integration test-differential test-apps test-asan test-tsan test-long'
+	@echo 'make test-stress      a storm of clients; SECONDS=60 SEED=1 STRESS_FLAVOUR=release; test-stress-nomem: without memory'
 	@echo 'make test-redis-suite the Tcl suite of redis against a running server'
 	@echo 'make coverage         tests with coverage; HTML in build/coverage/report'
 	@echo 'make fuzz fuzz-run    fuzzers; SECONDS=60 for each'

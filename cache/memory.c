@@ -202,6 +202,33 @@ const char *mem_allocator_name(void)
 
 #else /* the sanitizers' own allocator */
 
+#ifdef ORDINAL_FAIL_ALLOCATIONS /* `make test-stress-nomem` alone */
+
+/* Once a thread has had so many blocks, every ORDINAL_FAIL_EVERY-th request for one is refused. */
+enum { SPARED = 500 };
+
+static bool refused(void)
+{
+    static _Atomic int every; /* 0: not looked up yet */
+    static _Thread_local uint64_t asked;
+    if (atomic_load_explicit(&every, memory_order_relaxed) == 0) {
+        const char *text = getenv("ORDINAL_FAIL_EVERY");
+        int number = text != NULL ? atoi(text) : 0;
+        atomic_store_explicit(&every, number > 0 ? number : -1, memory_order_relaxed);
+    }
+    int n = atomic_load_explicit(&every, memory_order_relaxed);
+    return n > 0 && ++asked > SPARED && asked % (uint64_t)n == 0;
+}
+
+#else
+
+static bool refused(void)
+{
+    return false;
+}
+
+#endif
+
 size_t mem_class_large(size_t size)
 {
     return (size + 4095) & ~(size_t)4095;
@@ -209,7 +236,7 @@ size_t mem_class_large(size_t size)
 
 void *mem_alloc(size_t size)
 {
-    void *block = malloc(size);
+    void *block = refused() ? NULL : malloc(size);
     if (block != NULL) {
         mem_count((int64_t)mem_class(size));
     }
@@ -223,7 +250,7 @@ void *mem_alloc_whole(size_t size)
 
 void *mem_alloc_lines(size_t size)
 {
-    void *block = aligned_alloc(64, size);
+    void *block = refused() ? NULL : aligned_alloc(64, size);
     if (block != NULL) {
         memset(block, 0, size);
         mem_count((int64_t)mem_class(size));
@@ -233,7 +260,7 @@ void *mem_alloc_lines(size_t size)
 
 void *mem_realloc(void *block, size_t old_size, size_t new_size)
 {
-    void *moved = realloc(block, new_size);
+    void *moved = refused() ? NULL : realloc(block, new_size);
     if (moved != NULL) {
         mem_count((int64_t)mem_class(new_size) - (block != NULL ? (int64_t)mem_class(old_size) : 0));
     }
