@@ -28,6 +28,7 @@ struct info {
     struct reply *out;
     struct stats_totals totals;
     struct client_totals clients;
+    int64_t used; /* memory before this text took any */
 };
 
 static void line(struct info *info, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -181,7 +182,7 @@ static void section_memory(struct info *info)
     };
     const struct server *server = info->server;
     struct memory_report report;
-    memory_report_make(info->server, &info->clients, &report);
+    memory_report_make(info->server, &info->clients, info->used, &report);
     char *policy = config_value(server->config, "maxmemory-policy");
     bytes_and_human(info, "used_memory", report.used);
     bytes_and_human(info, "used_memory_rss", report.resident);
@@ -549,7 +550,7 @@ static bool wanted(const struct call *c, const struct section *section)
 static void run_info(struct call *c)
 {
     struct reply out = {.resp = 2};
-    struct info info = {c->server, c->worker, c->now, &out, {0}, {0}};
+    struct info info = {c->server, c->worker, c->now, &out, {0}, {0}, mem_used()};
     stats_totals(c->server, &info.totals);
     client_limits_totals(c->server, &info.clients);
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {

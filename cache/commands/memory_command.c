@@ -101,7 +101,7 @@ static void take_report(struct server *server, struct memory_report *report)
 {
     struct client_totals totals;
     client_limits_totals(server, &totals);
-    memory_report_make(server, &totals, report);
+    memory_report_make(server, &totals, mem_used(), report);
 }
 
 static void run_stats(struct call *c)

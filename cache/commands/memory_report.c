@@ -5,11 +5,11 @@ int64_t memory_report_table(const struct db *db)
     return db_shard(db, 0) != NULL ? (int64_t)(db_memory(db) + SHARDS * sizeof(struct shard)) : 0;
 }
 
-void memory_report_make(struct server *server, const struct client_totals *totals,
+void memory_report_make(struct server *server, const struct client_totals *totals, int64_t used,
                         struct memory_report *report)
 {
     *report = (struct memory_report){
-        .used = mem_used(),
+        .used = used,
         .peak = mem_peak(),
         .startup = server->stats.startup_memory,
         .resident = (int64_t)mem_resident(),

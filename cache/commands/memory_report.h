@@ -17,8 +17,9 @@ struct memory_report {
     struct mem_allocator_stats allocator;
 };
 
-/* Takes the account; under the gate alone. `totals`: of client_limits_totals. */
-void memory_report_make(struct server *server, const struct client_totals *totals,
+/* Takes the account; under the gate alone. `totals`: of client_limits_totals; `used`: mem_used() before the report itself
+ * took any. */
+void memory_report_make(struct server *server, const struct client_totals *totals, int64_t used,
                         struct memory_report *report);
 
 /* Bytes of the lines and shards of a database; 0 while it is empty. */

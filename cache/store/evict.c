@@ -153,6 +153,10 @@ static bool evict_candidate(struct evictor *evictor, const struct evict_policy *
         shard_lock(s);
     }
     struct entry *e = take_candidate(s, policy, candidate, now);
+    if (e != NULL && s->used == 0) {
+        shard_clear(
+            s); /* its line weighs more than most entries: sparse shards would fill the limit with lines */
+    }
     if (db->locking) {
         shard_unlock(s);
     }

@@ -104,7 +104,7 @@ uint64_t db_scan(struct db *db, uint64_t cursor, uint32_t want, shard_visit_fn *
 /* Any entry that lives at `now`, each about as likely as the next, or NULL. `random`: 64 random bits. */
 struct entry *db_random(struct db *db, uint64_t random, int64_t now);
 
-/* Empties the database. The entries are freed by the reaper's thread, so this returns at once whatever the size.
+/* Empties the database. More than a few entries are freed by the reaper's thread, so this returns at once whatever the size.
  * Returns how many entries there were. A database that was in use keeps a table, 256 KB of empty shards: else its next
  * write would take that memory at once, and under `maxmemory` be refused or evict for it. */
 uint64_t db_flush(struct db *db);
