@@ -344,11 +344,19 @@ static bool may_set(const struct config *cfg, const struct config_row *row, bool
     return true;
 }
 
+/* `name` is one of the table's. */
 static bool set_failed(char *err, size_t err_size, struct slice name, const char *reason)
 {
-    snprintf(err, err_size, "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s",
-             (int)(name.len < 128 ? name.len : 128), name.ptr, reason);
+    snprintf(err, err_size, "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s", (int)name.len,
+             name.ptr, reason);
     return false;
+}
+
+/* The name that the client gave, or the alias, as the table spells it. */
+static struct slice table_name(const struct config_row *row, struct slice name)
+{
+    const char *known = slice_is(name, row->name) ? row->name : row->alias;
+    return (struct slice){known, strlen(known)};
 }
 
 /* Finds the rows and copies the values of a CONFIG SET. */
@@ -361,7 +369,7 @@ static bool collect_changes(const struct config *cfg, const struct slice *pairs,
         const char *why;
         if (row == NULL || (row->flags & CONFIG_UNLISTED) != 0) {
             snprintf(err, err_size, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
-                     (int)(name.len < 128 ? name.len : 128), name.ptr);
+                     (int)name.len, name.ptr);
             return false;
         }
         if (!may_set(cfg, row, client_is_local, &why)) {
@@ -397,7 +405,7 @@ bool config_set(struct config *cfg, const struct slice *pairs, size_t count, boo
     char reason[CONFIG_ERR_SIZE];
     bool done = collect_changes(cfg, pairs, count, client_is_local, changes, err, err_size);
     if (done && !config_apply_changes(cfg, changes, count, &failed, reason, sizeof reason)) {
-        done = set_failed(err, err_size, pairs[2 * failed], reason);
+        done = set_failed(err, err_size, table_name(changes[failed].row, pairs[2 * failed]), reason);
     }
     for (size_t i = 0; done && i < count; i++) {
         cfg->origin[config_row_index(changes[i].row)] = CONFIG_FROM_SET;

@@ -312,7 +312,8 @@ void config_get(const struct config *cfg, const struct slice *patterns, size_t c
 char *config_value(const struct config *cfg, const char *name);
 
 /* CONFIG SET name value [name value …]: all or nothing. pairs holds 2 * count texts. client_is_local decides about
- * `enable-protected-configs local`. False with Redis's error reply (from "ERR" on) in err. */
+ * `enable-protected-configs local`. False with Redis's error reply (from "ERR" on) in err, which quotes a whole name when
+ * err has room for it and CONFIG_ERR_SIZE more. */
 bool config_set(struct config *cfg, const struct slice *pairs, size_t count, bool client_is_local, char *err,
                 size_t err_size);
 

@@ -187,6 +187,26 @@ static bool check_percentiles(const struct config_list *words, char *err, size_t
     return true;
 }
 
+/* As Redis shows them: six digits after the point at most, and no trailing zeros ("50.0" is 50). */
+static char *format_percentiles(const struct config_list *words)
+{
+    struct config_list shown = {NULL, 0};
+    for (size_t i = 0; i < words->count; i++) {
+        char text[32] = "";
+        if (words->items[i][0] != '\0') {
+            size_t size = (size_t)snprintf(text, sizeof text, "%f", strtod(words->items[i], NULL));
+            while (text[size - 1] == '0') {
+                size--;
+            }
+            text[text[size - 1] == '.' ? size - 1 : size] = '\0';
+        }
+        list_add(&shown, must(strdup(text)));
+    }
+    char *text = list_join(&shown, ' ');
+    list_clear(&shown);
+    return text;
+}
+
 /* "no one" and "" mean that this is no replica. */
 static bool read_address(const struct config_list *words, char **out, char *err, size_t err_size)
 {
@@ -334,12 +354,16 @@ bool value_read(const struct config_row *row, const struct config_list *words, u
     case CONFIG_LIMITS: return read_limits(words, value->limits, err, err_size);
     case CONFIG_ADDRESS: return read_address(words, &value->text, err, err_size);
     case CONFIG_WORDS:
-    case CONFIG_PERCENTILES:
-        if (!(row->type == CONFIG_WORDS ? check_words(row, words, err, err_size)
-                                        : check_percentiles(words, err, err_size))) {
+        if (!check_words(row, words, err, err_size)) {
             return false;
         }
         value->text = list_join(words, ' ');
+        return true;
+    case CONFIG_PERCENTILES:
+        if (!check_percentiles(words, err, err_size)) {
+            return false;
+        }
+        value->text = format_percentiles(words);
         return true;
     default:
         if (words->count != 1) {

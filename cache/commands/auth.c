@@ -47,6 +47,26 @@ static int64_t delay_of(uint32_t failures)
     return delay < LONGEST_DELAY_MS ? delay : LONGEST_DELAY_MS;
 }
 
+static void admit(void *unused, struct client *client)
+{
+    (void)unused;
+    client_set_authenticated(client, true);
+}
+
+static bool on_password(void *server, struct config *config, const char **error)
+{
+    (void)error;
+    if (config->requirepass[0] == '\0') {
+        client_each(server, admit, NULL);
+    }
+    return true;
+}
+
+void auth_follow_settings(struct server *server)
+{
+    config_on_change(server->config, "requirepass", on_password, server);
+}
+
 void auth_failed(struct client *client, void (*refuse)(struct client *client))
 {
     struct auth_guesser *oldest;

@@ -17,6 +17,7 @@
 enum { AUTH_GUESSERS = 64 };
 
 struct client;
+struct server;
 
 /* An address that has sent wrong passwords. */
 struct auth_guesser {
@@ -24,6 +25,9 @@ struct auth_guesser {
     uint32_t failures;
     int64_t until; /* ms of clock.h: its last refusal is held back so long */
 };
+
+/* Admits who still had to give a password as soon as a changed setting asks for none. */
+void auth_follow_settings(struct server *server);
 
 /* Notes a wrong password of this client and makes it wait; `refuse` writes the reply when it has waited. */
 void auth_failed(struct client *client, void (*refuse)(struct client *client));

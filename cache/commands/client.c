@@ -60,7 +60,6 @@ bool client_opened(struct conn *conn)
         return false;
     }
     conn->client = client;
-    conn->limit = &w->server->output_limits[CONFIG_CLASS_NORMAL];
     client_set_authenticated(client, w->server->config->requirepass[0] == '\0');
     auth_opened(client);
     return true;
@@ -133,10 +132,15 @@ bool client_name_is_valid(struct slice name)
     return true;
 }
 
+/* Redis's: who has given no password yet and reads no replies gets no memory for them. */
+static const struct conn_limit unauthenticated_limit = {.hard = 1024};
+
 void client_set_authenticated(struct client *client, bool authenticated)
 {
     client->authenticated = authenticated;
     client->conn->unauthenticated = !authenticated;
+    client->conn->limit =
+        authenticated ? &client->worker->server->output_limits[CONFIG_CLASS_NORMAL] : &unauthenticated_limit;
 }
 
 bool client_is_local(const struct client *client)

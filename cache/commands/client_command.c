@@ -28,8 +28,7 @@ static bool parse_type(struct call *c, struct slice word, enum client_type *type
         }
     }
     if (*type == TYPE_ANY) {
-        reply_errorf(c->reply, "ERR Unknown client type '%.*s'", (int)(word.len < 128 ? word.len : 128),
-                     word.ptr);
+        reply_errorf(c->reply, "ERR Unknown client type '%.*s'", (int)word.len, word.ptr);
     }
     return *type != TYPE_ANY;
 }
@@ -271,8 +270,7 @@ static bool parse_kill_option(struct call *c, struct slice option, struct slice 
         kill->local_address = value;
     } else if (slice_is(option, "user")) {
         if (!slice_equal(value, SLICE("default"))) {
-            reply_errorf(c->reply, "ERR No such user '%.*s'", (int)(value.len < 128 ? value.len : 128),
-                         value.ptr);
+            reply_errorf(c->reply, "ERR No such user '%.*s'", (int)value.len, value.ptr);
             return false;
         }
     } else if (slice_is(option, "skipme") && (slice_is(value, "yes") || slice_is(value, "no"))) {
@@ -345,7 +343,7 @@ static void run_unblock(struct call *c)
     int64_t id;
     bool error = c->argc == 4 && slice_is(c->argv[3], "error");
     if (c->argc > 4) {
-        call_syntax_error(c);
+        call_subcommand_syntax(c);
     } else if (c->argc == 4 && !error && !slice_is(c->argv[3], "timeout")) {
         reply_error(c->reply, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
     } else if (call_int(c, c->argv[2], &id)) {
@@ -393,8 +391,7 @@ static void run_setinfo(struct call *c)
     struct slice option = c->argv[2];
     bool name = slice_is(option, "lib-name");
     if (!name && !slice_is(option, "lib-ver")) {
-        reply_errorf(c->reply, "ERR Unrecognized option '%.*s'", (int)(option.len < 128 ? option.len : 128),
-                     option.ptr);
+        reply_errorf(c->reply, "ERR Unrecognized option '%.*s'", (int)option.len, option.ptr);
     } else if (!client_name_is_valid(c->argv[3])) {
         reply_errorf(c->reply, "ERR %s cannot contain spaces, newlines or special characters.",
                      name ? "lib-name" : "lib-ver");

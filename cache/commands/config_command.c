@@ -3,6 +3,7 @@
  */
 #include "commands/call.h"
 #include "commands/groups.h"
+#include "memory.h"
 
 struct config_reply {
     struct reply *reply;
@@ -25,29 +26,33 @@ static void run_get(struct call *c)
     reply_fill_map(c->reply, hole, found.count);
 }
 
-static void admit(void *unused, struct client *client)
+/* Bytes for an error that quotes any of the names. */
+static size_t error_size(const struct call *c)
 {
-    (void)unused;
-    client_set_authenticated(client, true);
+    size_t longest = 0;
+    for (size_t i = 2; i < c->argc; i += 2) {
+        longest = c->argv[i].len > longest ? c->argv[i].len : longest;
+    }
+    return CONFIG_ERR_SIZE + longest;
 }
 
 static void run_set(struct call *c)
 {
-    char error[CONFIG_ERR_SIZE];
-    const struct config *config = c->server->config;
     if (c->argc % 2 != 0) {
         call_syntax_error(c);
         return;
     }
-    if (!config_set(c->server->config, c->argv + 2, (c->argc - 2) / 2, client_is_local(c->client), error,
-                    sizeof error)) {
+    size_t size = error_size(c);
+    char *error = mem_alloc(size);
+    if (error == NULL) {
+        call_out_of_memory(c);
+    } else if (config_set(c->server->config, c->argv + 2, (c->argc - 2) / 2, client_is_local(c->client),
+                          error, size)) {
+        reply_ok(c->reply);
+    } else {
         reply_error(c->reply, error);
-        return;
     }
-    if (config->requirepass[0] == '\0') { /* who still had to give a password need not any more */
-        client_each(c->server, admit, NULL);
-    }
-    reply_ok(c->reply);
+    mem_free(error, size);
 }
 
 static void run_rewrite(struct call *c)

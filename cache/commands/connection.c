@@ -87,8 +87,8 @@ static bool parse_hello(struct call *c, struct hello_options *options)
                 return false;
             }
         } else {
-            reply_errorf(c->reply, "ERR Syntax error in HELLO option '%.*s'",
-                         (int)(c->argv[i].len < 128 ? c->argv[i].len : 128), c->argv[i].ptr);
+            reply_errorf(c->reply, "ERR Syntax error in HELLO option '%.*s'", (int)c->argv[i].len,
+                         c->argv[i].ptr);
             return false;
         }
     }

@@ -149,8 +149,8 @@ static void run_graph(struct call *c)
     }
     pthread_mutex_unlock(&latency.lock);
     if (event == NULL) {
-        reply_errorf(c->reply, "ERR No samples available for event '%.*s'",
-                     (int)c->argv[2].len, c->argv[2].ptr);
+        reply_errorf(c->reply, "ERR No samples available for event '%.*s'", (int)c->argv[2].len,
+                     c->argv[2].ptr);
         return;
     }
     reply_text(c, &out);

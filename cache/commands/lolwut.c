@@ -62,14 +62,33 @@ static void draw(struct worker *w, struct reply *out, int columns)
     }
 }
 
+/* LOLWUT [VERSION version [number ...]]. Of Redis's drawings 5 and 6 take numbers, three and two of them; here the first
+ * one counts, the columns. */
+static bool parse(struct call *c, int64_t *columns)
+{
+    int64_t version, number;
+    if (c->argc < 3 || !slice_is(c->argv[1], "version")) {
+        return true;
+    }
+    if (!call_int(c, c->argv[2], &version)) {
+        return false;
+    }
+    size_t numbers = version == 5 ? 3 : version == 6 ? 2 : 0;
+    for (size_t i = 3; i < c->argc && i < 3 + numbers; i++) {
+        if (!call_int(c, c->argv[i], &number)) {
+            return false;
+        }
+        *columns = i == 3 ? number : *columns;
+    }
+    return true;
+}
+
 void lolwut_run(struct call *c)
 {
-    int64_t version = 0, columns = COLUMNS;
+    int64_t columns = COLUMNS;
     struct reply out = {.resp = 2};
-    if (c->argc >= 3 && slice_is(c->argv[1], "version")) {
-        if (!call_int(c, c->argv[2], &version) || (c->argc > 3 && !call_int(c, c->argv[3], &columns))) {
-            return;
-        }
+    if (!parse(c, &columns)) {
+        return;
     }
     columns = columns < 1 ? 1 : columns > MAX_COLUMNS ? MAX_COLUMNS : columns;
     draw(c->worker, &out, (int)columns);

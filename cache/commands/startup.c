@@ -103,6 +103,7 @@ void server_init(struct server *server, struct config *config)
     net_init(&server->net, loops, &hooks);
     server_apply_config(server);
     server_follow_settings(server);
+    auth_follow_settings(server);
     server->workers = mem_alloc_lines(((size_t)loops * sizeof *server->workers + 63) / 64 * 64);
     if (server->workers == NULL) {
         fprintf(stderr, "ordinal: out of memory at start\n");

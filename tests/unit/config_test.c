@@ -124,9 +124,8 @@ static void values_are_shown_as_redis_shows_them(void **state)
                "normal 1048576 2048 3 slave 1 2 3 pubsub 33554432 8388608 60");
     assert_set(*state, "save", "60 1", "60 1");
     assert_set(*state, "save", "", "");
-    assert_set(*state, "bind", "10.0.0.1 -::1", "10.0.0.1 -::1");
-    assert_set(*state, "bind", "", "");
     assert_set(*state, "latency-tracking-info-percentiles", "50 99.5 100", "50 99.5 100");
+    assert_set(*state, "latency-tracking-info-percentiles", "0.0 50.10 99.9999999", "0 50.1 100");
     assert_set(*state, "latency-tracking-info-percentiles", "", "");
     assert_set(*state, "slowlog-log-slower-than", "-1", "-1");
     assert_set(*state, "slave-priority", "7", "7");
@@ -144,6 +143,9 @@ static void errors_are_those_of_redis(void **state)
     static const char *const cases[][3] = {
         {"foo", "1", "ERR Unknown option or number of arguments for CONFIG SET - 'foo'"},
         {"maxmemory", "abc", FAILED("maxmemory") "argument must be a memory value"},
+        {"MAXMEMORY", "abc", FAILED("maxmemory") "argument must be a memory value"},
+        {"Slave-Priority", "abc", FAILED("slave-priority") "argument couldn't be parsed into an integer"},
+        {"Port", "6380", FAILED("Port") "can't set immutable config"},
         {"maxmemory", "-1", FAILED("maxmemory") "argument must be a memory value"},
         {"timeout", "007", FAILED("timeout") "argument couldn't be parsed into an integer"},
         {"timeout", "-0", FAILED("timeout") "argument couldn't be parsed into an integer"},
