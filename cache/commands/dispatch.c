@@ -168,6 +168,10 @@ static bool refused(struct call *c)
             "DEBUG");
     } else if (!c->client->authenticated && (command->flags & CMD_NO_AUTH) == 0) {
         reply_error(c->reply, "NOAUTH Authentication required.");
+    } else if ((c->client->flags & CLIENT_MONITOR) != 0 &&
+               (command->flags & (CMD_WRITE | CMD_READONLY)) != 0) {
+        reply_error(c->reply,
+                    "ERR Replica can't interact with the keyspace"); /* Redis's monitors count as replicas */
     } else {
         return false;
     }
@@ -333,14 +337,14 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
     c->first_hash = parsed->hash;
     if (__builtin_expect(!refused(c), 1) &&
         (__builtin_expect(server->max_memory == 0, 1) || !out_of_memory(c, request))) {
-        if (__builtin_expect(atomic_load_explicit(&server->monitors, memory_order_relaxed) > 0, 0)) {
-            monitor_feed(c);
-        }
         client->last_command = c->command;
         if (!run_locked(c, parsed)) {
             return 0;
         }
         ran = true;
+        if (__builtin_expect(atomic_load_explicit(&server->monitors, memory_order_relaxed) > 0, 0)) {
+            monitor_feed(c);
+        }
         if (__builtin_expect(server->max_memory > 0, 0) && (c->command->flags & CMD_DENYOOM) != 0) {
             fits(c->worker, 0); /* the value may have grown by more than its arguments */
         }

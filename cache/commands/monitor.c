@@ -52,8 +52,8 @@ static void put_line(const struct call *c, struct reply *out)
     int64_t us = clock_wall_us();
     int peer_len = (int)strlen(client->peer) - (client->conn->local ? 2 : 0); /* without ":0" */
     int len = snprintf(head, sizeof head, "+%lld.%06lld [%d %s%.*s]", (long long)(us / 1000000),
-                       (long long)(us % 1000000), c->db->id, client->conn->local ? "unix:" : "", peer_len,
-                       client->peer);
+                       (long long)(us % 1000000), client->db->id, client->conn->local ? "unix:" : "",
+                       peer_len, client->peer);
     reply_raw(out, head, (size_t)len);
     for (size_t i = 0; i < c->argc; i++) {
         put_argument(out, redact_argument(c, i) ? SLICE(REDACTED) : c->argv[i]);

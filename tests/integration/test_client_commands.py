@@ -312,7 +312,7 @@ def test_monitor_shows_what_others_run(connect, server):
     ]
     address = fields(client("CLIENT", "INFO"))["addr"]
     assert {line.group(3) for line in lines} == {address}
-    assert [line.group(2) for line in lines[1:]] == ["4", "4", "4"]
+    assert [line.group(2) for line in lines] == ["4", "4", "4", "4"]  # SELECT too shows the database it chose
     assert abs(float(lines[0].group(1)) - time.time()) < 60
 
 
@@ -333,6 +333,14 @@ def test_monitor_in_resp3_and_many_monitors(connect):
             if '"SET" "k"' in line:
                 seen.append(int(line.rsplit('"', 2)[1]))
         assert seen == list(range(100))
+
+
+def test_a_monitor_stays_off_the_keyspace(connect):
+    monitor = connect()
+    assert monitor("MONITOR") == "OK"
+    for words in (("GET", "k"), ("SET", "k", "v"), ("DBSIZE",)):
+        assert monitor(*words) == "ERR Replica can't interact with the keyspace", words
+    assert monitor("ECHO", "still here") == b"still here"
 
 
 def test_a_monitor_leaves_by_reset_or_quit(connect):
