@@ -272,6 +272,13 @@ def _no_past(args: List[Arg], rng: random.Random) -> None:
             args[at] = rng.choice(values.FUTURE_MILLISECONDS)
 
 
+def _name_last(args: List[Arg], _rng: random.Random) -> None:
+    """HELLO with something behind SETNAME: Redis 7.0 keeps the name even if that is refused, 7.2 does not."""
+    words = [to_bytes(arg).upper() for arg in args]
+    if b"SETNAME" in words[2:]:
+        del args[words.index(b"SETNAME", 2) + 2 :]
+
+
 def _within(arg: Arg, least: int, most: int) -> bool:
     try:
         return least <= int(to_bytes(arg).lstrip(b"#")) <= most
@@ -282,6 +289,7 @@ def _within(arg: Arg, least: int, most: int) -> bool:
 # Commands that need a look of their own.
 OTHERS = {
     "SET": _no_past,
+    "HELLO": _name_last,
     "RESTORE": _sane_restore,
     "BITFIELD": _sane_bitfield,
     "BITFIELD_RO": _sane_bitfield,

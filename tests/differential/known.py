@@ -126,6 +126,51 @@ def lcs_memory(_args, a: Reply, b: Reply) -> bool:
     return a.text().startswith(b"ERR Insufficient memory, transient memory for LCS") and not b.is_error()
 
 
+def hello_before_auth(_args, a: Reply, b: Reply) -> bool:
+    """The same refusal, in which Redis 7.2 also names HELLO's first argument."""
+    refused = a.text().startswith(b"NOAUTH HELLO must be called")
+    return refused and b.text() == a.text().replace(b"the HELLO AUTH", b"the HELLO <proto> AUTH")
+
+
+HELLO_OPTION_ERRORS = (
+    b"ERR Syntax error in HELLO option ",
+    b"ERR Client names cannot contain spaces, newlines or special characters.",
+)
+
+
+def hello_options_first(_args, a: Reply, b: Reply) -> bool:
+    """Redis: the wrong password; Ordinal, as Redis 7.2: the wrong option behind it."""
+    return a.text().startswith(b"WRONGPASS") and b.is_error() and b.text().startswith(HELLO_OPTION_ERRORS)
+
+
+FIXED_SETTINGS = (b"port", b"bind")
+
+
+def fixed_settings(args, a: Reply, b: Reply) -> bool:
+    """Redis: OK, or what is wrong with the value; Ordinal: that this setting stays as it was at the start."""
+    names = [to_bytes(name).lower() for name in args[2::2]]
+    return any(
+        name in FIXED_SETTINGS
+        and b.text() == b"ERR CONFIG SET failed (possibly related to argument '%s') - can't set immutable config" % name
+        for name in names
+    )
+
+
+def one_more_level(_args, a: Reply, b: Reply) -> bool:
+    """The list of log levels, and "nothing" at its end."""
+    return a.is_error() and b.text() == a.text() + b", nothing" and a.text().endswith(b"debug, verbose, notice, warning")
+
+
+def zero_byte(_args, a: Reply, b: Reply) -> bool:
+    """Both refuse; Ordinal says that the zero byte is why."""
+    failed = b"ERR CONFIG SET failed (possibly related to argument '"
+    return a.text().startswith(failed) and b.text().startswith(failed) and b.text().endswith(b"can't hold a zero byte")
+
+
+def debug_help(args, a: Reply, b: Reply) -> bool:
+    return len(args) == 2 and to_bytes(args[1]).lower() == b"help" and shape(args, a, b)
+
+
 def unknown_to_redis_7_0(_args, a: Reply, _b: Reply) -> bool:
     return a.is_error() and a.text().startswith((b"ERR unknown subcommand", b"ERR unknown command"))
 
@@ -159,7 +204,8 @@ KNOWN: List[Known] = [
     # Texts and representations that are each server's own
     Known("help-text", "HELP is documentation", ["*|help"], shape),
     Known("art", "LOLWUT draws what it likes", ["lolwut"], either_text),
-    Known("encoding", "encodings are names for Redis's data structures; a key's presence is compared",
+    Known("encoding", "encodings are names for Redis's data structures, and only a value's text decides in Ordinal: what "
+          "INCRBYFLOAT leaves may be an int; a key's presence is compared",
           ["object|encoding"], shape),
     Known("shared-objects", "Redis shares small integers among keys, which shows in REFCOUNT", ["object|refcount"], shape),
     Known("dump-bytes", "Ordinal may write RDB version 11 (Redis 7.2) and compress otherwise; the value is compared",
@@ -167,9 +213,19 @@ KNOWN: List[Known] = [
     Known("command-table", "Redis 7.2's table has more rows and fields; test_table compares the rows of both",
           ["command", "command|count", "command|list", "command|docs", "command|info"], shape),
     Known("lcs-memory", "Ordinal needs less memory for LCS than Redis, and refuses later", ["lcs"], lcs_memory),
+    Known("debug-help", "HELP is documentation, and each server has hooks of its own to test it", ["debug"], debug_help),
+    Known("fixed-settings", "Ordinal listens where it did at the start: a pod's port and addresses are fixed, and a server "
+          "that moves away from them is only found to be dead", ["config|set"], fixed_settings),
+    Known("zero-byte", "no setting of Ordinal may hold a zero byte: no redis.conf can hold one either", ["config|set"],
+          zero_byte),
     # Redis 7.2 where it differs from 7.0
     Known("7.2-bit-arguments", "Redis 7.2 checks the arguments of BITCOUNT and BITPOS before it looks at the key",
           ["bitcount", "bitpos"], bit_arguments_first),
+    Known("7.2-hello-text", "the refusal of HELLO before AUTH has one word more in Redis 7.2", ["hello"],
+          hello_before_auth),
+    Known("7.2-hello-order", "Redis 7.2 checks all options of HELLO before it checks the password", ["hello"],
+          hello_options_first),
+    Known("7.2-log-level", "Redis 7.2 has a log level more", ["config|set"], one_more_level),
     Known("7.2-commands", "new in Redis 7.2", ["client|setinfo", "client|no-touch", "waitaof"], unknown_to_redis_7_0),
 ]  # fmt: skip
 
