@@ -315,3 +315,59 @@ def test_random_bytes_as_arguments_of_every_command(server):
                 arguments = [source.choice(absurd) for _ in range(source.randrange(0, 6))]
                 client(name, *arguments)
             assert client("RESET") == "RESET"
+
+
+def crowd_comes_and_goes(server, count, speak):
+    """So many connections at once; with `speak` each is served, else they may be closed before they are accepted."""
+    connections = [socket.create_connection(server.address) for _ in range(count)]
+    if speak:
+        for connection in connections:
+            connection.sendall(b"PING\r\n")
+        for connection in connections:
+            assert connection.recv(100) == b"+PONG\r\n"
+    for connection in connections:  # by a reset: 100,000 of them would use up the ports otherwise
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+
+
+def wait_alone(watcher):
+    """Until the watcher is the only client."""
+    while watcher("CLIENT", "LIST").count(b"\n") > 1:
+        pass
+
+
+def used_memory(watcher):
+    return int(re.search(rb"used_memory:([0-9]+)", watcher("INFO", "memory"))[1])
+
+
+@pytest.mark.long
+def test_bursts_of_connects(server, connect):
+    watcher = connect()
+    crowd_comes_and_goes(server, 1000, speak=True)
+    wait_alone(watcher)
+    before, descriptors = server.resident(), server.descriptors()
+    for round_number in range(100):
+        crowd_comes_and_goes(server, 1000, speak=round_number % 2 == 0)
+    wait_alone(watcher)
+    assert server.descriptors() == descriptors
+    assert server.resident() - before < 8 * MEGABYTE or is_sanitized()
+
+
+@pytest.mark.long
+def test_10_000_idle_connections_leave_nothing_behind(start_server):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limits[1] < 10_500:
+        pytest.skip("the system allows %d open files" % limits[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+    try:
+        server = start_server(maxclients=10_100)
+        with server.connect() as watcher:
+            crowd_comes_and_goes(server, 10_000, speak=True)
+            wait_alone(watcher)
+            before, descriptors = used_memory(watcher), server.descriptors()
+            crowd_comes_and_goes(server, 10_000, speak=True)
+            wait_alone(watcher)
+            assert server.descriptors() == descriptors
+            assert used_memory(watcher) - before < 100_000
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
