@@ -89,6 +89,7 @@ static void end_block(struct client *client)
 void client_closed(struct conn *conn)
 {
     struct client *client = conn->client;
+    client_limits_forget(conn);
     if (client == NULL) {
         return;
     }
@@ -101,7 +102,6 @@ void client_closed(struct conn *conn)
     if ((client->flags & CLIENT_MONITOR) != 0) {
         monitor_forget(client);
     }
-    client_limits_forget(client);
     free_texts(client);
     mem_free(client, sizeof *client);
 }
@@ -173,12 +173,15 @@ static void reply_unblocked(struct client *client)
 static void end_wait(struct blocked *blocked)
 {
     struct client *client = blocked->client;
-    client->worker->loop->reply.resp = client->conn->resp;
+    struct worker *w = client->worker;
+    w->loop->reply.resp = client->conn->resp;
+    gate_enter(&w->server->gate, w->loop->index);
     if (blocked->error) {
         reply_unblocked(client);
     } else {
         blocked->timed_out(client);
     }
+    gate_leave(&w->server->gate, w->loop->index);
     client_unblock(client);
 }
 

@@ -151,6 +151,7 @@ void client_limits_tick(struct worker *w)
     int64_t count = counter_get(&w->loop->connections);
     int64_t now = clock_now();
     int64_t slice = count / TICKS_A_ROUND + LEAST_SLICE;
+    w->limits.ticked = now;
     if (limit > 0 && count <= FEW) {
         w->limits.at = NULL;
         slice = FEW + 1;
@@ -163,17 +164,25 @@ void client_limits_tick(struct worker *w)
     }
 }
 
-void client_limits_forget(struct client *client)
+void client_limits_check(struct worker *w)
 {
-    struct client_limits *limits = &client->worker->limits;
-    if (limits->at == client->conn) {
-        limits->at = client->conn->next;
+    if (w->now != w->limits.ticked) {
+        client_limits_tick(w);
     }
-    if (limits->largest == client) {
+}
+
+void client_limits_forget(struct conn *conn)
+{
+    const struct client *client = conn->client;
+    struct client_limits *limits = &((struct worker *)conn->loop->worker)->limits;
+    if (limits->at == conn) {
+        limits->at = conn->next;
+    }
+    if (client != NULL && limits->largest == client) {
         limits->largest = NULL;
         limits->largest_memory = 0;
     }
-    if (limits->victim == client) {
+    if (client != NULL && limits->victim == client) {
         limits->victim = NULL;
     }
 }

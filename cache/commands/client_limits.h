@@ -42,13 +42,18 @@ struct client_limits {
     uint64_t evicted;                 /* clients closed for maxmemory-clients */
     uint64_t output_closed;           /* clients closed at a soft output limit */
     uint64_t timed_out;               /* clients closed for `timeout` */
+    int64_t ticked;                   /* ms of clock.h of the last tick */
 };
 
 /* One tick of a worker's cron. */
 void client_limits_tick(struct worker *w);
 
-/* Forgets a client that is going away, whose connection may already be out of the loop's list. */
-void client_limits_forget(struct client *client);
+/* Before commands run, where maxmemory-clients is set: a tick, unless there was one in this millisecond. So clients that
+ * grow are closed before keys are evicted for what they take. May close the very client that is served. */
+void client_limits_check(struct worker *w);
+
+/* Forgets a connection that is going away, with its client if it has one; it may already be out of the loop's list. */
+void client_limits_forget(struct conn *conn);
 
 /* Memory of a client: connection, input, output, and what the commands keep of it. */
 size_t client_memory(const struct client *client);

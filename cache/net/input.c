@@ -123,6 +123,14 @@ void input_point(struct loop *loop, const struct resp_args *args, size_t first, 
     }
 }
 
+/* Goes back to the beginning of a request, whose arguments would have begun at `first`. */
+static void restart(struct resp_parser *p, struct resp_args *args, size_t start, size_t first)
+{
+    resp_parser_init(p);
+    p->pos = p->start = start;
+    p->first = args->len = first;
+}
+
 /* Serves requests that were prepared; returns false when serving has to end, with the parser at what was not run. */
 bool input_serve(struct conn *conn, struct resp_parser *p, struct resp_args *args, size_t first, size_t count)
 {
@@ -136,11 +144,7 @@ bool input_serve(struct conn *conn, struct resp_parser *p, struct resp_args *arg
         return false;
     }
     if (ran < count) {
-        size_t at = loop->requests[first + ran].start;
-        args->len = loop->requests[first + ran].first;
-        resp_parser_init(p);
-        p->pos = p->start = at;
-        p->first = args->len;
+        restart(p, args, loop->requests[first + ran].start, loop->requests[first + ran].first);
         return false;
     }
     return !conn->stalled;
@@ -152,6 +156,8 @@ void input_end(struct conn *conn, struct resp_parser *p, struct resp_args *args,
 {
     if (going && status == RESP_INVALID) {
         refuse_stream(conn, p->error);
+    } else if (status == RESP_INVALID) { /* it is found invalid again when it is its turn */
+        restart(p, args, p->start, p->first);
     }
     if (conn->closing || conn->closing_after_write) {
         input_free(conn);

@@ -424,6 +424,18 @@ static void bytes_read_while_a_turn_waits_come_behind_it(void **state)
     close(fd_b);
 }
 
+static void a_broken_stream_behind_a_stall_stays_broken(void **state)
+{
+    (void)state;
+    int fd = connect_pair();
+    send_text(fd, "stall\r\n*2\r\n$1\r\na\r\n$-5\r\n$1\r\nb\r\n");
+    expect(fd, "*1\r\n$5\r\nstall\r\n");
+    conn_resume(stalled);
+    expect(fd, "-ERR Protocol error: invalid bulk length\r\n");
+    expect_end(fd);
+    close(fd);
+}
+
 /* Requests that are cut, of two connections that are served together. */
 static void an_unfinished_request_keeps_its_own_arguments(void **state)
 {
@@ -693,6 +705,7 @@ int main(void)
         CONN_TEST(a_reply_without_memory_ends_its_connection_alone),
         CONN_TEST(connections_of_one_turn_each_get_their_own_replies),
         CONN_TEST(bytes_read_while_a_turn_waits_come_behind_it),
+        CONN_TEST(a_broken_stream_behind_a_stall_stays_broken),
         CONN_TEST(an_unfinished_request_keeps_its_own_arguments),
         CONN_TEST(a_stall_leaves_the_next_connection_its_unfinished_request),
         CONN_TEST(unsent_replies_beyond_the_limit_close_the_connection),
