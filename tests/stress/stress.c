@@ -502,8 +502,12 @@ static void phase(struct client *clients, void *(*run)(void *), int ms, bool fat
             broken("no thread for the test itself");
         }
     }
+    int ticks = 0;
     for (int64_t until = now_ms() + ms; now_ms() < until; sleep_ms(20)) {
         int status;
+        if (fatal && ++ticks % 20 == 0) {
+            kill(server_pid, SIGHUP); /* settings are read again, the log is opened anew */
+        }
         if (waitpid(server_pid, &status, WNOHANG) == server_pid) {
             broken("the server ended by itself: %s %d", WIFEXITED(status) ? "status" : "signal",
                    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
