@@ -1,0 +1,507 @@
+/*
+ * Listpacks. What costs time is finding: a small hash is looked through field by field, so an element's length comes from
+ * its first byte alone, and a field is compared as bytes unless it is held as an integer (then the text looked for is
+ * read as an integer once, for the whole search).
+ */
+
+#include "types/listpack.h"
+
+enum {
+    END = 0xFF,
+    STRING_6 = 0x80,
+    INT_13 = 0xC0,
+    STRING_12 = 0xE0,
+    STRING_32 = 0xF0,
+    INT_16 = 0xF1,
+    INT_24 = 0xF2,
+    INT_32 = 0xF3,
+    INT_64 = 0xF4,
+};
+
+static uint32_t load_32(const uint8_t *at)
+{
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static void set_bytes(uint8_t *lp, size_t bytes)
+{
+    uint32_t value = (uint32_t)bytes;
+    memcpy(lp, &value, sizeof value);
+}
+
+static size_t header_count(const uint8_t *lp)
+{
+    return (size_t)lp[4] | (size_t)lp[5] << 8;
+}
+
+static void set_count(uint8_t *lp, size_t count)
+{
+    count = count < LISTPACK_UNKNOWN ? count : LISTPACK_UNKNOWN;
+    lp[4] = (uint8_t)count;
+    lp[5] = (uint8_t)(count >> 8);
+}
+
+/* Once unknown, the count stays so: a listpack that large is no small collection any more. */
+static void add_count(uint8_t *lp, size_t more)
+{
+    if (header_count(lp) != LISTPACK_UNKNOWN) {
+        set_count(lp, header_count(lp) + more);
+    }
+}
+
+static void subtract_count(uint8_t *lp, size_t fewer)
+{
+    if (header_count(lp) != LISTPACK_UNKNOWN) {
+        set_count(lp, header_count(lp) - fewer);
+    }
+}
+
+/* The bounds are those of Redis, where the largest number of each width already takes one more byte. */
+static inline size_t backlen_bytes(size_t len)
+{
+    if (len <= 127) {
+        return 1;
+    }
+    return len < 16383 ? 2 : len < 2097151 ? 3 : len < 268435455 ? 4 : 5;
+}
+
+static uint8_t backlen_put(uint8_t *to, size_t len)
+{
+    size_t n = backlen_bytes(len);
+    for (size_t i = n; i-- > 0; len >>= 7) {
+        to[i] = (uint8_t)((len & 127) | (i == 0 ? 0 : 128));
+    }
+    return (uint8_t)n;
+}
+
+/* Bytes of encoding and data, from the encoding alone; 0 for an encoding that does not exist. */
+static inline size_t data_bytes(const uint8_t *p)
+{
+    uint8_t first = p[0];
+    if (first < STRING_6) {
+        return 1;
+    }
+    if (first < INT_13) {
+        return 1 + (first & 0x3Fu);
+    }
+    if (first < STRING_12) {
+        return 2;
+    }
+    if (first < STRING_32) {
+        return 2 + ((first & 0x0Fu) << 8 | p[1]);
+    }
+    switch (first) {
+    case STRING_32: return 5 + (size_t)load_32(p + 1);
+    case INT_16: return 3;
+    case INT_24: return 4;
+    case INT_32: return 5;
+    case INT_64: return 9;
+    default: return 0;
+    }
+}
+
+static inline size_t element_bytes(const uint8_t *p)
+{
+    size_t data = data_bytes(p);
+    return data + backlen_bytes(data);
+}
+
+void listpack_init(uint8_t *lp)
+{
+    set_bytes(lp, LISTPACK_EMPTY);
+    set_count(lp, 0);
+    lp[LISTPACK_HEADER] = END;
+}
+
+size_t listpack_count(const uint8_t *lp)
+{
+    size_t count = header_count(lp);
+    if (count != LISTPACK_UNKNOWN) {
+        return count;
+    }
+    count = 0;
+    for (const uint8_t *p = lp + LISTPACK_HEADER; *p != END; p += element_bytes(p)) {
+        count++;
+    }
+    return count;
+}
+
+/* ---- elements to be written ---- */
+
+static void finish(struct listpack_element *e)
+{
+    size_t data = e->head_len + e->tail.len;
+    e->backlen_len = backlen_put(e->backlen, data);
+    e->size = data + e->backlen_len;
+}
+
+static void put_int(struct listpack_element *e, uint8_t encoding, int64_t number, uint8_t bytes)
+{
+    e->head[0] = encoding;
+    memcpy(e->head + 1, &number, 8); /* little endian: the low bytes come first, the rest is not written */
+    e->head_len = (uint8_t)(1 + bytes);
+}
+
+struct listpack_element listpack_encode_int(int64_t number)
+{
+    struct listpack_element e = {.size = 0};
+    if (number >= 0 && number <= 127) {
+        e.head[0] = (uint8_t)number;
+        e.head_len = 1;
+    } else if (number >= -4096 && number <= 4095) {
+        e.head[0] = (uint8_t)(INT_13 | ((uint64_t)number >> 8 & 0x1F));
+        e.head[1] = (uint8_t)number;
+        e.head_len = 2;
+    } else if (number >= INT16_MIN && number <= INT16_MAX) {
+        put_int(&e, INT_16, number, 2);
+    } else if (number >= -(1 << 23) && number < 1 << 23) {
+        put_int(&e, INT_24, number, 3);
+    } else if (number >= INT32_MIN && number <= INT32_MAX) {
+        put_int(&e, INT_32, number, 4);
+    } else {
+        put_int(&e, INT_64, number, 8);
+    }
+    finish(&e);
+    return e;
+}
+
+static struct listpack_element encode_string(struct slice bytes)
+{
+    struct listpack_element e = {.tail = bytes};
+    if (bytes.len < 64) {
+        e.head[0] = (uint8_t)(STRING_6 | bytes.len);
+        e.head_len = 1;
+    } else if (bytes.len < 4096) {
+        e.head[0] = (uint8_t)(STRING_12 | bytes.len >> 8);
+        e.head[1] = (uint8_t)bytes.len;
+        e.head_len = 2;
+    } else {
+        uint32_t len = (uint32_t)bytes.len;
+        e.head[0] = STRING_32;
+        memcpy(e.head + 1, &len, sizeof len);
+        e.head_len = 5;
+    }
+    finish(&e);
+    return e;
+}
+
+struct listpack_element listpack_encode(struct slice bytes)
+{
+    int64_t number;
+    if (number_parse_i64(bytes.ptr, bytes.len, &number)) {
+        return listpack_encode_int(number);
+    }
+    return encode_string(bytes);
+}
+
+/* ---- positions ---- */
+
+size_t listpack_first(const uint8_t *lp)
+{
+    return lp[LISTPACK_HEADER] == END ? LISTPACK_NONE : LISTPACK_HEADER;
+}
+
+size_t listpack_last(const uint8_t *lp)
+{
+    return listpack_prev(lp, listpack_end(lp));
+}
+
+size_t listpack_after(const uint8_t *lp, size_t pos)
+{
+    return pos + element_bytes(lp + pos);
+}
+
+size_t listpack_next(const uint8_t *lp, size_t pos)
+{
+    pos = listpack_after(lp, pos);
+    return lp[pos] == END ? LISTPACK_NONE : pos;
+}
+
+size_t listpack_prev(const uint8_t *lp, size_t pos)
+{
+    if (pos == LISTPACK_HEADER) {
+        return LISTPACK_NONE;
+    }
+    const uint8_t *p = lp + pos - 1;
+    size_t len = *p & 127u;
+    size_t n = 1;
+    for (unsigned shift = 7; *p & 128; shift += 7, n++) {
+        len |= (size_t)(*--p & 127) << shift;
+    }
+    return pos - n - len;
+}
+
+static size_t seek_forward(const uint8_t *lp, size_t steps)
+{
+    size_t pos = listpack_first(lp);
+    while (pos != LISTPACK_NONE && steps-- > 0) {
+        pos = listpack_next(lp, pos);
+    }
+    return pos;
+}
+
+static size_t seek_backward(const uint8_t *lp, size_t steps)
+{
+    size_t pos = listpack_last(lp);
+    while (pos != LISTPACK_NONE && steps-- > 0) {
+        pos = listpack_prev(lp, pos);
+    }
+    return pos;
+}
+
+size_t listpack_seek(const uint8_t *lp, int64_t index)
+{
+    size_t count = header_count(lp);
+    if (count == LISTPACK_UNKNOWN) {
+        return index >= 0 ? seek_forward(lp, (size_t)index) : seek_backward(lp, (size_t) - (index + 1));
+    }
+    if (index < 0) {
+        index += (int64_t)count;
+    }
+    if (index < 0 || (size_t)index >= count) {
+        return LISTPACK_NONE;
+    }
+    size_t steps = (size_t)index;
+    return steps <= count / 2 ? seek_forward(lp, steps) : seek_backward(lp, count - 1 - steps);
+}
+
+/* ---- reading ---- */
+
+static int64_t read_int(const uint8_t *p)
+{
+    uint64_t value = 0;
+    switch (p[0]) {
+    case INT_16: memcpy(&value, p + 1, 2); return (int16_t)value;
+    case INT_24: memcpy(&value, p + 1, 3); return (int32_t)((uint32_t)value << 8) >> 8;
+    case INT_32: memcpy(&value, p + 1, 4); return (int32_t)value;
+    default: memcpy(&value, p + 1, 8); return (int64_t)value;
+    }
+}
+
+static inline struct listpack_value value_string(const uint8_t *p, size_t len)
+{
+    return (struct listpack_value){.bytes = {(const char *)p, len}};
+}
+
+static inline struct listpack_value read_value(const uint8_t *p)
+{
+    uint8_t first = p[0];
+    if (first < STRING_6) {
+        return (struct listpack_value){.is_int = true, .number = first};
+    }
+    if (first < INT_13) {
+        return value_string(p + 1, first & 0x3Fu);
+    }
+    if (first < STRING_12) {
+        int number = (first & 0x1F) << 8 | p[1];
+        return (struct listpack_value){.is_int = true, .number = number < 4096 ? number : number - 8192};
+    }
+    if (first < STRING_32) {
+        return value_string(p + 2, (first & 0x0Fu) << 8 | p[1]);
+    }
+    if (first == STRING_32) {
+        return value_string(p + 5, load_32(p + 1));
+    }
+    return (struct listpack_value){.is_int = true, .number = read_int(p)};
+}
+
+struct listpack_value listpack_read(const uint8_t *lp, size_t pos)
+{
+    return read_value(lp + pos);
+}
+
+size_t listpack_element_bytes(const uint8_t *lp, size_t pos)
+{
+    return element_bytes(lp + pos);
+}
+
+struct slice listpack_text(const struct listpack_value *value, char *room)
+{
+    if (!value->is_int) {
+        return value->bytes;
+    }
+    return (struct slice){room, number_format_i64(room, value->number)};
+}
+
+bool listpack_value_equal(const struct listpack_value *value, struct slice bytes)
+{
+    if (!value->is_int) {
+        return slice_equal(value->bytes, bytes);
+    }
+    int64_t number;
+    return number_parse_i64(bytes.ptr, bytes.len, &number) && number == value->number;
+}
+
+bool listpack_equal(const uint8_t *lp, size_t pos, struct slice bytes)
+{
+    struct listpack_value value = read_value(lp + pos);
+    return listpack_value_equal(&value, bytes);
+}
+
+static const uint8_t *skip_elements(const uint8_t *p, size_t count)
+{
+    while (count-- > 0 && *p != END) {
+        p += element_bytes(p);
+    }
+    return p;
+}
+
+size_t listpack_find(const uint8_t *lp, size_t pos, struct slice bytes, size_t skip)
+{
+    if (pos == LISTPACK_NONE) {
+        return LISTPACK_NONE;
+    }
+    int64_t number;
+    bool is_number = number_parse_i64(bytes.ptr, bytes.len, &number);
+    for (const uint8_t *p = lp + pos; *p != END; p = skip_elements(p, 1 + skip)) {
+        struct listpack_value value = read_value(p);
+        bool equal = value.is_int ? is_number && value.number == number : slice_equal(value.bytes, bytes);
+        if (equal) {
+            return (size_t)(p - lp);
+        }
+    }
+    return LISTPACK_NONE;
+}
+
+/* ---- edits ---- */
+
+static void put_element(uint8_t *at, const struct listpack_element *e)
+{
+    memcpy(at, e->head, e->head_len);
+    if (e->tail.len != 0) {
+        memcpy(at + e->head_len, e->tail.ptr, e->tail.len);
+    }
+    memcpy(at + e->head_len + e->tail.len, e->backlen, e->backlen_len);
+}
+
+/* Moves what lies from `from` on, to `to`. */
+static void move_rest(uint8_t *lp, size_t from, size_t to)
+{
+    size_t bytes = listpack_bytes(lp);
+    memmove(lp + to, lp + from, bytes - from);
+    set_bytes(lp, bytes - from + to);
+}
+
+void listpack_insert(uint8_t *lp, size_t pos, const struct listpack_element *e)
+{
+    move_rest(lp, pos, pos + e->size);
+    put_element(lp + pos, e);
+    add_count(lp, 1);
+}
+
+void listpack_append(uint8_t *lp, const struct listpack_element *e)
+{
+    listpack_insert(lp, listpack_end(lp), e);
+}
+
+void listpack_prepend(uint8_t *lp, const struct listpack_element *e)
+{
+    listpack_insert(lp, LISTPACK_HEADER, e);
+}
+
+void listpack_replace(uint8_t *lp, size_t pos, const struct listpack_element *e)
+{
+    size_t old = listpack_element_bytes(lp, pos);
+    if (old != e->size) {
+        move_rest(lp, pos + old, pos + e->size);
+    }
+    put_element(lp + pos, e);
+}
+
+size_t listpack_delete(uint8_t *lp, size_t pos, size_t count)
+{
+    size_t end = pos;
+    size_t deleted = 0;
+    while (deleted < count && lp[end] != END) {
+        end = listpack_after(lp, end);
+        deleted++;
+    }
+    if (deleted != 0) {
+        move_rest(lp, end, pos);
+        subtract_count(lp, deleted);
+    }
+    return deleted;
+}
+
+size_t listpack_delete_range(uint8_t *lp, int64_t index, size_t count)
+{
+    size_t pos = listpack_seek(lp, index);
+    return pos == LISTPACK_NONE ? 0 : listpack_delete(lp, pos, count);
+}
+
+void listpack_append_run(uint8_t *lp, const uint8_t *other, size_t from, size_t to, size_t count)
+{
+    size_t end = listpack_end(lp);
+    memcpy(lp + end, other + from, to - from);
+    lp[end + to - from] = END;
+    set_bytes(lp, end + to - from + 1);
+    add_count(lp, count);
+}
+
+uint8_t *listpack_push_left(uint8_t *lp, const struct listpack_element *e)
+{
+    uint8_t *left = lp - e->size;
+    memmove(left, lp, LISTPACK_HEADER);
+    put_element(left + LISTPACK_HEADER, e);
+    set_bytes(left, listpack_bytes(left) + e->size);
+    add_count(left, 1);
+    return left;
+}
+
+uint8_t *listpack_pop_left(uint8_t *lp)
+{
+    size_t size = element_bytes(lp + LISTPACK_HEADER);
+    uint8_t *right = lp + size;
+    memmove(right, lp, LISTPACK_HEADER);
+    set_bytes(right, listpack_bytes(right) - size);
+    subtract_count(right, 1);
+    return right;
+}
+
+/* ---- bytes from outside ---- */
+
+/* How many bytes at p tell the length of an element: data_bytes() may be asked once they are there. */
+static size_t encoding_bytes(uint8_t first)
+{
+    if (first >= STRING_12 && first < STRING_32) {
+        return 2;
+    }
+    return first == STRING_32 ? 5 : 1;
+}
+
+/* Bytes of the element at p, of which `left` can be read; 0 when it is not sound. */
+static size_t validate_element(const uint8_t *p, size_t left)
+{
+    if (encoding_bytes(p[0]) > left) {
+        return 0;
+    }
+    size_t data = data_bytes(p);
+    if (data == 0 || data > left || backlen_bytes(data) > left - data) {
+        return 0;
+    }
+    uint8_t backlen[5];
+    size_t n = backlen_put(backlen, data);
+    return memcmp(p + data, backlen, n) == 0 ? data + n : 0;
+}
+
+bool listpack_validate(const uint8_t *bytes, size_t len, listpack_check *check, void *context)
+{
+    if (len < LISTPACK_EMPTY || listpack_bytes(bytes) != len || bytes[len - 1] != END) {
+        return false;
+    }
+    size_t count = 0;
+    for (size_t pos = LISTPACK_HEADER; pos < len - 1; count++) {
+        size_t size = validate_element(bytes + pos, len - 1 - pos);
+        if (size == 0) {
+            return false;
+        }
+        struct listpack_value value = read_value(bytes + pos);
+        if (check != NULL && !check(&value, context)) {
+            return false;
+        }
+        pos += size;
+    }
+    return header_count(bytes) == LISTPACK_UNKNOWN || header_count(bytes) == count;
+}
