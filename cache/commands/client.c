@@ -261,12 +261,13 @@ static void obey(struct loop *loop, void *unused)
     }
 }
 
-/* One message for all that is asked of a loop's clients until it comes. */
-static void summon(struct worker *w)
+/* One message for all that is asked of a loop's clients until it comes. False: no memory for it. */
+static bool summon(struct worker *w)
 {
     if (!w->summoned) {
         w->summoned = loop_post(w->loop, obey, NULL);
     }
+    return w->summoned;
 }
 
 void client_kill(struct worker *by, struct client *client)
@@ -275,17 +276,17 @@ void client_kill(struct worker *by, struct client *client)
     if (client->worker == by) {
         conn_close(client->conn);
     } else {
-        summon(client->worker);
+        summon(client->worker); /* without it, the round of the client limits does the same soon */
     }
 }
 
 bool client_wake(struct client *client, bool with_error)
 {
-    if ((client->flags & (CLIENT_BLOCKED | CLIENT_WOKEN)) != CLIENT_BLOCKED || client->blocked->fixed) {
+    if ((client->flags & (CLIENT_BLOCKED | CLIENT_WOKEN)) != CLIENT_BLOCKED || client->blocked->fixed ||
+        !summon(client->worker)) {
         return false;
     }
     client->flags |= CLIENT_WOKEN | (with_error ? (uint32_t)CLIENT_WOKEN_BY_ERROR : 0);
-    summon(client->worker);
     return true;
 }
 

@@ -63,6 +63,10 @@ static void look_at(struct worker *w, struct client *client, int64_t now)
     if (conn->closing) {
         return;
     }
+    if ((client->flags & CLIENT_KILLED) != 0) { /* there was no memory to tell its loop */
+        conn_close(conn);
+        return;
+    }
     if (idle_too_long(client, now)) {
         logger_verbose("Closing idle client %" PRId64, client->id);
         limits->timed_out++;
