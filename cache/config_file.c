@@ -359,16 +359,41 @@ static bool is_option(const char *argument)
     return argument[0] == '-' && argument[1] == '-';
 }
 
+/* "--name value" in one argument. */
+static bool holds_value(const char *option)
+{
+    return strchr(option, ' ') != NULL;
+}
+
 /* How many arguments belong to the option at argv[0]. As in redis-server, the first one after the name is a value even
- * if it begins with "--"; only --save may stand alone. */
+ * if it begins with "--"; only --save, and what holds its value itself, may stand alone. */
 static int option_length(int argc, char **argv)
 {
     int length = 1;
-    bool may_be_bare = strcasecmp(argv[0], "--save") == 0;
+    bool may_be_bare = strcasecmp(argv[0], "--save") == 0 || holds_value(argv[0]);
     while (length < argc && (!is_option(argv[length]) || (length == 1 && !may_be_bare))) {
         length++;
     }
     return length;
+}
+
+/* The name without its dashes, and the values. */
+static bool option_words(struct config_list *words, int count, char **argv, char *err, size_t err_size)
+{
+    const char *option = argv[0] + 2;
+    if (!holds_value(option)) {
+        list_add(words, must(strdup(option)));
+    } else if (!words_split(words, option, strlen(option)) || words->count == 0) {
+        snprintf(err, err_size, "Unbalanced quotes or no name in argument '%s'", argv[0]);
+        return false;
+    }
+    for (int i = 1; i < count; i++) {
+        list_add(words, must(strdup(argv[i])));
+    }
+    if (words->count == 1 && strcasecmp(words->items[0], "save") == 0) {
+        list_add(words, must(strdup("")));
+    }
+    return true;
 }
 
 bool config_load_args(struct config *cfg, int argc, char **argv, char *err, size_t err_size)
@@ -383,14 +408,8 @@ bool config_load_args(struct config *cfg, int argc, char **argv, char *err, size
         }
         int length = option_length(argc - at, argv + at);
         struct config_list words = {NULL, 0};
-        list_add(&words, must(strdup(argv[at] + 2)));
-        for (int i = 1; i < length; i++) {
-            list_add(&words, must(strdup(argv[at + i])));
-        }
-        if (length == 1 && strcasecmp(words.items[0], "save") == 0) {
-            list_add(&words, must(strdup("")));
-        }
-        bool done = load_option(cfg, &words, err, err_size);
+        bool done =
+            option_words(&words, length, argv + at, err, err_size) && load_option(cfg, &words, err, err_size);
         list_clear(&words);
         if (!done) {
             return false;

@@ -154,7 +154,10 @@ static bool check_words(const struct config_row *row, const struct config_list *
 {
     int index;
     int64_t number;
-    if ((row->max > 0 && words->count != 3) || (row->choices != NULL && words->count == 0)) {
+    if (row->choices != NULL && words->count == 0) {
+        return read_choice(row, "", &index, err, err_size);
+    }
+    if (row->max > 0 && words->count != 3) {
         return fail(err, err_size, "wrong number of arguments");
     }
     for (size_t i = 0; i < words->count; i++) {
@@ -169,6 +172,33 @@ static bool check_words(const struct config_row *row, const struct config_list *
         }
     }
     return true;
+}
+
+/* Words of a row with choices as Redis shows them: each once, in the order of the choices; the first, which stands for
+ * none of the others, only by itself. */
+static char *format_chosen(const struct config_row *row, const struct config_list *words)
+{
+    struct config_list shown = {NULL, 0};
+    char err[CONFIG_ERR_SIZE];
+    int index = 0;
+    for (const char *choice = row->choices; *choice != '\0'; index++) {
+        size_t size = strcspn(choice, "|");
+        bool given = false;
+        for (size_t i = 0; i < words->count; i++) {
+            int at;
+            given |= read_choice(row, words->items[i], &at, err, sizeof err) && at == index;
+        }
+        if (given && index > 0) {
+            list_add(&shown, must(strndup(choice, size)));
+        }
+        choice += size + (choice[size] == '|');
+    }
+    if (shown.count == 0) {
+        list_add(&shown, must(strndup(row->choices, strcspn(row->choices, "|"))));
+    }
+    char *text = list_join(&shown, ' ');
+    list_clear(&shown);
+    return text;
 }
 
 static bool check_percentiles(const struct config_list *words, char *err, size_t err_size)
@@ -357,7 +387,7 @@ bool value_read(const struct config_row *row, const struct config_list *words, u
         if (!check_words(row, words, err, err_size)) {
             return false;
         }
-        value->text = list_join(words, ' ');
+        value->text = row->choices != NULL ? format_chosen(row, words) : list_join(words, ' ');
         return true;
     case CONFIG_PERCENTILES:
         if (!check_percentiles(words, err, err_size)) {

@@ -129,7 +129,8 @@ static void a_fault_names_file_line_and_reason(void **state)
         {"logfile \"a\"b\n", "1\n>>> 'logfile \"a\"b'", "Unbalanced quotes in configuration line"},
         {"save \"60\"\n", "1\n>>> 'save \"60\"'", "Invalid save parameters"},
         {"save\n", "1\n>>> 'save'", "wrong number of arguments"},
-        {"shutdown-on-sigint\n", "1\n>>> 'shutdown-on-sigint'", "wrong number of arguments"},
+        {"shutdown-on-sigint\n", "1\n>>> 'shutdown-on-sigint'",
+         "argument(s) must be one of the following: default, save, nosave, now, force"},
         {"replicaof a\n", "1\n>>> 'replicaof a'", "wrong number of arguments"},
         {"replicaof a b\n", "1\n>>> 'replicaof a b'", "Invalid master port"},
         {"rename-command get\n", "1\n>>> 'rename-command get'", "wrong number of arguments"},
@@ -330,6 +331,18 @@ static void options_take_the_words_that_follow(void **state)
     assert_int_equal(fixture->cfg.slowlog_log_slower_than, -1);
 }
 
+static void an_option_may_hold_its_value_itself(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_true(load_args(fixture, ARGS("--maxmemory 700mb", "--maxmemory-policy 'volatile-lru'", "--save",
+                                        "--shutdown-on-sigint", "nosave force now nosave")));
+    assert_value(fixture, "maxmemory", "734003200");
+    assert_value(fixture, "maxmemory-policy", "volatile-lru");
+    assert_value(fixture, "shutdown-on-sigint", "nosave now force");
+    assert_false(load_args(fixture, ARGS("--maxmemory '7mb")));
+    assert_string_equal(fixture->err, "Unbalanced quotes or no name in argument '--maxmemory '7mb'");
+}
+
 static void a_faulty_option_is_shown(void **state)
 {
     struct fixture *fixture = *state;
@@ -399,6 +412,7 @@ int main(void)
         TEST(a_bad_value_names_its_variable),
         TEST(options_take_the_words_that_follow),
         TEST(a_faulty_option_is_shown),
+        TEST(an_option_may_hold_its_value_itself),
         TEST(each_source_wins_over_the_one_before),
         TEST(a_folder_that_is_not_there_stops_the_start),
     };
