@@ -81,12 +81,15 @@ static bool tick(struct worker *w)
 {
     bool done = !atomic_load_explicit(&sweeping, memory_order_relaxed) || sweep(w);
     int64_t now = clock_now();
+    uint64_t evicted = w->limits.evicted;
     if (now - w->limits_checked >= TICK_MS - 5) {
         w->limits_checked = now;
         client_limits_tick(w);
     }
     if (w->loop->index == 0) {
-        dispatch_make_room(w->loop, 0); /* a lowered limit is worked off though nobody writes */
+        if (evicted == w->limits.evicted) { /* else memory is about to fall free, and no key has to go for it */
+            dispatch_make_room(w->loop, 0); /* a lowered limit is worked off though nobody writes */
+        }
         stats_sample(w->server);
     }
     return done;

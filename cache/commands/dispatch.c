@@ -406,7 +406,10 @@ size_t dispatch_serve(struct conn *conn, struct request *requests, size_t first,
     struct call c = {.server = server, .worker = w, .client = client, .reply = reply, .now = w->now};
     uint64_t ticks = clock_ticks();
     size_t ran = 0;
-    while (ran < count && (client->flags & CLIENT_KILLED) == 0) {
+    if (__builtin_expect(server->config->maxmemory_clients != 0, 0)) {
+        client_limits_check(w);
+    }
+    while (ran < count && (client->flags & CLIENT_KILLED) == 0 && !conn->closing) {
         const struct parsed *parsed = &w->batch[first + ran];
         if (__builtin_expect(atomic_load_explicit(&server->pause_until, memory_order_relaxed) != 0, 0) &&
             pause_holds(client, parsed->command)) {
