@@ -198,6 +198,16 @@ def test_sighup_reads_a_mounted_secret_again(ordinal, start_server, tmp_path):
         assert client("AUTH", "old").code == "WRONGPASS"
 
 
+def test_sighup_that_clears_the_password_admits_who_had_none(ordinal, start_server, conf):
+    path = conf("requirepass secret\n")
+    server = start_server(arguments=[path])
+    with server.connect() as client:
+        assert client("GET", "k").code == "NOAUTH"
+        conf("timeout 0\n")
+        server.signal(signal.SIGHUP)
+        wait_for(lambda: client("GET", "k") is None)
+
+
 def test_config_get_patterns(client):
     reply = client("CONFIG", "GET", "maxmemory*", "timeout", "nonsense")
     names = reply[::2]
