@@ -436,14 +436,20 @@ static void a_broken_stream_behind_a_stall_stays_broken(void **state)
     close(fd);
 }
 
+/* Sends without turning the loop: what is queued for several connections is read in one turn. */
+static void queue_text(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), 0), strlen(text));
+}
+
 /* Requests that are cut, of two connections that are served together. */
 static void an_unfinished_request_keeps_its_own_arguments(void **state)
 {
     (void)state;
     int first = connect_pair();
     int second = connect_pair();
-    send_text(first, "*3\r\n$1\r\na\r\n");
-    send_text(second, "*2\r\n$6\r\nsecret\r\n$1\r\nx\r\n*2\r\n$1\r\nc\r\n");
+    queue_text(first, "*3\r\n$1\r\na\r\n");
+    queue_text(second, "*2\r\n$6\r\nsecret\r\n$1\r\nx\r\n*2\r\n$1\r\nc\r\n");
     expect(second, "*2\r\n$6\r\nsecret\r\n$1\r\nx\r\n");
     send_text(first, "$1\r\nk\r\n$1\r\nv\r\n");
     expect(first, "*3\r\n$1\r\na\r\n$1\r\nk\r\n$1\r\nv\r\n");
@@ -459,8 +465,8 @@ static void a_stall_leaves_the_next_connection_its_unfinished_request(void **sta
     int first = connect_pair();
     struct conn *waiting = newest();
     int second = connect_pair();
-    send_text(first, "stall\r\na\r\nb\r\n");
-    send_text(second, "*1\r\n$1\r\nx\r\n*2\r\n$1\r\nc\r\n");
+    queue_text(first, "stall\r\na\r\nb\r\n");
+    queue_text(second, "*1\r\n$1\r\nx\r\n*2\r\n$1\r\nc\r\n");
     expect(second, "*1\r\n$1\r\nx\r\n");
     send_text(second, "$1\r\nd\r\n");
     expect(second, "*2\r\n$1\r\nc\r\n$1\r\nd\r\n");
