@@ -41,7 +41,7 @@ static uint64_t tag_matches(const struct line *line, uint8_t tag)
 {
     const uint64_t low = 0x7f7f7f7f7f7f7f7fULL;
     uint64_t word;
-    memcpy(&word, line->tag, sizeof word);
+    memcpy(&word, line, sizeof word); /* the line begins with its tags */
     word ^= 0x0101010101010101ULL * tag;
     word = ~(((word & low) + low) | word | low);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

@@ -7,7 +7,7 @@
  *
  * Linear hashing chooses among `segments` segments: with 2^b <= segments, the lowest b + 1 bits of the hash if there
  * is such a segment, else the lowest b. Adding a segment splits one; taking the last away merges it back. A segment
- * (24 to 130 items) has as many lines as keep it 75 to 94 % full: 11 bytes for an item. In plain linear
+ * (24 to 150 items) has as many lines as keep it 75 to 94 % full: 11 bytes for an item. In plain linear
  * hashing the buckets not yet split hold twice the items of the others, which wastes a quarter of the lines;
  * here they merely have twice the lines.
  *

@@ -7,7 +7,7 @@
  *   leaf:  previous | next | score[35] | pointer[35]:48                                512 bytes
  *
  * Counts in the inner nodes make a rank one walk down. A full leaf passes elements to a neighbour before it splits,
- * and splits at its end when the set grows in order, so leaves are 80 to 97 % full: 18 to 20 bytes for an element.
+ * and splits at its end when the set grows in order, so leaves are 75 to 97 % full: 16 to 20 bytes for an element.
  *
  * Making room changes the tree in steps that are each complete, before anything is inserted, so where memory runs
  * out the tree is as good as before. -0 and 0 are the same score; NaN is none.
