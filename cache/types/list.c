@@ -59,8 +59,7 @@ static bool is_plain(const struct list *l, const struct listpack_element *e)
 /* Puts a chunk that has moved or been made anew in its place, where one of `old` bytes was. */
 static void put_chunk(struct list *l, struct list_place at, struct list_chunk *c, size_t old)
 {
-    list_blocks_swap(&l->blocks, at, c);
-    l->blocks.memory += list_chunk_memory(c) - old;
+    list_blocks_moved(&l->blocks, at, c, old);
 }
 
 /* Whether a chunk made before this place would be neither the first nor the last. */

@@ -18,9 +18,16 @@ void list_blocks_add(struct list_blocks *b, struct list_place at, int64_t elemen
     b->count += (uint64_t)elements;
 }
 
-void list_blocks_swap(struct list_blocks *b, struct list_place at, struct list_chunk *chunk)
+static void add_memory(struct list_blocks *b, struct list_block *block, size_t more)
+{
+    block->memory += more;
+    b->memory += more;
+}
+
+void list_blocks_moved(struct list_blocks *b, struct list_place at, struct list_chunk *chunk, size_t old)
 {
     *list_blocks_chunk(b, at) = chunk;
+    add_memory(b, list_blocks_slot(b, at.block)->block, list_chunk_memory(chunk) - old);
 }
 
 bool list_blocks_settle(const struct list_blocks *b, struct list_place *at)
@@ -138,6 +145,7 @@ static struct list_block *block_new(struct list_blocks *b, uint32_t block, uint3
     }
     made->first = first;
     made->used = 0;
+    made->memory = 0;
     *list_blocks_slot(b, block) = (struct list_slot){made, 0};
     b->memory += mem_class(sizeof *made);
     return made;
@@ -171,7 +179,9 @@ static bool block_split(struct list_blocks *b, uint32_t block)
     upper->used = HALF;
     for (uint32_t i = 0; i < HALF; i++) {
         slot[1].count += upper->counts[upper->first + i];
+        upper->memory += list_chunk_memory(upper->chunks[upper->first + i]);
     }
+    lower->memory -= upper->memory;
     slot->count -= slot[1].count;
     return true;
 }
@@ -220,7 +230,7 @@ bool list_blocks_insert(struct list_blocks *b, struct list_place *at, struct lis
     block->counts[block->first + at->chunk] = 0;
     list_blocks_add(b, *at, count);
     b->chunks++;
-    b->memory += list_chunk_memory(chunk);
+    add_memory(b, block, list_chunk_memory(chunk));
     return true;
 }
 
@@ -229,9 +239,9 @@ void list_blocks_remove(struct list_blocks *b, struct list_place *at)
     struct list_chunk *chunk = *list_blocks_chunk(b, *at);
     list_blocks_add(b, *at, -(int64_t)list_blocks_count(b, *at));
     b->chunks--;
-    b->memory -= list_chunk_memory(chunk);
-    list_chunk_free(chunk);
     struct list_block *block = list_blocks_slot(b, at->block)->block;
+    add_memory(b, block, 0 - list_chunk_memory(chunk));
+    list_chunk_free(chunk);
     uint32_t behind = block->used - at->chunk - 1;
     if (at->chunk < behind) {
         block_move(block, block->first, block->first + 1, at->chunk);
@@ -252,10 +262,7 @@ void list_blocks_remove(struct list_blocks *b, struct list_place *at)
 static void block_recount(struct list_blocks *from, const struct list_slot *slot, struct list_blocks *to)
 {
     const struct list_block *block = slot->block;
-    size_t memory = mem_class(sizeof *block);
-    for (uint32_t i = 0; i < block->used; i++) {
-        memory += list_chunk_memory(block->chunks[block->first + i]);
-    }
+    size_t memory = mem_class(sizeof *block) + block->memory;
     from->count -= slot->count;
     from->chunks -= block->used;
     from->memory -= memory;

@@ -18,6 +18,7 @@ enum { LIST_BLOCK_CHUNKS = 64 };
 
 struct list_block {
     uint32_t first, used;
+    size_t memory; /* of its chunks */
     uint32_t counts[LIST_BLOCK_CHUNKS];
     struct list_chunk *chunks[LIST_BLOCK_CHUNKS];
 };
@@ -65,8 +66,8 @@ static inline uint32_t list_blocks_count(const struct list_blocks *b, struct lis
 /* Notes that a chunk has so many elements more (or, negative, fewer). */
 void list_blocks_add(struct list_blocks *b, struct list_place at, int64_t elements);
 
-/* Puts another chunk in the place of one; the old one is not freed. */
-void list_blocks_swap(struct list_blocks *b, struct list_place at, struct list_chunk *chunk);
+/* Puts a chunk that has moved or changed its size in its place, where it took `old` bytes of memory. */
+void list_blocks_moved(struct list_blocks *b, struct list_place at, struct list_chunk *chunk, size_t old);
 
 /* The neighbouring place; false past the ends. `at` of a chunk behind the last of its block counts as the next block's. */
 bool list_blocks_next(const struct list_blocks *b, struct list_place *at);

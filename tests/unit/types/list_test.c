@@ -256,12 +256,15 @@ static void chunks_are_sound_listpacks_of_bounded_size(void **state)
     struct list_position b;
     list_seek(l, 0, &a);
     list_seek(copy, 0, &b);
-    do {
+    bool more = true;
+    while (more) {
         struct listpack_value left = list_read(l, &a);
         struct listpack_value right = list_read(copy, &b);
         char room[NUMBER_I64_MAX_CHARS];
         assert_true(listpack_value_equal(&left, listpack_text(&right, room)));
-    } while (list_next(l, &a) & list_next(copy, &b));
+        more = list_next(l, &a);
+        assert_int_equal(list_next(copy, &b), more);
+    }
     list_free(l);
     list_free(copy);
 }
@@ -294,6 +297,34 @@ static void many_elements_take_little_more_than_their_bytes(void **state)
     assert_int_equal(mem_used(), used);
 }
 
+static void a_listpack_larger_than_a_chunk_is_taken_apart(void **state)
+{
+    (void)state;
+    static uint8_t lp[40000];
+    struct list *l = list_new(-1);
+    listpack_init(lp);
+    assert_true(list_append_listpack(l, lp));
+    assert_int_equal(list_chunks(l), 0);
+    for (uint64_t i = 0; i < 1000; i++) {
+        struct listpack_element e = listpack_encode(value_of(8 * i + 1 - (i % 2)));
+        if (listpack_bytes(lp) + e.size < sizeof lp && e.size < 30) {
+            listpack_append(lp, &e);
+        }
+    }
+    assert_true(list_append_listpack(l, lp));
+    assert_int_equal(list_count(l), listpack_count(lp));
+    assert_true(list_chunks(l) > 1);
+    struct list_position at;
+    assert_true(list_seek(l, 0, &at));
+    for (size_t pos = listpack_first(lp); pos != LISTPACK_NONE; pos = listpack_next(lp, pos)) {
+        struct listpack_value value = list_read(l, &at);
+        char room[NUMBER_I64_MAX_CHARS];
+        assert_true(listpack_equal(lp, pos, listpack_text(&value, room)));
+        assert_int_equal(list_next(l, &at), listpack_next(lp, pos) != LISTPACK_NONE);
+    }
+    list_free(l);
+}
+
 static void an_empty_list_has_no_ends(void **state)
 {
     (void)state;
@@ -317,6 +348,7 @@ int main(void)
         cmocka_unit_test(random_edits_agree_with_an_array),
         cmocka_unit_test(chunks_are_sound_listpacks_of_bounded_size),
         cmocka_unit_test(many_elements_take_little_more_than_their_bytes),
+        cmocka_unit_test(a_listpack_larger_than_a_chunk_is_taken_apart),
         cmocka_unit_test(an_empty_list_has_no_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
