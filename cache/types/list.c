@@ -356,7 +356,7 @@ bool list_set(struct list *l, const struct list_position *at, struct slice value
     if (!list_insert(l, at, false, value)) {
         return false;
     }
-    struct list_position old;
+    struct list_position old = *at;
     list_seek(l, (int64_t)index + 1, &old);
     list_remove(l, &old, false);
     return true;
