@@ -431,7 +431,8 @@ static void section_latencystats(struct info *info)
 enum { TTL_SAMPLES = 64, TTL_VISITS = 4096, TTL_STEP = 128 };
 
 struct ttl_sample {
-    int64_t now, sum, timed, seen;
+    int64_t now, timed, seen;
+    double sum;
 };
 
 static void sample_ttl(void *context, struct entry *e, uint64_t hash)
@@ -441,7 +442,7 @@ static void sample_ttl(void *context, struct entry *e, uint64_t hash)
     sample->seen++;
     if (entry_has_deadline(e)) {
         int64_t ttl = entry_deadline(e) - sample->now;
-        sample->sum += ttl > 0 ? ttl : 0;
+        sample->sum += ttl > 0 ? (double)ttl : 0; /* two deadlines may be more than fits 64 bits */
         sample->timed++;
     }
 }
@@ -459,7 +460,7 @@ static int64_t average_ttl(struct info *info, struct db *db)
         }
         from_start = from_start || cursor == 0;
     }
-    return sample.timed > 0 ? sample.sum / sample.timed : 0;
+    return sample.timed > 0 ? (int64_t)(sample.sum / (double)sample.timed) : 0;
 }
 
 static void section_keyspace(struct info *info)

@@ -280,8 +280,11 @@ static uint32_t variable_flags(const struct command *command, const struct slice
         }
         return KEY_OW | KEY_UPDATE;
     }
-    for (size_t i = 2; i < argc; i++) { /* BITFIELD: only GET leaves the key as it is */
-        if (slice_is(argv[i], "set") || slice_is(argv[i], "incrby")) {
+    /* BITFIELD: operations that only read leave the key as it is; what is none may do anything. */
+    for (size_t i = 2, words; i < argc; i += words) {
+        size_t left = argc - i;
+        words = slice_is(argv[i], "get") && left > 2 ? 3 : slice_is(argv[i], "overflow") && left > 1 ? 2 : 0;
+        if (words == 0) {
             return change;
         }
     }
