@@ -171,6 +171,11 @@ def debug_help(args, a: Reply, b: Reply) -> bool:
     return len(args) == 2 and to_bytes(args[1]).lower() == b"help" and shape(args, a, b)
 
 
+def keys_of_a_later_command(args, a: Reply, b: Reply) -> bool:
+    """Ordinal does not know yet the command whose keys are asked for."""
+    return b.text() == b"ERR Invalid command specified" and matches(command_name(args[2:3]), NOT_YET)
+
+
 def unknown_to_redis_7_0(_args, a: Reply, _b: Reply) -> bool:
     return a.is_error() and a.text().startswith((b"ERR unknown subcommand", b"ERR unknown command"))
 
@@ -218,6 +223,8 @@ KNOWN: List[Known] = [
           "that moves away from them is only found to be dead", ["config|set"], fixed_settings),
     Known("zero-byte", "no setting of Ordinal may hold a zero byte: no redis.conf can hold one either", ["config|set"],
           zero_byte),
+    Known("later-commands", "what comes with a later issue has no keys yet", ["command|getkeys", "command|getkeysandflags"],
+          keys_of_a_later_command),
     # Redis 7.2 where it differs from 7.0
     Known("7.2-bit-arguments", "Redis 7.2 checks the arguments of BITCOUNT and BITPOS before it looks at the key",
           ["bitcount", "bitpos"], bit_arguments_first),
