@@ -19,6 +19,7 @@ OTHER_FIRST = 50_000_000
 PASSES = {"idle": False, "under load": True}
 NEAR_EMPTY = 1.15  # the target: resident memory back to within 15 % of the empty server's
 FILL_SECONDS = {False: 4, True: 10}  # before the first deadline; doubled when a server is slower
+SETTLE_SECONDS = 2  # an empty server has then done once what it does every second
 
 
 class Watch:
@@ -74,7 +75,7 @@ def measure_one(kind, under_load):
             base = OTHER_KEYS
             background = loads.start(server.port, mix="cache", keys=OTHER_KEYS, first_key=OTHER_FIRST,
                                      value=VALUE, ttl=loads.FAR_TTL, seconds=600)
-            time.sleep(0.5)
+            time.sleep(SETTLE_SECONDS)
         empty = server.resident()
         try:
             last = fill_before_deadlines(server, under_load)
