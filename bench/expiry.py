@@ -75,7 +75,7 @@ def measure_one(kind, under_load):
             base = OTHER_KEYS
             background = loads.start(server.port, mix="cache", keys=OTHER_KEYS, first_key=OTHER_FIRST,
                                      value=VALUE, ttl=loads.FAR_TTL, seconds=600)
-            time.sleep(SETTLE_SECONDS)
+        time.sleep(SETTLE_SECONDS)
         empty = server.resident()
         try:
             last = fill_before_deadlines(server, under_load)
