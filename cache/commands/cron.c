@@ -87,7 +87,8 @@ static bool tick(struct worker *w)
         client_limits_tick(w);
     }
     if (w->loop->index == 0) {
-        if (evicted == w->limits.evicted) { /* else memory is about to fall free, and no key has to go for it */
+        if (evicted ==
+            w->limits.evicted) { /* else memory is about to fall free, and no key has to go for it */
             dispatch_make_room(w->loop, 0); /* a lowered limit is worked off though nobody writes */
         }
         stats_sample(w->server);
