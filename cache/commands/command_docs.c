@@ -256,7 +256,7 @@ static int collect(enum command_group group, const struct command **found)
 
 void commands_docs(FILE *out)
 {
-    const struct command *found[COMMAND_MAX];
+    const struct command *found[COMMAND_MAX] = {NULL};
     if (command_count() == 0) {
         groups_register();
     }
