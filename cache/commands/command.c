@@ -17,8 +17,10 @@ static int count;
 static struct bucket {
     uint64_t word; /* the first 8 letters, in lower case */
     const struct command *command;
+    const char *name; /* the row's, unless rename-command gave another */
     size_t len;
     int id;
+    bool whole; /* the word is all of the name: 8 letters at most, and nothing but letters */
 } buckets[BUCKETS];
 
 /* Up to 8 letters in lower case. No byte but the letter itself, in either case, becomes a letter of a name. */
@@ -44,15 +46,30 @@ static void number(const struct command *command, const struct command *parent)
     rows_by_id[count++] = command;
 }
 
+static bool only_letters(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if ((name.ptr[i] | 0x20) < 'a' || (name.ptr[i] | 0x20) > 'z') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void hang_up(const struct command *command, struct slice name, int id)
+{
+    size_t at = bucket_of(first_word(name), name.len);
+    while (buckets[at].command != NULL) {
+        at = (at + 1) % BUCKETS;
+    }
+    buckets[at] = (struct bucket){first_word(name), command, name.ptr,
+                                  name.len,         id,      name.len <= 8 && only_letters(name)};
+}
+
 void command_register(const struct command *rows)
 {
     for (const struct command *row = rows; row->name != NULL; row++) {
-        struct slice name = {row->name, strlen(row->name)};
-        size_t at = bucket_of(first_word(name), name.len);
-        while (buckets[at].command != NULL) {
-            at = (at + 1) % BUCKETS;
-        }
-        buckets[at] = (struct bucket){first_word(name), row, name.len, count};
+        hang_up(row, (struct slice){row->name, strlen(row->name)}, count);
         number(row, NULL);
         for (const struct command *sub = row->subcommands; sub != NULL && sub->name != NULL; sub++) {
             number(sub, row);
@@ -65,11 +82,47 @@ static const struct bucket *find_bucket(struct slice name)
     uint64_t word = first_word(name);
     for (size_t at = bucket_of(word, name.len); buckets[at].command != NULL; at = (at + 1) % BUCKETS) {
         if (buckets[at].word == word && buckets[at].len == name.len &&
-            (name.len <= 8 || slice_is(name, buckets[at].command->name))) {
+            (buckets[at].whole || slice_is(name, buckets[at].name))) {
             return &buckets[at];
         }
     }
     return NULL;
+}
+
+/* Takes a name out. Those behind it in the table may have been passed on by it: all are hung up anew. */
+static void take_down(const struct bucket *gone)
+{
+    static struct bucket kept[BUCKETS];
+    size_t rest = 0;
+    for (size_t i = 0; i < BUCKETS; i++) {
+        if (buckets[i].command != NULL && &buckets[i] != gone) {
+            kept[rest++] = buckets[i];
+        }
+    }
+    memset(buckets, 0, sizeof buckets);
+    for (size_t i = 0; i < rest; i++) {
+        hang_up(kept[i].command, (struct slice){kept[i].name, kept[i].len}, kept[i].id);
+    }
+}
+
+bool command_rename(const char *from, const char *to, const char **error)
+{
+    const struct bucket *old = find_bucket((struct slice){from, strlen(from)});
+    struct slice name = {to, strlen(to)};
+    if (old == NULL) {
+        *error = "No such command in rename-command";
+        return false;
+    }
+    if (name.len > 0 && find_bucket(name) != NULL) {
+        *error = "Target command name already exists";
+        return false;
+    }
+    struct bucket renamed = *old;
+    take_down(old);
+    if (name.len > 0) {
+        hang_up(renamed.command, name, renamed.id);
+    }
+    return true;
 }
 
 const struct command *command_find(struct slice name)

@@ -111,6 +111,10 @@ enum { COMMAND_MAX = 512 };
 /* Brings a module's rows, ended by a row without a name, into the table. They must live for ever. */
 void command_register(const struct command *rows);
 
+/* rename-command: lets a command be found by another name (`to` must live for ever), or by none when that is empty. False with
+ * the reason when there is no such command, or the name is taken. Before the loops start. */
+bool command_rename(const char *from, const char *to, const char **error);
+
 /* The row of a name in any case, or NULL. Subcommands are found in their parent. The second gives command_id too. */
 const struct command *command_find(struct slice name);
 const struct command *command_find_id(struct slice name, int *id);

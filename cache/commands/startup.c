@@ -17,6 +17,7 @@
 #include "commands/dispatch.h"
 #include "commands/groups.h"
 #include "commands/value.h"
+#include "logger.h"
 #include "memory.h"
 
 /* ---- hooks of net ----------------------------------------------------------------------------------- */
@@ -83,6 +84,20 @@ static void worker_init(struct server *server, struct worker *w, int index)
     cron_start(w);
 }
 
+/* Applies rename-command, whose items are pairs of names. */
+static void rename_commands(const struct config *config)
+{
+    const struct config_list *names = &config->rename_command;
+    for (size_t i = 0; i + 1 < names->count; i += 2) {
+        const char *error;
+        if (!command_rename(names->items[i], names->items[i + 1], &error)) {
+            logger_warning("Failed to start: rename-command %s \"%s\": %s", names->items[i],
+                           names->items[i + 1], error);
+            exit(1);
+        }
+    }
+}
+
 void server_init(struct server *server, struct config *config)
 {
     struct net_hooks hooks = {server,         enter,          leave,
@@ -98,6 +113,7 @@ void server_init(struct server *server, struct config *config)
     make_run_id(server->run_id);
     entry_set_ops(&value_ops);
     groups_register();
+    rename_commands(config);
     gate_init(&server->gate, loops);
     keyspace_init(&server->keyspace, config->databases, loops);
     net_init(&server->net, loops, &hooks);

@@ -321,3 +321,20 @@ def test_the_working_directory(start_server, tmp_path):
     server = start_server()
     assert os.path.realpath(server.config("dir")) == os.path.realpath(server.directory)
     assert os.path.realpath("/proc/%d/cwd" % server.pid) == os.path.realpath(server.directory)
+
+
+def test_commands_are_renamed_and_disabled(start_server, conf):
+    path = conf('rename-command CONFIG b840fc02\nrename-command FLUSHALL ""\nrename-command GET fetch\n')
+    with start_server(arguments=[path]).connect() as client:
+        assert client("SET", "k", "v") == "OK"
+        assert client("FETCH", "k") == b"v"
+        assert client("B840FC02", "GET", "timeout") == [b"timeout", b"0"]
+        for gone in (["GET", "k"], ["CONFIG", "GET", "timeout"], ["FLUSHALL"], ["\x1240fc02", "GET", "timeout"]):
+            assert str(client(*gone)).startswith("ERR unknown command"), gone
+        assert client("STRLEN", "k") == 1  # the others are still found
+
+
+def test_a_command_cannot_be_renamed_to_another(conf):
+    for line, why in (("GET SET", "already exists"), ("NOSUCH OTHER", "No such command")):
+        status, output = run(conf(f"rename-command {line}\n"), "--port", str(free_port()))
+        assert status == 1 and why in output, output
