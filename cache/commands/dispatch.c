@@ -160,12 +160,11 @@ static bool refused(struct call *c)
     } else if (!command_arity_fits(command, c->argc)) {
         wrong_arity(c);
     } else if ((command->flags & CMD_PROTECTED) != 0 && !debug_allowed(c)) {
-        reply_errorf(
+        reply_error(
             c->reply,
-            "ERR %s command not allowed. If the enable-debug-command option is set to \"local\", you can run "
+            "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run "
             "it from a local connection, otherwise you need to set this option in the configuration file, and "
-            "then restart the server.",
-            "DEBUG");
+            "then restart the server.");
     } else if (!c->client->authenticated && (command->flags & CMD_NO_AUTH) == 0) {
         reply_error(c->reply, "NOAUTH Authentication required.");
     } else if ((c->client->flags & CLIENT_MONITOR) != 0 &&
@@ -305,6 +304,26 @@ static __attribute__((noinline)) void begin_histogram(struct command_stats *stat
     }
 }
 
+/* Counts a call that took so many ticks, for INFO, LATENCY and SLOWLOG. */
+static inline void count_call(struct call *c, struct command_stats *stats, uint64_t ticks)
+{
+    const struct server *server = c->server;
+    stats->calls++;
+    stats->ticks += ticks;
+    counter_add(&c->worker->commands, 1);
+    if (__builtin_expect(server->config->latency_tracking, 1)) {
+        if (__builtin_expect(stats->histogram != NULL, 1)) {
+            histogram_add(stats->histogram, ticks);
+        } else {
+            begin_histogram(stats, ticks);
+        }
+    }
+    if (__builtin_expect((int64_t)ticks >= server->slow_ticks || (int64_t)ticks >= server->latency_ticks,
+                         0)) {
+        note_slow(c, ticks);
+    }
+}
+
 /* CLIENT REPLY OFF and SKIP: what was replied since `before` is taken back. */
 static __attribute__((noinline)) void drop_reply(struct call *c, uint32_t flags_before, size_t before)
 {
@@ -350,23 +369,8 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
         }
     }
     uint64_t ended = clock_ticks();
-    uint64_t ticks = ended - began;
     if (ran) {
-        struct command_stats *stats = &c->worker->stats[parsed->id];
-        stats->calls++;
-        stats->ticks += ticks;
-        counter_add(&c->worker->commands, 1);
-        if (__builtin_expect(server->config->latency_tracking, 1)) {
-            if (__builtin_expect(stats->histogram != NULL, 1)) {
-                histogram_add(stats->histogram, ticks);
-            } else {
-                begin_histogram(stats, ticks);
-            }
-        }
-        if (__builtin_expect((int64_t)ticks >= server->slow_ticks || (int64_t)ticks >= server->latency_ticks,
-                             0)) {
-            note_slow(c, ticks);
-        }
+        count_call(c, &c->worker->stats[parsed->id], ended - began);
     }
     if (c->reply->len > before && c->reply->data[before] == '-') {
         note_error(c, parsed, before, ran);
