@@ -28,18 +28,10 @@ void config_warn(struct config *cfg, char *message)
     list_add(&cfg->warnings, message);
 }
 
-static bool is_default(const struct config *cfg, const struct config_row *row)
-{
-    char *value = row_format(cfg, row);
-    bool same = strcmp(value, row->initial) == 0;
-    free(value);
-    return same;
-}
-
 void config_note(struct config *cfg, const struct config_row *row, enum config_origin origin)
 {
     cfg->origin[config_row_index(row)] = (unsigned char)origin;
-    if ((row->flags & (CONFIG_IGNORED | CONFIG_PENDING)) == 0 || is_default(cfg, row)) {
+    if ((row->flags & (CONFIG_IGNORED | CONFIG_PENDING)) == 0 || row_is_default(cfg, row)) {
         return;
     }
     if ((row->flags & CONFIG_IGNORED) != 0) {
@@ -56,7 +48,7 @@ static void log_defaults(const struct config *cfg)
     for (size_t i = 0; i < config_row_count(); i++) {
         const struct config_row *row = config_row_at(i);
         bool given = cfg->origin[i] != CONFIG_FROM_DEFAULT && (row->flags & CONFIG_IGNORED) != 0;
-        if (given && is_default(cfg, row)) {
+        if (given && row_is_default(cfg, row)) {
             list_add(&names, must(strdup(row->name)));
         }
     }

@@ -91,11 +91,7 @@ bool config_reload(struct config *cfg, char **environment, char *err, size_t err
         consider(cfg, i, row_format(&next, config_row_at(i)), changes, &count);
     }
     done = done && apply(cfg, &next, changes, count, err, err_size);
-    for (size_t i = 0; i < count; i++) {
-        free(changes[i].text);
-        free(changes[i].old);
-    }
-    free(changes);
+    config_free_changes(changes, count);
     config_free(&next);
     return done;
 }

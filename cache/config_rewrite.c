@@ -40,11 +40,8 @@ static bool is_changed(const struct config *cfg, size_t index)
 static bool is_needed(const struct config *cfg, size_t index)
 {
     const struct config_row *row = config_row_at(index);
-    char *value = row_format(cfg, row);
-    bool is_default = strcmp(value, row->initial) == 0;
     bool was_default = cfg->loaded == NULL || strcmp(cfg->loaded[index], row->initial) == 0;
-    free(value);
-    return !(is_default && was_default);
+    return !was_default || !row_is_default(cfg, row);
 }
 
 static const struct config_row *row_of_line(const char *line, size_t size)

@@ -107,6 +107,14 @@ char *row_format(const struct config *cfg, const struct config_row *row)
     return value_format(row, &value);
 }
 
+bool row_is_default(const struct config *cfg, const struct config_row *row)
+{
+    char *value = row_format(cfg, row);
+    bool same = strcmp(value, row->initial) == 0;
+    free(value);
+    return same;
+}
+
 /* ---- lines of a file, and words about a type ------------------------------------------------------------------ */
 
 static char *memory_with_unit(int64_t bytes)

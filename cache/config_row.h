@@ -96,6 +96,7 @@ bool row_assign_text(struct config *cfg, const struct config_row *row, const cha
                      size_t err_size);
 /* The text of the value; the caller frees it. */
 char *row_format(const struct config *cfg, const struct config_row *row);
+bool row_is_default(const struct config *cfg, const struct config_row *row);
 /* The value's lines in redis.conf, each with its newline; the caller frees the text. */
 char *row_lines(const struct config *cfg, const struct config_row *row);
 void row_clear(struct config *cfg, const struct config_row *row);
@@ -131,7 +132,7 @@ bool config_load_text(struct config *cfg, const char *source, const char *text, 
 /* The file again, or what standard input gave, into another config. */
 bool config_load_file_again(const struct config *cfg, struct config *next, char *err, size_t err_size);
 
-/* ---- changing (config.c) ---- */
+/* ---- changing (config_set.c) ---- */
 struct config_change {
     const struct config_row *row;
     char *text; /* the new value */
@@ -140,6 +141,11 @@ struct config_change {
 /* All or nothing, hooks included. *failed is the change that was refused, err the bare reason. */
 bool config_apply_changes(struct config *cfg, struct config_change *changes, size_t count, size_t *failed,
                           char *err, size_t err_size);
+/* Frees the texts and the array. */
+void config_free_changes(struct config_change *changes, size_t count);
+void config_free_hooks(struct config *cfg);
+
+/* ---- life (config.c) ---- */
 /* Makes `dir` absolute. False with the reason when there is no such folder. */
 bool config_resolve_dir(struct config *cfg, char *err, size_t err_size);
 /* Remembers all values as those that the files gave. */
