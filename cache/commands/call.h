@@ -91,7 +91,4 @@ void call_subcommand_syntax(struct call *c);
 /* Replies with the HELP of a container command: `lines` ends with NULL; the head and tail that Redis adds are added. */
 void call_help(struct call *c, const char *const *lines);
 
-/* Runs one request for a client that is not sent over the wire (transactions and scripts later use it as well). */
-void call_run(struct call *c);
-
 #endif

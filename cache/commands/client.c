@@ -76,13 +76,6 @@ static void end_block(struct client *client)
     struct blocked *blocked = client->blocked;
     client->blocked = NULL;
     client->flags &= ~(uint32_t)(CLIENT_BLOCKED | CLIENT_WOKEN | CLIENT_WOKEN_BY_ERROR);
-    blocked->client = NULL;
-    if (uv_is_closing((uv_handle_t *)&blocked->timer)) {
-        /* loop_stop closed it. libuv ends handles in the reverse order of uv_close, and loop_stop closes connections
-         * first: the timer has ended by the time its connection does. */
-        mem_free(blocked, sizeof *blocked);
-        return;
-    }
     uv_close((uv_handle_t *)&blocked->timer, on_block_closed);
 }
 
@@ -176,7 +169,7 @@ static void end_wait(struct blocked *blocked)
     struct worker *w = client->worker;
     w->loop->reply.resp = client->conn->resp;
     gate_enter(&w->server->gate, w->loop->index);
-    if (blocked->error) {
+    if ((client->flags & CLIENT_WOKEN_BY_ERROR) != 0) {
         reply_unblocked(client);
     } else {
         blocked->timed_out(client);
@@ -187,10 +180,7 @@ static void end_wait(struct blocked *blocked)
 
 static void on_timeout(uv_timer_t *timer)
 {
-    struct blocked *blocked = timer->data;
-    if (blocked->client != NULL) {
-        end_wait(blocked);
-    }
+    end_wait(timer->data);
 }
 
 bool client_block(struct client *client, int64_t timeout, void (*timed_out)(struct client *), void *state)
@@ -248,7 +238,6 @@ static void obey(struct loop *loop, void *unused)
         if (client != NULL && (client->flags & CLIENT_KILLED) != 0) {
             conn_close(conn);
         } else if (client != NULL && (client->flags & CLIENT_WOKEN) != 0) {
-            client->blocked->error = (client->flags & CLIENT_WOKEN_BY_ERROR) != 0;
             client->blocked->next_due = due;
             due = client->blocked;
         }

@@ -32,12 +32,11 @@ enum client_flag {
 struct blocked {
     uv_timer_t timer; /* stops on time-out */
     struct client *client;
-    /* Ends the wait with a reply: on time-out, or by CLIENT UNBLOCK (error: with UNBLOCKED). Writes it to loop->reply. */
+    /* Replies (to loop->reply) to a wait that ends without what it waited for: on time-out, or by CLIENT UNBLOCK. */
     void (*timed_out)(struct client *client);
     void *state; /* the command's own */
     bool fixed;  /* CLIENT UNBLOCK does not end it */
     bool silent; /* CLIENT REPLY SKIP stood before the command: its reply is dropped */
-    bool error;  /* ends with UNBLOCKED */
     struct blocked *next_due;
 };
 

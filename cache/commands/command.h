@@ -37,9 +37,7 @@ enum command_flag {
     CMD_NO_ASYNC_LOADING = 1 << 17,
     CMD_NO_MANDATORY_KEYS = 1 << 18,
     CMD_PROTECTED = 1 << 19, /* needs enable-debug-command */
-    CMD_SENTINEL = 1 << 20,
-    CMD_ONLY_SENTINEL = 1 << 21,
-    CMD_ASKING = 1 << 22,
+    CMD_ASKING = 1 << 20,
 
     /* Ordinal's own: how the command runs. Without either, a command with one key takes that key's shard, and
      * any other runs alone (gate.h). */

@@ -218,7 +218,7 @@ static void section_persistence(struct info *info)
     line(info, "loading:0\r\nasync_loading:0\r\ncurrent_cow_peak:0\r\ncurrent_cow_size:0\r\n"
                "current_cow_size_age:0\r\ncurrent_fork_perc:0.00\r\ncurrent_save_keys_processed:0\r\n"
                "current_save_keys_total:0");
-    number(info, "rdb_changes_since_last_save", (int64_t)(info->totals.dirty - server->dirty_at_save));
+    number(info, "rdb_changes_since_last_save", (int64_t)info->totals.dirty);
     number(info, "rdb_bgsave_in_progress", 0);
     number(info, "rdb_last_save_time", server->started_wall_us / 1000000);
     line(info,

@@ -106,7 +106,6 @@ struct server {
     _Atomic int64_t pause_until; /* ms of clock.h: CLIENT PAUSE, 0: none */
     _Atomic bool pause_all;      /* … for reads as well */
     _Atomic bool stopping;
-    uint64_t dirty_at_save; /* for rdb_changes_since_last_save */
     struct stats stats;
 };
 

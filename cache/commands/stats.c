@@ -31,7 +31,7 @@ void stats_start(struct server *server)
 
 /* ---- totals ----------------------------------------------------------------------------------------- */
 
-/* Sums since start, but for the fields of workers, which a reset sets back. */
+/* Sums since start. */
 static void sum(struct server *server, struct stats_totals *t)
 {
     *t = (struct stats_totals){.rejected = counter_get(&server->net.rejected), .freed = reaper_freed()};
