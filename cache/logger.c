@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,14 +33,17 @@ static struct {
 
 /* ---- where lines go ----------------------------------------------------------------------------------------- */
 
-static int open_file(const char *file)
+/* Writes to the file of this name from now on, NULL: to standard output. Takes over the name. False with errno when it
+ * cannot be opened. */
+static bool replace_output(char *file)
 {
-    return open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-}
-
-/* Takes over fd and file. */
-static void replace_output(int fd, char *file)
-{
+    int fd = file == NULL ? STDOUT_FILENO : open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        int error = errno;
+        free(file);
+        errno = error;
+        return false;
+    }
     pthread_rwlock_wrlock(&logger.lock);
     int old_fd = logger.fd;
     char *old_file = logger.file;
@@ -50,23 +54,16 @@ static void replace_output(int fd, char *file)
         close(old_fd);
     }
     free(old_file);
+    return true;
 }
 
 bool logger_configure(const struct logger_options *options)
 {
-    int fd = STDOUT_FILENO;
-    char *file = NULL;
-    if (options->file != NULL && options->file[0] != '\0') {
-        file = strdup(options->file);
-        fd = file == NULL ? -1 : open_file(file);
-        if (fd < 0) {
-            int error = errno;
-            free(file);
-            errno = error;
-            return false;
-        }
+    bool to_file = options->file != NULL && options->file[0] != '\0';
+    char *file = to_file ? strdup(options->file) : NULL;
+    if ((to_file && file == NULL) || !replace_output(file)) {
+        return false;
     }
-    replace_output(fd, file);
     atomic_store(&logger.level, (int)options->level);
     atomic_store(&logger.json, options->json);
     return true;
@@ -78,18 +75,7 @@ bool logger_reopen(void)
     char *file = logger.file == NULL ? NULL : strdup(logger.file);
     bool to_stdout = logger.file == NULL;
     pthread_rwlock_unlock(&logger.lock);
-    if (to_stdout) {
-        return true;
-    }
-    int fd = file == NULL ? -1 : open_file(file);
-    if (fd < 0) {
-        int error = errno;
-        free(file);
-        errno = error;
-        return false;
-    }
-    replace_output(fd, file);
-    return true;
+    return to_stdout || (file != NULL && replace_output(file));
 }
 
 /* What cannot be written (a full disk, a closed pipe) is dropped: a log must never stop the server. */
@@ -187,7 +173,12 @@ static size_t cut_point(const char *message, size_t size)
     return size;
 }
 
-void logger_write(enum logger_level level, const char *format, va_list args)
+bool logger_enabled(enum logger_level level)
+{
+    return level < LOGGER_NOTHING && (int)level >= atomic_load_explicit(&logger.level, memory_order_relaxed);
+}
+
+void logger_write(enum logger_level level, const char *format, ...)
 {
     if (!logger_enabled(level)) {
         return;
@@ -195,7 +186,10 @@ void logger_write(enum logger_level level, const char *format, va_list args)
     int error = errno;
     char message[LOGGER_LINE_MAX + 1];
     char line[BUFFER_SIZE];
+    va_list args;
+    va_start(args, format);
     int wanted = vsnprintf(message, sizeof message, format, args);
+    va_end(args);
     size_t size = wanted < 0 ? 0 : (size_t)wanted;
     if (size > LOGGER_LINE_MAX) {
         size = cut_point(message, LOGGER_LINE_MAX - (sizeof cut_mark - 1));
@@ -204,43 +198,4 @@ void logger_write(enum logger_level level, const char *format, va_list args)
     }
     write_line(line, format_line(line, sizeof line, level, message, size));
     errno = error;
-}
-
-/* ---- the calls ---------------------------------------------------------------------------------------------- */
-
-bool logger_enabled(enum logger_level level)
-{
-    return level < LOGGER_NOTHING && (int)level >= atomic_load_explicit(&logger.level, memory_order_relaxed);
-}
-
-void logger_debug(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    logger_write(LOGGER_DEBUG, format, args);
-    va_end(args);
-}
-
-void logger_verbose(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    logger_write(LOGGER_VERBOSE, format, args);
-    va_end(args);
-}
-
-void logger_notice(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    logger_write(LOGGER_NOTICE, format, args);
-    va_end(args);
-}
-
-void logger_warning(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    logger_write(LOGGER_WARNING, format, args);
-    va_end(args);
 }

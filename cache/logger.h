@@ -12,7 +12,6 @@
 #ifndef LOGGER_H
 #define LOGGER_H
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -37,11 +36,10 @@ bool logger_reopen(void);
 bool logger_enabled(enum logger_level level);
 
 /* Control characters in a message are escaped: what a client sent cannot forge a line. errno is preserved. */
-void logger_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void logger_verbose(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void logger_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void logger_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void logger_write(enum logger_level level, const char *format, va_list args)
-    __attribute__((format(printf, 2, 0)));
+#define logger_debug(...)   logger_write(LOGGER_DEBUG, __VA_ARGS__)
+#define logger_verbose(...) logger_write(LOGGER_VERBOSE, __VA_ARGS__)
+#define logger_notice(...)  logger_write(LOGGER_NOTICE, __VA_ARGS__)
+#define logger_warning(...) logger_write(LOGGER_WARNING, __VA_ARGS__)
+void logger_write(enum logger_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif
