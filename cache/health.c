@@ -5,6 +5,7 @@
  */
 #include "health.h"
 
+#include "clock.h"
 #include "config.h"
 
 #include <errno.h>
@@ -18,7 +19,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LINE_MAX_SIZE 512
@@ -30,15 +30,8 @@ struct probe {
     char port[8];
     bool ready;
     int timeout;      /* milliseconds */
-    int64_t deadline; /* milliseconds of the monotonic clock */
+    int64_t deadline; /* milliseconds of clock.h */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void print_server(const struct probe *probe)
 {
@@ -66,7 +59,7 @@ static int failed(const struct probe *probe, const char *what, int error)
 static bool wait_for(const struct probe *probe, int fd, short events)
 {
     for (;;) {
-        int64_t left = probe->deadline - now_ms();
+        int64_t left = probe->deadline - clock_now();
         struct pollfd entry = {.fd = fd, .events = events};
         int count = left > 0 ? poll(&entry, 1, (int)left) : 0;
         if (count > 0) {
@@ -210,7 +203,7 @@ static int judge(const struct probe *probe, char *line, int64_t started)
     make_printable(line);
     print_server(probe);
     if (pong) {
-        printf(": PONG in %lld ms\n", (long long)(now_ms() - started));
+        printf(": PONG in %lld ms\n", (long long)(clock_now() - started));
     } else if (line[0] == '-') {
         printf(": %s: %s\n", alive ? "alive" : "not ready", line + 1);
     } else {
@@ -221,7 +214,7 @@ static int judge(const struct probe *probe, char *line, int64_t started)
 
 static int run_probe(struct probe *probe)
 {
-    int64_t started = now_ms();
+    int64_t started = clock_now();
     probe->deadline = started + probe->timeout;
     const char *why = NULL;
     int fd = probe->socket != NULL ? connect_unix(probe) : connect_tcp(probe, &why);

@@ -25,12 +25,6 @@ static struct server server;
 static struct config config;
 static uv_signal_t terminate, interrupt, hangup;
 
-static void fail(const char *text)
-{
-    fprintf(stderr, "%s\n", text);
-    exit(1);
-}
-
 /* ---- signals ---------------------------------------------------------------------------------------- */
 
 static void on_stop_signal(uv_signal_t *handle, int number)
@@ -206,7 +200,8 @@ int main(int argc, char **argv)
     }
     config_init_defaults(&config);
     if (!config_load(&config, argc, argv, environ, error, sizeof error)) {
-        fail(error);
+        fprintf(stderr, "%s\n", error);
+        return 1;
     }
     if (!configure_logger()) {
         fprintf(stderr, "Cannot open the log file %s: %s\n", config.logfile, strerror(errno));

@@ -1,6 +1,5 @@
 #include "memory.h"
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,11 +153,17 @@ static size_t stat_of(const char *name)
     return mallctl(name, &value, &size, NULL, 0) == 0 ? value : 0;
 }
 
-void mem_allocator_stats(struct mem_allocator_stats *stats)
+/* jemalloc's figures stand still until they are asked for anew. */
+static void refresh_stats(void)
 {
     uint64_t epoch = 1;
     size_t size = sizeof epoch;
     mallctl("epoch", &epoch, &size, &epoch, size);
+}
+
+void mem_allocator_stats(struct mem_allocator_stats *stats)
+{
+    refresh_stats();
     stats->allocated = stat_of("stats.allocated");
     stats->active = stat_of("stats.active");
     stats->resident = stat_of("stats.resident");
@@ -174,10 +179,8 @@ void mem_trim(void)
 void mem_return_pages(void)
 {
     enum { WORTH_IT = 256 * 1024 };
-    uint64_t epoch = 1;
-    size_t size = sizeof epoch;
     char dirty[64];
-    mallctl("epoch", &epoch, &size, &epoch, size);
+    refresh_stats();
     snprintf(dirty, sizeof dirty, "stats.arenas.%d.pdirty", MALLCTL_ARENAS_ALL);
     if (stat_of(dirty) * stat_of("arenas.page") >= WORTH_IT) {
         mem_purge();

@@ -33,26 +33,27 @@ static void format_local(const struct conn *conn, char *text, size_t size)
     snprintf(text, size, "%s:0", un.sun_path[0] != '\0' ? un.sun_path : "?");
 }
 
-void conn_peer(const struct conn *conn, char *text, size_t size)
+static void format_end(const struct conn *conn, bool peer, char *text, size_t size)
 {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
     if (conn->local) {
         format_local(conn, text, size);
-        return;
+    } else if (peer) {
+        getpeername(conn_fd(conn), (struct sockaddr *)&address, &len);
+        format_address(&address, text, size);
+    } else {
+        getsockname(conn_fd(conn), (struct sockaddr *)&address, &len);
+        format_address(&address, text, size);
     }
-    getpeername(conn_fd(conn), (struct sockaddr *)&address, &len);
-    format_address(&address, text, size);
+}
+
+void conn_peer(const struct conn *conn, char *text, size_t size)
+{
+    format_end(conn, true, text, size);
 }
 
 void conn_name(const struct conn *conn, char *text, size_t size)
 {
-    struct sockaddr_storage address = {0};
-    socklen_t len = sizeof address;
-    if (conn->local) {
-        format_local(conn, text, size);
-        return;
-    }
-    getsockname(conn_fd(conn), (struct sockaddr *)&address, &len);
-    format_address(&address, text, size);
+    format_end(conn, false, text, size);
 }
