@@ -290,3 +290,23 @@ void client_each(struct server *server, void (*visit)(void *context, struct clie
         }
     }
 }
+
+struct search {
+    int64_t id;
+    struct client *found;
+};
+
+static void visit_id(void *context, struct client *client)
+{
+    struct search *search = context;
+    if (client->id == search->id) {
+        search->found = client;
+    }
+}
+
+struct client *client_find(struct server *server, int64_t id)
+{
+    struct search search = {id, NULL};
+    client_each(server, visit_id, &search);
+    return search.found;
+}

@@ -91,4 +91,7 @@ bool client_wake(struct client *client, bool with_error);
 /* Calls `visit` for every client of every loop that is not killed; under the gate alone. */
 void client_each(struct server *server, void (*visit)(void *context, struct client *client), void *context);
 
+/* The client with an id, on any loop, or NULL when there is none that is not killed; under the gate alone. */
+struct client *client_find(struct server *server, int64_t id);
+
 #endif
