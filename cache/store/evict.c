@@ -105,13 +105,9 @@ static int sample_db(struct evictor *evictor, const struct evict_policy *policy,
         if (!may_have(policy, s)) {
             continue;
         }
-        if (db->locking) {
-            shard_lock(s);
-        }
+        db_lock_shard(db, s);
         found += sample_shard(evictor, policy, db, s, policy->samples - found, now);
-        if (db->locking) {
-            shard_unlock(s);
-        }
+        db_unlock_shard(db, s);
     }
     return found;
 }
@@ -149,17 +145,13 @@ static bool evict_candidate(struct evictor *evictor, const struct evict_policy *
     if (s == NULL) {
         return false;
     }
-    if (db->locking) {
-        shard_lock(s);
-    }
+    db_lock_shard(db, s);
     struct entry *e = take_candidate(s, policy, candidate, now);
     if (e != NULL && s->used == 0) {
-        shard_clear(
-            s); /* its line weighs more than most entries: sparse shards would fill the limit with lines */
+        /* Its line weighs more than most entries: sparse shards would fill the limit with lines. */
+        shard_clear(s);
     }
-    if (db->locking) {
-        shard_unlock(s);
-    }
+    db_unlock_shard(db, s);
     if (e == NULL) {
         return false;
     }

@@ -104,11 +104,7 @@ struct entry *db_find(struct db *db, uint64_t hash, struct slice key, int64_t no
 
 static bool insert(struct db *db, uint64_t hash, struct entry *e, int64_t now)
 {
-    if (db_shard(db, hash) == NULL && !make_shards(db)) {
-        entry_free(e);
-        return false;
-    }
-    if (!shard_insert(db_shard(db, hash), hash, e, now)) {
+    if ((db_shard(db, hash) == NULL && !make_shards(db)) || !shard_insert(db_shard(db, hash), hash, e, now)) {
         entry_free(e);
         return false;
     }
@@ -266,8 +262,7 @@ static void count_visit(void *context, struct entry *e, uint64_t hash)
     counting->visit(counting->context, e, hash);
 }
 
-/* A cursor is the shard above 32 bits of position in it. Databases of 2^44 entries aside, that is a number of 13
- * digits at most, which every client holds exactly. */
+/* A cursor is the shard above 32 bits of position in it: less than 2^44, which every client holds exactly. */
 uint64_t db_scan(struct db *db, uint64_t cursor, uint32_t want, shard_visit_fn *visit, void *context)
 {
     struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
@@ -280,13 +275,9 @@ uint64_t db_scan(struct db *db, uint64_t cursor, uint32_t want, shard_visit_fn *
         if (__atomic_load_n(&shards[i].lines, __ATOMIC_RELAXED) == 0) {
             continue; /* most shards of a small database: not worth a lock */
         }
-        if (db->locking) {
-            shard_lock(&shards[i]);
-        }
+        db_lock_shard(db, &shards[i]);
         int64_t next = shard_scan(&shards[i], position, want - counting.seen, count_visit, &counting);
-        if (db->locking) {
-            shard_unlock(&shards[i]);
-        }
+        db_unlock_shard(db, &shards[i]);
         if (next >= 0) {
             return i << 32 | (uint64_t)next;
         }
@@ -407,12 +398,8 @@ uint32_t db_sweep(struct db *db, uint32_t index, int64_t now)
     if (__atomic_load_n(&s->lines, __ATOMIC_RELAXED) == 0) {
         return 0;
     }
-    if (db->locking) {
-        shard_lock(s);
-    }
+    db_lock_shard(db, s);
     uint32_t freed = shard_sweep(s, now);
-    if (db->locking) {
-        shard_unlock(s);
-    }
+    db_unlock_shard(db, s);
     return freed;
 }

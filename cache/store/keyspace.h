@@ -50,6 +50,21 @@ static inline struct shard *db_shard(const struct db *db, uint64_t hash)
 bool db_lock(struct db *db, uint64_t hash);
 void db_unlock(struct db *db, uint64_t hash);
 
+/* Locks a shard of the database where there are loops to keep out. */
+static inline void db_lock_shard(const struct db *db, struct shard *s)
+{
+    if (db->locking) {
+        shard_lock(s);
+    }
+}
+
+static inline void db_unlock_shard(const struct db *db, struct shard *s)
+{
+    if (db->locking) {
+        shard_unlock(s);
+    }
+}
+
 /* What happened to entries behind the callers' backs, for statistics. Added to by the calls below. */
 struct store_stats {
     uint64_t expired;

@@ -330,8 +330,8 @@ uint32_t shard_sweep(struct shard *s, int64_t now)
     uint32_t dead = 0;
     if (s->next_due <= unit) {
         int64_t next = INT64_MAX;
-        bool all = unit - s->next_due >
-                   INT16_MAX; /* a long pause (a stopped process): old codes look like new ones */
+        /* After a long pause (a stopped process) old codes look like new ones. */
+        bool all = unit - s->next_due > INT16_MAX;
         for (uint32_t i = 0; i < s->lines; i++) {
             dead += sweep_line(s, shard_line(s, i), now, all);
             int64_t due = line_next_due(shard_line(s, i), unit);
@@ -343,6 +343,33 @@ uint32_t shard_sweep(struct shard *s, int64_t now)
     return dead;
 }
 
+/* Visits everything at home in a line, from position `from` on: it is there, or was passed on to the lines after it. */
+static uint32_t scan_home(const struct shard *s, uint32_t home, uint32_t from, shard_visit_fn *visit,
+                          void *context)
+{
+    uint32_t seen = 0;
+    uint32_t at = home;
+    for (uint32_t steps = 0; steps < s->lines; steps++) {
+        struct line *line = shard_line(s, at);
+        for (unsigned k = 0; k < LINE_SLOTS; k++) {
+            if (line->tag[k] == 0) {
+                continue;
+            }
+            struct entry *e = slot_entry((struct slot){line, k});
+            uint64_t hash = hash_of(e);
+            if (shard_home(s, hash) == home && hash_position(hash) >= from) {
+                visit(context, e, hash);
+                seen++;
+            }
+        }
+        if (line->displaced == 0) {
+            break;
+        }
+        at = at + 1 < s->lines ? at + 1 : 0;
+    }
+    return seen;
+}
+
 int64_t shard_scan(const struct shard *s, uint32_t from, uint32_t want, shard_visit_fn *visit, void *context)
 {
     if (s->lines == 0) {
@@ -351,26 +378,7 @@ int64_t shard_scan(const struct shard *s, uint32_t from, uint32_t want, shard_vi
     uint32_t seen = 0;
     uint32_t home = (uint32_t)((uint64_t)from * s->lines >> 32);
     for (; home < s->lines && (seen < want || seen == 0); home++) {
-        /* Everything at home in this line: here, or passed on to the lines after it. */
-        uint32_t at = home;
-        for (uint32_t steps = 0; steps < s->lines; steps++) {
-            struct line *line = shard_line(s, at);
-            for (unsigned k = 0; k < LINE_SLOTS; k++) {
-                if (line->tag[k] == 0) {
-                    continue;
-                }
-                struct entry *e = slot_entry((struct slot){line, k});
-                uint64_t hash = hash_of(e);
-                if (shard_home(s, hash) == home && hash_position(hash) >= from) {
-                    visit(context, e, hash);
-                    seen++;
-                }
-            }
-            if (line->displaced == 0) {
-                break;
-            }
-            at = at + 1 < s->lines ? at + 1 : 0;
-        }
+        seen += scan_home(s, home, from, visit, context);
     }
     if (home >= s->lines) {
         return -1;
