@@ -1,5 +1,6 @@
 #include "commands/client_list.h"
 
+#include "commands/text.h"
 #include "types/number.h"
 
 /* ---- a line ------------------------------------------------------------------------------------------- */
@@ -119,22 +120,11 @@ bool client_type_parse(struct call *c, struct slice word, enum client_type *type
     return *type != CLIENT_TYPE_ANY;
 }
 
-/* Replies with lines that were written to a buffer of their own. */
-static void reply_lines(struct call *c, struct reply *lines)
-{
-    if (lines->failed) {
-        call_out_of_memory(c);
-    } else {
-        reply_verbatim(c->reply, "txt", lines->len > 0 ? (struct slice){lines->data, lines->len} : SLICE(""));
-    }
-    reply_free(lines);
-}
-
 void client_info_run(struct call *c)
 {
     struct reply lines = {.resp = 2};
     put_client(&lines, c->client, c);
-    reply_lines(c, &lines);
+    text_reply(c, &lines);
 }
 
 struct listing {
@@ -185,5 +175,5 @@ void client_list_run(struct call *c)
     if (type != CLIENT_TYPE_OTHER) {
         client_each(c->server, list_one, &listing);
     }
-    reply_lines(c, &listing.lines);
+    text_reply(c, &listing.lines);
 }

@@ -5,7 +5,6 @@
  *
  * Runs alone: it adds up what every worker counts for itself.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -18,6 +17,7 @@
 #include "commands/groups.h"
 #include "commands/histogram.h"
 #include "commands/memory_report.h"
+#include "commands/text.h"
 #include "net/listener.h"
 #include "store/reaper.h"
 
@@ -35,12 +35,10 @@ static void line(struct info *info, const char *format, ...) __attribute__((form
 
 static void line(struct info *info, const char *format, ...)
 {
-    char text[1024];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(text, sizeof text, format, args);
+    text_addv(info->out, format, args);
     va_end(args);
-    reply_raw(info->out, text, len < 0 ? 0 : (size_t)len < sizeof text ? (size_t)len : sizeof text - 1);
     REPLY_LITERAL(info->out, "\r\n");
 }
 
@@ -560,12 +558,7 @@ static void run_info(struct call *c)
             sections[i].write(&info);
         }
     }
-    if (out.failed) {
-        call_out_of_memory(c);
-    } else {
-        reply_verbatim(c->reply, "txt", (struct slice){out.len > 0 ? out.data : "", out.len});
-    }
-    reply_free(&out);
+    text_reply(c, &out);
 }
 
 const struct command info_commands[] = {

@@ -7,6 +7,9 @@
 #include "commands/groups.h"
 #include "commands/histogram.h"
 #include "commands/latency_text.h"
+#include "commands/text.h"
+
+enum { LATENCY_EVENTS = 16 };
 
 static struct {
     pthread_mutex_t lock;
@@ -129,16 +132,6 @@ static void run_reset(struct call *c)
     reply_int(c->reply, removed);
 }
 
-static void reply_text(struct call *c, struct reply *out)
-{
-    if (out->failed) {
-        call_out_of_memory(c);
-    } else {
-        reply_verbatim(c->reply, "txt", (struct slice){out->data, out->len});
-    }
-    reply_free(out);
-}
-
 static void run_graph(struct call *c)
 {
     struct reply out = {.resp = 2};
@@ -153,7 +146,7 @@ static void run_graph(struct call *c)
                      c->argv[2].ptr);
         return;
     }
-    reply_text(c, &out);
+    text_reply(c, &out);
 }
 
 static void run_doctor(struct call *c)
@@ -162,7 +155,7 @@ static void run_doctor(struct call *c)
     pthread_mutex_lock(&latency.lock);
     latency_report(latency.events, latency.count, c->server->config->latency_monitor_threshold, &out);
     pthread_mutex_unlock(&latency.lock);
-    reply_text(c, &out);
+    text_reply(c, &out);
 }
 
 /* ---- HISTOGRAM -------------------------------------------------------------------------------------- */

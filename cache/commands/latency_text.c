@@ -1,22 +1,11 @@
 #include "commands/latency_text.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "commands/text.h"
+
 enum { COLUMNS = 80, ROWS = 4, STEPS = 3, AGE = 8 };
-
-static void text(struct reply *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void text(struct reply *out, const char *format, ...)
-{
-    char line[512];
-    va_list args;
-    va_start(args, format);
-    int len = vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    reply_raw(out, line, len < 0 ? 0 : (size_t)len < sizeof line ? (size_t)len : sizeof line - 1);
-}
 
 /* ---- graph ------------------------------------------------------------------------------------------ */
 
@@ -78,31 +67,31 @@ static void ages(const struct latency_event *event, int first, int64_t now, stru
         rows = len > rows ? len : rows;
     }
     for (size_t row = 0; row < rows; row++) {
-        text(out, "\n");
+        text_addf(out, "\n");
         for (int i = first; i < event->count; i++) {
             const char *label = labels[i - first];
-            text(out, "%c", row < strlen(label) ? label[row] : ' ');
+            text_addf(out, "%c", row < strlen(label) ? label[row] : ' ');
         }
     }
-    text(out, "\n");
+    text_addf(out, "\n");
 }
 
 void latency_graph(const struct latency_event *event, int64_t now_seconds, struct reply *out)
 {
     struct range range = range_of(event);
     int first = event->count > COLUMNS ? event->count - COLUMNS : 0;
-    text(out, "%s - high %lld ms, low %lld ms (all time high %lld ms)\n", event->name, (long long)range.high,
-         (long long)range.low, (long long)event->longest);
+    text_addf(out, "%s - high %lld ms, low %lld ms (all time high %lld ms)\n", event->name,
+              (long long)range.high, (long long)range.low, (long long)event->longest);
     for (int i = 0; i < COLUMNS; i++) {
-        text(out, "-");
+        text_addf(out, "-");
     }
     for (int row = ROWS - 1; row >= 0; row--) {
-        text(out, "\n");
+        text_addf(out, "\n");
         for (int i = first; i < event->count; i++) {
-            text(out, "%c", dot(height(latency_at(event, i), range), row));
+            text_addf(out, "%c", dot(height(latency_at(event, i), range), row));
         }
     }
-    text(out, "\n");
+    text_addf(out, "\n");
     ages(event, first, now_seconds, out);
 }
 
@@ -157,25 +146,26 @@ static const char *advice(const char *event)
 void latency_report(const struct latency_event *events, int count, int64_t threshold, struct reply *out)
 {
     if (threshold == 0 && count == 0) {
-        text(out,
-             "Latency is not being monitored. CONFIG SET latency-monitor-threshold <milliseconds> turns it "
-             "on.\n");
+        text_addf(
+            out,
+            "Latency is not being monitored. CONFIG SET latency-monitor-threshold <milliseconds> turns it "
+            "on.\n");
         return;
     }
     if (count == 0) {
-        text(out, "No event took %lld ms or longer since latency is monitored.\n", (long long)threshold);
+        text_addf(out, "No event took %lld ms or longer since latency is monitored.\n", (long long)threshold);
         return;
     }
-    text(out, "Events that took %lld ms or longer:\n", (long long)threshold);
+    text_addf(out, "Events that took %lld ms or longer:\n", (long long)threshold);
     for (int i = 0; i < count; i++) {
         struct summary summary = summarize(&events[i]);
-        text(out,
-             "\n%d. %s: %d spikes, mean %lld ms, mean deviation %lld ms, one in %lld s, worst %lld ms.\n",
-             i + 1, events[i].name, events[i].count, (long long)summary.mean, (long long)summary.deviation,
-             (long long)summary.apart, (long long)events[i].longest);
+        text_addf(
+            out, "\n%d. %s: %d spikes, mean %lld ms, mean deviation %lld ms, one in %lld s, worst %lld ms.\n",
+            i + 1, events[i].name, events[i].count, (long long)summary.mean, (long long)summary.deviation,
+            (long long)summary.apart, (long long)events[i].longest);
         const char *what = advice(events[i].name);
         if (what != NULL) {
-            text(out, "   %s\n", what);
+            text_addf(out, "   %s\n", what);
         }
     }
 }

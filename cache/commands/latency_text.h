@@ -4,7 +4,7 @@
 #ifndef ORDINAL_COMMANDS_LATENCY_TEXT_H
 #define ORDINAL_COMMANDS_LATENCY_TEXT_H
 
-#include "commands/latency.h"
+#include "commands/latency_event.h"
 #include "net/reply.h"
 
 /* A graph of an event that has samples: a column for each, the newest at the right, its age below. */

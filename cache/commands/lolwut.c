@@ -5,7 +5,7 @@
  */
 #include "commands/lolwut.h"
 
-#include <stdio.h>
+#include "commands/text.h"
 
 enum { COLUMNS = 64, MAX_COLUMNS = 160, LETTER_ROWS = 16, DOTS_ACROSS = 2, DOTS_DOWN = 4, RULE = 30 };
 
@@ -94,10 +94,5 @@ void lolwut_run(struct call *c)
     draw(c->worker, &out, (int)columns);
     REPLY_LITERAL(&out, "\nRule 30, Stephen Wolfram, 1983. Ordinal " ORDINAL_VERSION
                         ", Redis ver. " REDIS_VERSION "\n");
-    if (out.failed) {
-        call_out_of_memory(c);
-    } else {
-        reply_verbatim(c->reply, "txt", (struct slice){out.data, out.len});
-    }
-    reply_free(&out);
+    text_reply(c, &out);
 }

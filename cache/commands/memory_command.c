@@ -1,7 +1,6 @@
 /*
  * MEMORY: where the memory goes, for one key or for all.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #ifndef ORDINAL_SYSTEM_MALLOC
 #include <jemalloc/jemalloc.h>
@@ -10,6 +9,7 @@
 #include "commands/call.h"
 #include "commands/groups.h"
 #include "commands/memory_report.h"
+#include "commands/text.h"
 
 /* What an entry takes of its shard's lines: a slot of 64 / 7 bytes in lines that are four fifths full. */
 enum { SLOT_SHARE = 12 };
@@ -138,50 +138,38 @@ static void run_stats(struct call *c)
 
 enum { TOO_SMALL = 5 * 1024 * 1024, LARGE_CLIENT = 200 * 1024 };
 
-static void advise(struct reply *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void advise(struct reply *out, const char *format, ...)
-{
-    char text[512];
-    va_list args;
-    va_start(args, format);
-    int len = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    reply_raw(out, text, len < 0 ? 0 : (size_t)len < sizeof text ? (size_t)len : sizeof text - 1);
-}
-
 static void diagnose(const struct server *server, const struct memory_report *report, int64_t clients,
                      struct reply *out)
 {
     int64_t limit = server->max_memory;
     if (report->peak > report->used + report->used / 2) {
-        advise(
+        text_addf(
             out,
             " * Peak: memory was %.1f times what it is now. What resident memory stays above that goes back "
             "to the system by itself within seconds; MEMORY PURGE does it now.\n",
             memory_ratio(report->peak, report->used));
     }
     if (memory_ratio((int64_t)report->allocator.active, (int64_t)report->allocator.allocated) > 1.4) {
-        advise(
+        text_addf(
             out,
             " * Fragmentation: pages that are in use are far from full. This is common after many values of "
             "changing sizes were deleted, and is used up again as new ones come.\n");
     }
     if (memory_ratio(report->resident, (int64_t)report->allocator.resident) > 1.3) {
-        advise(out,
-               " * Outside the allocator: the process holds much more memory than its allocator does.\n");
+        text_addf(out,
+                  " * Outside the allocator: the process holds much more memory than its allocator does.\n");
     }
     if (clients > 0 && report->clients / clients > LARGE_CLIENT) {
-        advise(
+        text_addf(
             out,
             " * Clients: their buffers take %lld bytes each on average. CLIENT LIST shows whose (tot-mem); "
             "maxmemory-clients and client-output-buffer-limit bound them.\n",
             (long long)(report->clients / clients));
     }
     if (limit > 0 && report->used > limit - limit / 20) {
-        advise(out,
-               " * Limit: memory is within 5 %% of maxmemory or over it; keys are being evicted, or writes "
-               "refused, by maxmemory-policy.\n");
+        text_addf(
+            out, " * Limit: memory is within 5 %% of maxmemory or over it; keys are being evicted, or writes "
+                 "refused, by maxmemory-policy.\n");
     }
 }
 
@@ -193,19 +181,14 @@ static void run_doctor(struct call *c)
     take_report(c->server, &report);
     stats_totals(c->server, &totals);
     if (report.used < TOO_SMALL) {
-        advise(&out, "This instance holds too little to judge its memory by.\n");
+        text_addf(&out, "This instance holds too little to judge its memory by.\n");
     } else {
         diagnose(c->server, &report, totals.connections_open, &out);
         if (out.len == 0) {
-            advise(&out, "No memory problem was found in this instance.\n");
+            text_addf(&out, "No memory problem was found in this instance.\n");
         }
     }
-    if (out.failed) {
-        call_out_of_memory(c);
-    } else {
-        reply_verbatim(c->reply, "txt", (struct slice){out.data, out.len});
-    }
-    reply_free(&out);
+    text_reply(c, &out);
 }
 
 /* ---- MALLOC-STATS, PURGE ---------------------------------------------------------------------------- */
@@ -229,8 +212,7 @@ static void run_malloc_stats(struct call *c)
         return;
     }
     malloc_stats_print(write_malloc_stats, &out, NULL);
-    reply_verbatim(c->reply, "txt", (struct slice){out.data, out.len});
-    reply_free(&out);
+    text_reply(c, &out);
 }
 
 #else
