@@ -1,8 +1,9 @@
 /* Reads the container's limits from /proc/self/cgroup and /sys/fs/cgroup.
  *
  * Version 2 has one tree (`0::/path`), version 1 a tree for each controller (`4:cpu,cpuacct:/path`). Inside a
- * container the path of /proc/self/cgroup is often one that only the host knows, while the mount shows the container's
- * own group at its root; so the search starts at the path and walks up to the mount's root, skipping what is not there.
+ * container the path of /proc/self/cgroup is often one that only the host knows, while the mount shows the
+ * container's own group at its root; so the search starts at the path and walks up to the mount's root,
+ * skipping what is not there.
  */
 #include "cgroup.h"
 
@@ -42,7 +43,8 @@ static bool read_number(const char *folder, const char *file, int64_t *value)
     return end != line;
 }
 
-/* ---- one group ---------------------------------------------------------------------------------------------- */
+/* ---- one group
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool round_up(int64_t quota, int64_t period, int64_t *cpus)
 {
@@ -79,7 +81,8 @@ static bool memory_v1(const char *folder, int64_t *bytes)
     return read_number(folder, "memory.limit_in_bytes", bytes) && *bytes > 0 && *bytes < NO_LIMIT;
 }
 
-/* ---- the way up from our group ------------------------------------------------------------------------------- */
+/* ---- the way up from our group
+ * ------------------------------------------------------------------------------- */
 
 /* The least value from mount/path up to mount itself; INT64_MAX when no group on the way has one. */
 static int64_t least_on_path(const char *mount, const char *path, group_reader reader)
@@ -154,7 +157,8 @@ static int64_t least_limit(const char *root, const char *controller, group_reade
     return least;
 }
 
-/* ---- the calls ---------------------------------------------------------------------------------------------- */
+/* ---- the calls
+ * ---------------------------------------------------------------------------------------------- */
 
 int cgroup_cpus(const char *root, int cpus)
 {

@@ -20,8 +20,9 @@ int64_t clock_now_us(void)
     return read_us(CLOCK_MONOTONIC) + anchor_us;
 }
 
-/* The wall clock minus clock_now_us(). A thread may be put aside between two readings, which must not look like a step:
- * the wall is read between two readings of the other clock, and the closest of a few such triples counts. */
+/* The wall clock minus clock_now_us(). A thread may be put aside between two readings, which must not look
+ * like a step: the wall is read between two readings of the other clock, and the closest of a few such
+ * triples counts. */
 static int64_t read_difference_us(void)
 {
     enum { TRIES = 8, CLOSE_US = 100 };
@@ -76,9 +77,9 @@ int64_t clock_wall_us(void)
     return read_us(CLOCK_REALTIME);
 }
 
-/* How far the wall clock has stepped away since start, in milliseconds. A step is kept until it differs by two
- * milliseconds, so that a deadline set in wall time reads back as the same number, whatever the two clock
- * readings' own delay. */
+/* How far the wall clock has stepped away since start, in milliseconds. A step is kept until it differs by
+ * two milliseconds, so that a deadline set in wall time reads back as the same number, whatever the two
+ * clock readings' own delay. */
 static int64_t steps_ms(void)
 {
     static _Atomic int64_t kept;

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- life --------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * --------------------------------------------------------------------------------------------------- */
 
 static bool apply_dir(void *ctx, struct config *cfg, const char **err)
 {
@@ -26,8 +27,8 @@ static bool apply_dir(void *ctx, struct config *cfg, const char **err)
     return true;
 }
 
-/* Accepted in a file, where it changes nothing, but a client that asks for it at run time is told as Redis tells it
- * where jemalloc gives no help: some take the OK for the thing itself. */
+/* Accepted in a file, where it changes nothing, but a client that asks for it at run time is told as Redis
+ * tells it where jemalloc gives no help: some take the OK for the thing itself. */
 static bool refuse_defrag(void *ctx, struct config *cfg, const char **err)
 {
     (void)ctx;
@@ -135,7 +136,8 @@ bool config_load(struct config *cfg, int argc, char **argv, char **environment, 
     return true;
 }
 
-/* ---- CONFIG GET --------------------------------------------------------------------------------------------- */
+/* ---- CONFIG GET
+ * --------------------------------------------------------------------------------------------- */
 
 struct shown {
     const char *name;
@@ -205,7 +207,8 @@ char *config_value(const struct config *cfg, const char *name)
     return row == NULL ? NULL : row_format(cfg, row);
 }
 
-/* ---- derived values ----------------------------------------------------------------------------------------- */
+/* ---- derived values
+ * ----------------------------------------------------------------------------------------- */
 
 int64_t config_maxmemory_clients(const struct config *cfg)
 {

@@ -111,7 +111,8 @@ struct config_list {
 
 struct config_hook;
 
-/* Strings are owned by the config, never NULL; "" means not set. Sizes are bytes, times as the comments say. */
+/* Strings are owned by the config, never NULL; "" means not set. Sizes are bytes, times as the comments
+ * say. */
 struct config {
     /* network */
     struct config_list bind; /* addresses as given: "-::*" is optional, "*" is every IPv4 address */
@@ -284,43 +285,47 @@ void config_init_defaults(struct config *cfg);
 void config_free(struct config *cfg);
 
 /* The start of main in one call: the file that the command line names (if any), then the environment, then
- * the command line's settings; then changes to `dir`. argv[0] is skipped. argv and environ must live as long as
- * the config. False with a text in err (CONFIG_ERR_SIZE bytes) that is ready to print. */
+ * the command line's settings; then changes to `dir`. argv[0] is skipped. argv and environ must live as
+ * long as the config. False with a text in err (CONFIG_ERR_SIZE bytes) that is ready to print. */
 bool config_load(struct config *cfg, int argc, char **argv, char **environment, char *err, size_t err_size);
 
-/* The same, one by one. path "-" is standard input. A path that cannot be read, an unknown setting or a bad
- * value gives false; err then names the file, the line's number, the line and the reason, as Redis words it. */
+/* The same, one by one. path "-" is standard input. A path that cannot be read, an unknown setting or a
+ * bad value gives false; err then names the file, the line's number, the line and the reason, as Redis
+ * words it. */
 bool config_load_file(struct config *cfg, const char *path, char *err, size_t err_size);
 /* ORDINAL_<SETTING>=value, ORDINAL_<SETTING>_FILE=path (a trailing newline is dropped), REDIS_PASSWORD and
  * REDIS_PASSWORD_FILE (both for requirepass; an ORDINAL_ name wins over them). Values are read
  * as CONFIG SET reads them. Names that Kubernetes makes for a Service called "ordinal…" are passed over. */
 bool config_load_env(struct config *cfg, char **environment, char *err, size_t err_size);
-/* redis-server's command line without the program: [FILE | -] [--setting value …]…; the file is not read here. */
+/* redis-server's command line without the program: [FILE | -] [--setting value …]…; the file is not read
+ * here. */
 bool config_load_args(struct config *cfg, int argc, char **argv, char *err, size_t err_size);
 
-/* What was noticed while loading (settings that are not needed, or not served yet), into the log. Call it once the
- * logger is configured; every message is logged once. */
+/* What was noticed while loading (settings that are not needed, or not served yet), into the log. Call it
+ * once the logger is configured; every message is logged once. */
 void config_log_warnings(struct config *cfg);
 
-/* CONFIG GET: calls each once for every name (aliases are names) that a pattern matches, in alphabetical order.
- * A pattern without glob characters gives the name as the client wrote it, as in Redis. value is valid during
- * the call only. */
+/* CONFIG GET: calls each once for every name (aliases are names) that a pattern matches, in alphabetical
+ * order. A pattern without glob characters gives the name as the client wrote it, as in Redis. value is
+ * valid during the call only. */
 typedef void (*config_each)(void *ctx, const char *name, const char *value, size_t value_size);
 void config_get(const struct config *cfg, const struct slice *patterns, size_t count, config_each each,
                 void *ctx);
-/* The value of one setting as CONFIG GET shows it, in memory that the caller frees; NULL for an unknown name. */
+/* The value of one setting as CONFIG GET shows it, in memory that the caller frees; NULL for an unknown
+ * name. */
 char *config_value(const struct config *cfg, const char *name);
 
-/* CONFIG SET name value [name value …]: all or nothing. pairs holds 2 * count texts. client_is_local decides about
- * `enable-protected-configs local`. False with Redis's error reply (from "ERR" on) in err, which quotes a whole name when
- * err has room for it and CONFIG_ERR_SIZE more. */
+/* CONFIG SET name value [name value …]: all or nothing. pairs holds 2 * count texts. client_is_local
+ * decides about `enable-protected-configs local`. False with Redis's error reply (from "ERR" on) in err,
+ * which quotes a whole name when err has room for it and CONFIG_ERR_SIZE more. */
 bool config_set(struct config *cfg, const struct slice *pairs, size_t count, bool client_is_local, char *err,
                 size_t err_size);
 
-/* Calls apply after a live setting got a new value through config_set or config_reload (not while loading).
- * apply may refuse with false and a static text in *err; then all values of that call are put back and the hooks
- * that had already run are called again with the old values. One hook may be registered for several names: it runs
- * once in a config_set. apply must not call config_set. Aborts for a name that is not in the table. */
+/* Calls apply after a live setting got a new value through config_set or config_reload (not while
+ * loading). apply may refuse with false and a static text in *err; then all values of that call are put
+ * back and the hooks that had already run are called again with the old values. One hook may be registered
+ * for several names: it runs once in a config_set. apply must not call config_set. Aborts for a name that
+ * is not in the table. */
 typedef bool (*config_apply)(void *ctx, struct config *cfg, const char **err);
 void config_on_change(struct config *cfg, const char *name, config_apply apply, void *ctx);
 
@@ -328,9 +333,10 @@ void config_on_change(struct config *cfg, const char *name, config_apply apply, 
  * end; written beside it, synced, renamed. False with the error reply in err. */
 bool config_rewrite(struct config *cfg, char *err, size_t err_size);
 
-/* SIGHUP: reads file and environment (with the *_FILE secrets) again, applies the live settings that changed
- * there (hooks run), logs each change and each one that needs a restart. What CONFIG SET or the command line set
- * is not undone by an unchanged file. False, with nothing changed, when the new settings are faulty. */
+/* SIGHUP: reads file and environment (with the *_FILE secrets) again, applies the live settings that
+ * changed there (hooks run), logs each change and each one that needs a restart. What CONFIG SET or the
+ * command line set is not undone by an unchanged file. False, with nothing changed, when the new settings
+ * are faulty. */
 bool config_reload(struct config *cfg, char **environment, char *err, size_t err_size);
 
 /* Derived values. */

@@ -1,8 +1,8 @@
 /* Settings from the environment, where containers get them.
  *
- * ORDINAL_MAXMEMORY_POLICY is maxmemory-policy. With _FILE after it, the value is the content of a file: Kubernetes
- * mounts secrets that way, and a password then appears neither in the pod's description nor in /proc. Charts made
- * for Redis images set REDIS_PASSWORD and REDIS_PASSWORD_FILE.
+ * ORDINAL_MAXMEMORY_POLICY is maxmemory-policy. With _FILE after it, the value is the content of a file:
+ * Kubernetes mounts secrets that way, and a password then appears neither in the pod's description nor in
+ * /proc. Charts made for Redis images set REDIS_PASSWORD and REDIS_PASSWORD_FILE.
  *
  * Kubernetes also puts an address of every Service into each container's environment: beside a Service called
  * `ordinal` stands ORDINAL_PORT=tcp://10.96.0.7:6379. Those are not meant for us and must not stop the start.
@@ -74,7 +74,8 @@ static bool ends_with(const char *name, size_t size, const char *end)
     return size > length && memcmp(name + size - length, end, length) == 0;
 }
 
-/* X_SERVICE_HOST, X_SERVICE_PORT…, X_PORT, X_PORT_6379_TCP…: what Kubernetes writes for a Service called X. */
+/* X_SERVICE_HOST, X_SERVICE_PORT…, X_PORT, X_PORT_6379_TCP…: what Kubernetes writes for a Service called
+ * X. */
 static bool is_service_link(const char *name, size_t size, const char *value)
 {
     char text[128];

@@ -1,8 +1,9 @@
 /* Reading settings: redis.conf with its includes, and redis-server's command line.
  *
  * A file is read whole and line by line: comments and empty lines are passed over, the first word names the
- * setting. A mistake stops the start, with the place and the line, because a server that runs without a setting
- * that its owner wrote down is worse than one that does not run. Lines that hold a secret are not repeated.
+ * setting. A mistake stops the start, with the place and the line, because a server that runs without a
+ * setting that its owner wrote down is worse than one that does not run. Lines that hold a secret are not
+ * repeated.
  */
 #include "config_row.h"
 #include "logger.h"
@@ -21,7 +22,8 @@
 
 static const char unknown[] = "Bad directive or wrong number of arguments";
 
-/* ---- what may surprise the one who wrote it ------------------------------------------------------------------- */
+/* ---- what may surprise the one who wrote it
+ * ------------------------------------------------------------------- */
 
 void config_warn(struct config *cfg, char *message)
 {
@@ -41,7 +43,8 @@ void config_note(struct config *cfg, const struct config_row *row, enum config_o
     }
 }
 
-/* Settings that are not needed and have their default value anyway: one line for all, as a stock redis.conf has many. */
+/* Settings that are not needed and have their default value anyway: one line for all, as a stock
+ * redis.conf has many. */
 static void log_defaults(const struct config *cfg)
 {
     struct config_list names = {NULL, 0};
@@ -69,7 +72,8 @@ void config_log_warnings(struct config *cfg)
     log_defaults(cfg);
 }
 
-/* ---- one setting -------------------------------------------------------------------------------------------- */
+/* ---- one setting
+ * -------------------------------------------------------------------------------------------- */
 
 /* Gives the setting words[0] the values words[1…]. False with the bare reason. */
 static bool set_from_words(struct config *cfg, const struct config_row *row, const struct config_list *words,
@@ -95,7 +99,8 @@ static bool set_from_words(struct config *cfg, const struct config_row *row, con
     return done;
 }
 
-/* ---- files -------------------------------------------------------------------------------------------------- */
+/* ---- files
+ * -------------------------------------------------------------------------------------------------- */
 
 static char *read_descriptor(int fd, size_t *size)
 {
@@ -312,7 +317,8 @@ bool config_load_file_again(const struct config *cfg, struct config *next, char 
     return cfg->config_file[0] == '\0' || load_path(next, cfg->config_file, 0, err, err_size);
 }
 
-/* ---- command line ------------------------------------------------------------------------------------------- */
+/* ---- command line
+ * ------------------------------------------------------------------------------------------- */
 
 static char *words_as_line(const struct config_list *words)
 {
@@ -357,8 +363,8 @@ static bool holds_value(const char *option)
     return strchr(option, ' ') != NULL;
 }
 
-/* How many arguments belong to the option at argv[0]. As in redis-server, the first one after the name is a value even
- * if it begins with "--"; only --save, and what holds its value itself, may stand alone. */
+/* How many arguments belong to the option at argv[0]. As in redis-server, the first one after the name is
+ * a value even if it begins with "--"; only --save, and what holds its value itself, may stand alone. */
 static int option_length(int argc, char **argv)
 {
     int length = 1;

@@ -1,7 +1,8 @@
 /* SIGHUP: what the file, the environment and the mounted secrets say now, against what they said last time.
  *
- * The files are read into a fresh config with the same precedence as at the start. Only a setting whose value differs
- * from what was loaded before counts as changed, so that a CONFIG SET stands until its owner changes the file.
+ * The files are read into a fresh config with the same precedence as at the start. Only a setting whose value
+ * differs from what was loaded before counts as changed, so that a CONFIG SET stands until its owner changes
+ * the file.
  */
 #include "config_row.h"
 #include "logger.h"

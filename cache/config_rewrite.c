@@ -1,8 +1,9 @@
 /* CONFIG REWRITE: the settings that differ from the file go into the file, and nothing else changes there.
  *
- * Each line keeps its place, comments included. A setting that was changed at run time or given on the command line
- * replaces the first line that names it and removes the others; one that the file does not name goes to the end. What
- * came from the environment is left out: a password that was mounted as a secret must not end up in a file.
+ * Each line keeps its place, comments included. A setting that was changed at run time or given on the
+ * command line replaces the first line that names it and removes the others; one that the file does not name
+ * goes to the end. What came from the environment is left out: a password that was mounted as a secret must
+ * not end up in a file.
  */
 #include "config_row.h"
 
@@ -36,7 +37,8 @@ static bool is_changed(const struct config *cfg, size_t index)
     return cfg->origin[index] == CONFIG_FROM_SET || cfg->origin[index] == CONFIG_FROM_ARGS;
 }
 
-/* A changed setting that the file does not name is left out where its default is what the start would give it. */
+/* A changed setting that the file does not name is left out where its default is what the start would give
+ * it. */
 static bool is_needed(const struct config *cfg, size_t index)
 {
     const struct config_row *row = config_row_at(index);
@@ -140,7 +142,8 @@ static bool write_file(int fd, const char *beside, const char *path, const struc
     return rename(beside, path) == 0 && sync_folder(path);
 }
 
-/* A new file beside the old one takes its name when it is complete: a crash leaves either, never half of one. */
+/* A new file beside the old one takes its name when it is complete: a crash leaves either, never half of
+ * one. */
 static bool replace_file(const char *path, const struct text *text)
 {
     char *beside = must_format("%s.XXXXXX", path);

@@ -1,7 +1,8 @@
 /* A setting of a config: its value, kept in the field that the row names, and its lines in redis.conf.
  *
- * What is read goes into a value on the side first and moves into the field only when all of it is right, so a refused
- * line or CONFIG SET leaves the field as it was. Settings that Ordinal does not need keep only the text.
+ * What is read goes into a value on the side first and moves into the field only when all of it is right, so
+ * a refused line or CONFIG SET leaves the field as it was. Settings that Ordinal does not need keep only the
+ * text.
  */
 #include "config_row.h"
 #include "config_value.h"
@@ -115,7 +116,8 @@ bool row_is_default(const struct config *cfg, const struct config_row *row)
     return same;
 }
 
-/* ---- lines of a file, and words about a type ------------------------------------------------------------------ */
+/* ---- lines of a file, and words about a type
+ * ------------------------------------------------------------------ */
 
 static char *memory_with_unit(int64_t bytes)
 {

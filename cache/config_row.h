@@ -1,8 +1,9 @@
 /* One row of the settings table, and what can be done with its value. Only the config_*.c files use this.
  *
- * A value has two written forms. In redis.conf it is a list of words (`bind 10.0.0.1 ::1`); CONFIG GET and CONFIG
- * SET use one text (`"10.0.0.1 ::1"`). row_assign takes words, row_assign_text takes the text, row_format gives
- * the text; what row_format gives, row_assign_text accepts, and CONFIG SET relies on it to put old values back.
+ * A value has two written forms. In redis.conf it is a list of words (`bind 10.0.0.1 ::1`); CONFIG GET and
+ * CONFIG SET use one text (`"10.0.0.1 ::1"`). row_assign takes words, row_assign_text takes the text,
+ * row_format gives the text; what row_format gives, row_assign_text accepts, and CONFIG SET relies on it to
+ * put old values back.
  */
 #ifndef CONFIG_ROW_H
 #define CONFIG_ROW_H

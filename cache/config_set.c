@@ -1,8 +1,8 @@
 /* Changing settings while the server runs: CONFIG SET, and the hooks of the modules that act on a new value.
  *
- * A change is made in three steps: every new value is read and stored, the hooks run, and if any of this fails
- * everything is put back from the text of the old values. Going through the text keeps one way of reading and
- * writing for each type, instead of a copy and a compare for each as well.
+ * A change is made in three steps: every new value is read and stored, the hooks run, and if any of this
+ * fails everything is put back from the text of the old values. Going through the text keeps one way of
+ * reading and writing for each type, instead of a copy and a compare for each as well.
  */
 #include "config.h"
 
@@ -18,7 +18,8 @@ struct config_hook {
     struct config_hook *next;
 };
 
-/* ---- hooks -------------------------------------------------------------------------------------------------- */
+/* ---- hooks
+ * -------------------------------------------------------------------------------------------------- */
 
 void config_on_change(struct config *cfg, const char *name, config_apply apply, void *ctx)
 {
@@ -49,7 +50,8 @@ static bool change_matters(const struct config_change *change)
     return strcmp(change->old, change->text) != 0;
 }
 
-/* The change that this hook is to hear of, or count. A hook of several settings runs at the first that changed. */
+/* The change that this hook is to hear of, or count. A hook of several settings runs at the first that
+ * changed. */
 static size_t change_for_hook(const struct config *cfg, const struct config_hook *hook,
                               const struct config_change *changes, size_t count)
 {
@@ -85,7 +87,8 @@ static bool run_hooks(struct config *cfg, const struct config_change *changes, s
     return true;
 }
 
-/* ---- changes ------------------------------------------------------------------------------------------------ */
+/* ---- changes
+ * ------------------------------------------------------------------------------------------------ */
 
 static void put_back(struct config *cfg, const struct config_change *changes, size_t count)
 {

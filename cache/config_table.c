@@ -1,8 +1,8 @@
-/* The table of settings: one row each, in the order of docs/configuration.md. It is the only place where a setting
- * is described; a new one is a field in struct config and a row here.
+/* The table of settings: one row each, in the order of docs/configuration.md. It is the only place where a
+ * setting is described; a new one is a field in struct config and a row here.
  *
- * Names, defaults and ranges are those of Redis 7.2, so that a redis.conf means the same here. The second table
- * holds what Redis has and Ordinal does not need: each row says why.
+ * Names, defaults and ranges are those of Redis 7.2, so that a redis.conf means the same here. The second
+ * table holds what Redis has and Ordinal does not need: each row says why.
  */
 #include "config_row.h"
 

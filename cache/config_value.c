@@ -19,7 +19,8 @@ static bool fail(char *err, size_t err_size, const char *reason)
     return false;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------ */
+/* ---- reading
+ * ------------------------------------------------------------------------------------------------ */
 
 static bool parse_bool(const char *word, bool *out)
 {
@@ -148,7 +149,8 @@ static bool read_notify(const char *word, int *out, char *err, size_t err_size)
     return true;
 }
 
-/* Words that an ignored row may limit: to its choices, or to three numbers in its range (oom-score-adj-values). */
+/* Words that an ignored row may limit: to its choices, or to three numbers in its range
+ * (oom-score-adj-values). */
 static bool check_words(const struct config_row *row, const struct config_list *words, char *err,
                         size_t err_size)
 {
@@ -174,8 +176,8 @@ static bool check_words(const struct config_row *row, const struct config_list *
     return true;
 }
 
-/* Words of a row with choices as Redis shows them: each once, in the order of the choices; the first, which stands for
- * none of the others, only by itself. */
+/* Words of a row with choices as Redis shows them: each once, in the order of the choices; the first,
+ * which stands for none of the others, only by itself. */
 static char *format_chosen(const struct config_row *row, const struct config_list *words)
 {
     struct config_list shown = {NULL, 0};
@@ -403,7 +405,8 @@ bool value_read(const struct config_row *row, const struct config_list *words, u
     }
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------ */
+/* ---- writing
+ * ------------------------------------------------------------------------------------------------ */
 
 static char *format_choice(const char *choices, int index)
 {
@@ -484,7 +487,8 @@ char *value_format(const struct config_row *row, const union value *value)
     }
 }
 
-/* ---- owning ---------------------------------------------------------------------------------------------- */
+/* ---- owning
+ * ---------------------------------------------------------------------------------------------- */
 
 size_t value_size(const struct config_row *row)
 {

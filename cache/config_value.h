@@ -14,7 +14,8 @@ union value {
     struct config_buffer_limit limits[CONFIG_CLASSES];
 };
 
-/* Reads words as the row's type. value is zero, or for CONFIG_LIMITS the present limits. False with the reason. */
+/* Reads words as the row's type. value is zero, or for CONFIG_LIMITS the present limits. False with the
+ * reason. */
 bool value_read(const struct config_row *row, const struct config_list *words, union value *value, char *err,
                 size_t err_size);
 /* The text that CONFIG GET shows; the caller frees it. */

@@ -1,7 +1,7 @@
 /* Words and lists of words: the small change of configuration files.
  *
- * Settings are read at start and changed by hand, so this code allocates freely and ends the process when there is
- * no memory for a few bytes: a server that cannot hold its settings cannot run.
+ * Settings are read at start and changed by hand, so this code allocates freely and ends the process when
+ * there is no memory for a few bytes: a server that cannot hold its settings cannot run.
  */
 #include "config_row.h"
 
@@ -85,7 +85,8 @@ static int hex_digit(char c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* What a backslash in double quotes stands for; *at is on the character after it and is left on the last used. */
+/* What a backslash in double quotes stands for; *at is on the character after it and is left on the last
+ * used. */
 static char unescape(const char *line, size_t size, size_t *at)
 {
     char c = line[*at];
@@ -103,7 +104,8 @@ static char unescape(const char *line, size_t size, size_t *at)
     }
 }
 
-/* One word from line[*at] on into out. False when its quotes do not close, or close in the middle of a word. */
+/* One word from line[*at] on into out. False when its quotes do not close, or close in the middle of a
+ * word. */
 static bool word_read(const char *line, size_t size, size_t *at, char *out)
 {
     char quote = '\0';

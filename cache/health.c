@@ -1,7 +1,7 @@
 /* The health probe: connects, asks, looks at the first line of the answer, all before one deadline.
  *
- * It is a client of its own on plain sockets and not a part of the server's machinery, so that it works when that
- * machinery does not. AUTH and PING leave in one write: a probe costs the server one turn of a loop.
+ * It is a client of its own on plain sockets and not a part of the server's machinery, so that it works when
+ * that machinery does not. AUTH and PING leave in one write: a probe costs the server one turn of a loop.
  */
 #include "health.h"
 
@@ -53,7 +53,8 @@ static int failed(const struct probe *probe, const char *what, int error)
     return 1;
 }
 
-/* ---- the connection ------------------------------------------------------------------------------------------ */
+/* ---- the connection
+ * ------------------------------------------------------------------------------------------ */
 
 /* Waits until the descriptor is ready. False with errno, ETIMEDOUT at the deadline. */
 static bool wait_for(const struct probe *probe, int fd, short events)
@@ -167,7 +168,8 @@ static bool read_line(const struct probe *probe, int fd, char *line)
     return false;
 }
 
-/* ---- the question and the answer ----------------------------------------------------------------------------- */
+/* ---- the question and the answer
+ * ----------------------------------------------------------------------------- */
 
 static bool ask(const struct probe *probe, int fd)
 {
@@ -186,7 +188,8 @@ static bool ask(const struct probe *probe, int fd)
     return done;
 }
 
-/* What the server sent may be anything: a probe's line must not carry control characters into somebody's terminal. */
+/* What the server sent may be anything: a probe's line must not carry control characters into somebody's
+ * terminal. */
 static void make_printable(char *line)
 {
     for (; *line != '\0'; line++) {
@@ -234,7 +237,8 @@ static int run_probe(struct probe *probe)
     return answered ? judge(probe, line, started) : failed(probe, "connected", error);
 }
 
-/* ---- arguments ----------------------------------------------------------------------------------------------- */
+/* ---- arguments
+ * ----------------------------------------------------------------------------------------------- */
 
 static int usage(const char *wrong)
 {

@@ -2,15 +2,15 @@
  *
  *   ordinal ping [-h HOST] [-p PORT | -s SOCKET] [-a PASSWORD] [-t MILLISECONDS] [--ready]
  *
- * The password may also come from ORDINAL_REQUIREPASS(_FILE) or REDIS_PASSWORD(_FILE), the port from ORDINAL_PORT:
- * the probe runs in the server's own container and needs no arguments there.
+ * The password may also come from ORDINAL_REQUIREPASS(_FILE) or REDIS_PASSWORD(_FILE), the port from
+ * ORDINAL_PORT: the probe runs in the server's own container and needs no arguments there.
  */
 #ifndef HEALTH_H
 #define HEALTH_H
 
-/* Runs the probe; argv[0] is "ping". Sends AUTH if there is a password, then PING. Alive: any answer that shows a
- * working server (a server that loads its data, or asks for a password, is alive). --ready: only +PONG counts.
- * Prints one line that says why. Returns the exit status: 0 or 1, 2 for bad arguments. */
+/* Runs the probe; argv[0] is "ping". Sends AUTH if there is a password, then PING. Alive: any answer that
+ * shows a working server (a server that loads its data, or asks for a password, is alive). --ready: only
+ * +PONG counts. Prints one line that says why. Returns the exit status: 0 or 1, 2 for bad arguments. */
 int health_ping(int argc, char **argv);
 
 #endif

@@ -1,7 +1,7 @@
-/* The log. A line is built in a buffer on the caller's stack and leaves with one write(2), so no thread waits for
- * another's formatting. A reader-writer lock guards the descriptor alone: writers of lines share it, a reopening
- * takes it alone, and so never closes a descriptor that another thread is about to write to. (glibc's
- * reader-writer lock costs an atomic addition; a log line costs a system call.)
+/* The log. A line is built in a buffer on the caller's stack and leaves with one write(2), so no thread waits
+ * for another's formatting. A reader-writer lock guards the descriptor alone: writers of lines share it, a
+ * reopening takes it alone, and so never closes a descriptor that another thread is about to write to.
+ * (glibc's reader-writer lock costs an atomic addition; a log line costs a system call.)
  */
 #include "logger.h"
 
@@ -31,10 +31,11 @@ static struct {
     atomic_bool json;
 } logger = {.lock = PTHREAD_RWLOCK_INITIALIZER, .fd = STDOUT_FILENO, .level = LOGGER_NOTICE};
 
-/* ---- where lines go ----------------------------------------------------------------------------------------- */
+/* ---- where lines go
+ * ----------------------------------------------------------------------------------------- */
 
-/* Writes to the file of this name from now on, NULL: to standard output. Takes over the name. False with errno when it
- * cannot be opened. */
+/* Writes to the file of this name from now on, NULL: to standard output. Takes over the name. False with
+ * errno when it cannot be opened. */
 static bool replace_output(char *file)
 {
     int fd = file == NULL ? STDOUT_FILENO : open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
@@ -89,7 +90,8 @@ static void write_line(const char *line, size_t size)
     pthread_rwlock_unlock(&logger.lock);
 }
 
-/* ---- what a line looks like --------------------------------------------------------------------------------- */
+/* ---- what a line looks like
+ * --------------------------------------------------------------------------------- */
 
 static size_t format_time(char *out, size_t size)
 {
@@ -101,7 +103,8 @@ static size_t format_time(char *out, size_t size)
     return length + (size_t)snprintf(out + length, size - length, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-/* The length of the UTF-8 sequence at text (RFC 3629: no overlong forms, no surrogates), 0 if there is none. */
+/* The length of the UTF-8 sequence at text (RFC 3629: no overlong forms, no surrogates), 0 if there is
+ * none. */
 static size_t utf8_length(const unsigned char *text, size_t size)
 {
     unsigned char first = text[0];
@@ -124,8 +127,8 @@ static size_t utf8_length(const unsigned char *text, size_t size)
     return wrong ? 0 : length;
 }
 
-/* Copies a message so that it stays on one line and, for JSON, inside its quotes. A byte that is no UTF-8 becomes
- * \xNN in a text line and U+FFFD in JSON, which has no way to write a byte. */
+/* Copies a message so that it stays on one line and, for JSON, inside its quotes. A byte that is no UTF-8
+ * becomes \xNN in a text line and U+FFFD in JSON, which has no way to write a byte. */
 static size_t escape(char *out, const char *message, size_t size, bool json)
 {
     char *end = out;

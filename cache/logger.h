@@ -6,8 +6,9 @@
  * (`log.h` is another thing: the stream of writes that replicas and the append-only file follow.)
  *
  * The logger is the one process-wide state of the server: any thread may call it, at any time, before
- * logger_configure too (then: text, notice and above, standard output). A line is one write(2) to a descriptor
- * opened for appending, so lines of threads and processes never mix and nothing is lost in a buffer on a crash.
+ * logger_configure too (then: text, notice and above, standard output). A line is one write(2) to a
+ * descriptor opened for appending, so lines of threads and processes never mix and nothing is lost in a
+ * buffer on a crash.
  */
 #ifndef LOGGER_H
 #define LOGGER_H
@@ -26,7 +27,8 @@ struct logger_options {
     bool json;
 };
 
-/* Takes new options. False when the file cannot be opened for appending (errno says why): the old options stay. */
+/* Takes new options. False when the file cannot be opened for appending (errno says why): the old options
+ * stay. */
 bool logger_configure(const struct logger_options *options);
 
 /* Opens the file again under its name, for log rotation. False as above; the old file stays in use. */

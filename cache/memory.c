@@ -16,10 +16,10 @@
 #endif
 
 /*
- * Read by jemalloc before main. Free pages stay until mem_return_pages takes them: jemalloc would give them back either in
- * the midst of somebody's free(), or by threads that compete with the loops for the cores on equal terms (on one core that
- * made a loop wait 17 ms while tables grew). Slabs of 32 KB rather than 4 to 28 save three quarters of jemalloc's own
- * records of a million entries.
+ * Read by jemalloc before main. Free pages stay until mem_return_pages takes them: jemalloc would give them
+ * back either in the midst of somebody's free(), or by threads that compete with the loops for the cores on
+ * equal terms (on one core that made a loop wait 17 ms while tables grew). Slabs of 32 KB rather than 4 to 28
+ * save three quarters of jemalloc's own records of a million entries.
  */
 const char *malloc_conf =
     "background_thread:false,dirty_decay_ms:-1,muzzy_decay_ms:-1,metadata_thp:disabled" SLABS;

@@ -17,7 +17,8 @@
 /* Written by its own thread alone; read by any (relaxed: a sum over threads is never exact anyway). */
 extern _Thread_local _Atomic int64_t *mem_counter;
 
-/* Must be called once by every thread before it allocates: registers its counter. Counters outlive threads. */
+/* Must be called once by every thread before it allocates: registers its counter. Counters outlive
+ * threads. */
 void mem_thread_init(void);
 
 /* Bytes in use by all threads. */
@@ -57,7 +58,8 @@ static inline void mem_count(int64_t bytes)
 /* At least `size` bytes (size > 0), or NULL when there is no memory. Aligned to 16 from 16 bytes on. */
 void *mem_alloc(size_t size);
 
-/* The same, and all of mem_class(size) bytes may be written: what is written over in place may grow that far. */
+/* The same, and all of mem_class(size) bytes may be written: what is written over in place may grow that
+ * far. */
 void *mem_alloc_whole(size_t size);
 
 /* Zeroed, aligned to a cache line of 64 bytes; `size` a multiple of 64. NULL when there is no memory. */
@@ -81,12 +83,13 @@ struct mem_allocator_stats {
 };
 void mem_allocator_stats(struct mem_allocator_stats *stats);
 
-/* Gives back what the calling thread's cache keeps: a few free blocks of each class, each of which holds a slab of pages.
- * After much was freed, and before a while without work. */
+/* Gives back what the calling thread's cache keeps: a few free blocks of each class, each of which holds a
+ * slab of pages. After much was freed, and before a while without work. */
 void mem_trim(void);
 
-/* Gives free pages back to the system when there is more than a quarter of a megabyte of them. Takes milliseconds for each 100 MB: the
- * reaper's thread does it, once a second, when nobody else needs its core. */
+/* Gives free pages back to the system when there is more than a quarter of a megabyte of them. Takes
+ * milliseconds for each 100 MB: the reaper's thread does it, once a second, when nobody else needs its
+ * core. */
 void mem_return_pages(void);
 
 /* Gives all free pages back to the system now (MEMORY PURGE). Takes a moment: never on a hot path. */

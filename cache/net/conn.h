@@ -1,13 +1,14 @@
 /*
  * A connection: bytes in, requests to the hook, replies out.
  *
- * What the connections of a loop send in one turn of it is served together: read from all, then run, then written to all.
- * So the cache misses of different clients' requests overlap, and the kernel's code for reading, our own and the kernel's
- * for writing each stay in the instruction cache. (SET and GET without pipeline: see docs/performance.md.)
+ * What the connections of a loop send in one turn of it is served together: read from all, then run, then
+ * written to all. So the cache misses of different clients' requests overlap, and the kernel's code for
+ * reading, our own and the kernel's for writing each stay in the instruction cache. (SET and GET without
+ * pipeline: see docs/performance.md.)
  *
- * An idle connection owns nothing but this structure: reads go to the loop's shared buffer, replies to the loop's
- * shared reply. Only an incomplete request (`input`) or unsent replies (blocks queued in libuv) cost memory of
- * their own.
+ * An idle connection owns nothing but this structure: reads go to the loop's shared buffer, replies to the
+ * loop's shared reply. Only an incomplete request (`input`) or unsent replies (blocks queued in libuv) cost
+ * memory of their own.
  *
  * Threads: its loop's own, except as conn fields say.
  */
@@ -76,17 +77,20 @@ void conn_close_after_write(struct conn *conn);
 void conn_stall(struct conn *conn);
 void conn_resume(struct conn *conn);
 
-/* For output.c, whose queue has shrunk: serves what has come meanwhile, unless something still stalls the connection. */
+/* For output.c, whose queue has shrunk: serves what has come meanwhile, unless something still stalls the
+ * connection. */
 void conn_serve_again(struct conn *conn);
 
-/* Sends this connection's replies, which end loop->reply, and takes them out. For hooks: when replies grow large. */
+/* Sends this connection's replies, which end loop->reply, and takes them out. For hooks: when replies grow
+ * large. */
 void conn_flush(struct conn *conn);
 
-/* Sends bytes that no request of this connection asked for (a monitor's line, a message). From a message of the loop or
- * a timer, or from this connection's own serve; never from inside the serve of another one. */
+/* Sends bytes that no request of this connection asked for (a monitor's line, a message). From a message
+ * of the loop or a timer, or from this connection's own serve; never from inside the serve of another one. */
 void conn_send(struct conn *conn, const char *bytes, size_t len);
 
-/* Memory of the connection: structure, unfinished input, unsent output. Any thread between enter and leave. */
+/* Memory of the connection: structure, unfinished input, unsent output. Any thread between enter and
+ * leave. */
 size_t conn_memory(const struct conn *conn);
 
 /* "address:port", or the path of a Unix socket with ":0", of the peer and of this end. */

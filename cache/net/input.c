@@ -1,6 +1,7 @@
 /*
- * Input: from bytes to requests that were served. Complete requests are served from where they were read; of an incomplete
- * one the bytes are kept, with the arguments found so far, and its parser goes on where it stopped.
+ * Input: from bytes to requests that were served. Complete requests are served from where they were read; of
+ * an incomplete one the bytes are kept, with the arguments found so far, and its parser goes on where it
+ * stopped.
  */
 #include "net/input.h"
 
@@ -131,7 +132,8 @@ static void restart(struct resp_parser *p, struct resp_args *args, size_t start,
     p->first = args->len = first;
 }
 
-/* Serves requests that were prepared; returns false when serving has to end, with the parser at what was not run. */
+/* Serves requests that were prepared; returns false when serving has to end, with the parser at what was
+ * not run. */
 bool input_serve(struct conn *conn, struct resp_parser *p, struct resp_args *args, size_t first, size_t count)
 {
     struct loop *loop = conn->loop;
@@ -197,8 +199,8 @@ void input_process_kept(struct conn *conn)
     input_process(conn, &parser, &input->args, input->data, input->len);
 }
 
-/* Bytes are mostly read to where they belong. Not so when the waiting turn of the same connection was served between
- * the read and now, and has left an unfinished request. */
+/* Bytes are mostly read to where they belong. Not so when the waiting turn of the same connection was
+ * served between the read and now, and has left an unfinished request. */
 static bool append_input(struct conn_input *input, const char *data, size_t len)
 {
     if (data != input->data + input->len) {

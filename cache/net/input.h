@@ -8,7 +8,8 @@
 
 enum { INPUT_MIN = 16 * 1024 }; /* bytes of room for the rest of an incomplete request, at first */
 
-/* Takes bytes that were read, into the loop's area or behind conn->input's; serves what is complete, keeps the rest. */
+/* Takes bytes that were read, into the loop's area or behind conn->input's; serves what is complete, keeps
+ * the rest. */
 void input_take(struct conn *conn, char *data, size_t len);
 
 /* Serves what stands in conn->input. */

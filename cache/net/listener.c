@@ -101,8 +101,8 @@ static void deal(struct listener *listener, int fd, const struct sockaddr *peer)
     }
 }
 
-/* No descriptor is free: one is given up to accept the connection and close it, so that the peer need not wait and the
- * listening socket does not stay readable for ever. */
+/* No descriptor is free: one is given up to accept the connection and close it, so that the peer need not
+ * wait and the listening socket does not stay readable for ever. */
 static void turn_away(struct listener *listener)
 {
     int64_t now = clock_now();

@@ -162,7 +162,8 @@ void loop_stop(struct loop *loop)
         next = conn->next;
         conn_close(conn);
     }
-    /* What belongs to a connection (a blocked client's timer) is closed with it; the other handles go when all are gone. */
+    /* What belongs to a connection (a blocked client's timer) is closed with it; the other handles go when
+     * all are gone. */
     loop_conn_gone(loop);
 }
 

@@ -1,11 +1,11 @@
 /*
- * A loop: a thread with its uv_loop_t and the connections that it owns. A connection stays on its loop; whoever
- * else wants something of it posts a message to the loop's mailbox and lets the loop do it.
+ * A loop: a thread with its uv_loop_t and the connections that it owns. A connection stays on its loop;
+ * whoever else wants something of it posts a message to the loop's mailbox and lets the loop do it.
  *
  * `net` knows no command: it is given hooks, and calls them with complete requests.
  *
- * Threads: everything of a loop is touched by its own thread alone, except loop_post, the counters, and `conns`
- * between hooks->enter and hooks->leave (see struct net_hooks).
+ * Threads: everything of a loop is touched by its own thread alone, except loop_post, the counters, and
+ * `conns` between hooks->enter and hooks->leave (see struct net_hooks).
  */
 #ifndef ORDINAL_NET_LOOP_H
 #define ORDINAL_NET_LOOP_H
@@ -51,11 +51,11 @@ struct net_hooks {
     /* A connection is open: the hook hangs its own state into conn->client. False: no memory, close it. */
     bool (*opened)(struct conn *conn);
     /*
-     * Requests come in batches, of one connection or of several, and in three steps, so that the cache misses of a batch
-     * overlap: `prepare` for each connection (requests[first .. first + count) are its own), `fetch` once for all of the
-     * batch, `serve` for each connection again. `serve` runs them in order and writes their replies to loop->reply. It
-     * returns how many it ran: fewer than `count` when the connection has to wait (conn_stall) or is closing; the rest
-     * comes again after conn_resume.
+     * Requests come in batches, of one connection or of several, and in three steps, so that the cache misses
+     * of a batch overlap: `prepare` for each connection (requests[first .. first + count) are its own),
+     * `fetch` once for all of the batch, `serve` for each connection again. `serve` runs them in order and
+     * writes their replies to loop->reply. It returns how many it ran: fewer than `count` when the connection
+     * has to wait (conn_stall) or is closing; the rest comes again after conn_resume.
      */
     void (*prepare)(struct conn *conn, const struct request *requests, size_t first, size_t count);
     void (*fetch)(struct loop *loop, size_t count);
@@ -72,7 +72,8 @@ struct message {
     void *argument;
 };
 
-/* What a connection has sent in this turn of the loop, on its way to being served together with others' (conn.c). */
+/* What a connection has sent in this turn of the loop, on its way to being served together with others'
+ * (conn.c). */
 struct turn {
     struct conn *conn;
     char *data;
@@ -138,14 +139,15 @@ void net_start(struct net *net);
 /* Runs a loop until loop_stop. */
 void loop_run(struct loop *loop);
 
-/* From any thread: lets `run` be called by the loop's own thread, after what was posted before. False: no memory. */
+/* From any thread: lets `run` be called by the loop's own thread, after what was posted before. False: no
+ * memory. */
 bool loop_post(struct loop *loop, void (*run)(struct loop *loop, void *argument), void *argument);
 
 /* From any thread: lets the loop's own thread call loop_stop. Needs no memory. */
 void loop_ask_to_stop(struct loop *loop);
 
-/* Closes every connection and handle of the loop (of loop 0: the listeners too) but its mailbox, and ends loop_run. The loop's
- * own thread. */
+/* Closes every connection and handle of the loop (of loop 0: the listeners too) but its mailbox, and ends
+ * loop_run. The loop's own thread. */
 void loop_stop(struct loop *loop);
 
 /* For conn.c: a connection is gone. The last one of a stopping loop takes the other handles along. */
@@ -154,7 +156,8 @@ void loop_conn_gone(struct loop *loop);
 /* After the loop_run of every loop that may post to this one: takes the mailbox down. */
 void loop_free(struct loop *loop);
 
-/* From loop 0, after its loop_run has returned: stops the other loops, waits for their threads, and frees all loops. */
+/* From loop 0, after its loop_run has returned: stops the other loops, waits for their threads, and frees
+ * all loops. */
 void net_stop(struct net *net);
 
 #endif

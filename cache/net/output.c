@@ -1,6 +1,7 @@
 /*
- * Output: what a connection sends. Replies are written straight from the loop's shared buffer; only what the kernel does not
- * take at once is kept, in blocks queued in libuv, and held against the limits of the connection's class.
+ * Output: what a connection sends. Replies are written straight from the loop's shared buffer; only what the
+ * kernel does not take at once is kept, in blocks queued in libuv, and held against the limits of the
+ * connection's class.
  */
 #include "net/output.h"
 
@@ -46,7 +47,8 @@ static void on_written(uv_write_t *write, int status)
     }
 }
 
-/* Whether the unsent bytes are within the limits of the connection's class; starts and stops the soft limit's time. */
+/* Whether the unsent bytes are within the limits of the connection's class; starts and stops the soft
+ * limit's time. */
 static bool within_limits(struct conn *conn)
 {
     int64_t unsent = counter_get(&conn->unsent_memory);
@@ -89,7 +91,8 @@ static void queue_block(struct conn *conn, struct block *block, size_t sent)
     }
 }
 
-/* Queues r->data[from .. to). The whole of a large buffer is taken over from the reply, all else is copied. */
+/* Queues r->data[from .. to). The whole of a large buffer is taken over from the reply, all else is
+ * copied. */
 static void queue_rest(struct conn *conn, struct reply *r, size_t from, size_t to)
 {
     struct block *block = mem_alloc(sizeof *block);
@@ -114,7 +117,8 @@ static void queue_rest(struct conn *conn, struct reply *r, size_t from, size_t t
     queue_block(conn, block, sent);
 }
 
-/* Sends loop->reply's bytes from..to to a connection. The bytes stay there, unless the whole buffer is taken over. */
+/* Sends loop->reply's bytes from..to to a connection. The bytes stay there, unless the whole buffer is
+ * taken over. */
 void output_send(struct conn *conn, size_t from, size_t to)
 {
     struct reply *r = &conn->loop->reply;

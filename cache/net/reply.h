@@ -1,9 +1,11 @@
 /*
- * Replies: RESP going out. A reply is a buffer that grows, with the protocol version (2 or 3) that decides how
- * nulls, maps, sets, doubles, booleans and pushes are written: commands say what they mean and need not know.
+ * Replies: RESP going out. A reply is a buffer that grows, with the protocol version (2 or 3) that decides
+ * how nulls, maps, sets, doubles, booleans and pushes are written: commands say what they mean and need not
+ * know.
  *
  * One `struct reply` belongs to each loop and serves its connections in turn (conn.h), so replies cost no
- * allocation. When memory runs out the buffer stops growing and `failed` is set; the connection is then closed.
+ * allocation. When memory runs out the buffer stops growing and `failed` is set; the connection is then
+ * closed.
  *
  * Source: RESP specification, versions 2 and 3.
  * Threads: used by one thread at a time.
@@ -76,8 +78,8 @@ void reply_map(struct reply *r, int64_t pairs);
 void reply_set(struct reply *r, int64_t count);
 void reply_push(struct reply *r, int64_t count);
 
-/* For aggregates whose length is known only at the end: reply_hole leaves room for an array's head and returns where,
- * reply_fill_* writes it. Holes may nest; they are filled from the inside out. */
+/* For aggregates whose length is known only at the end: reply_hole leaves room for an array's head and
+ * returns where, reply_fill_* writes it. Holes may nest; they are filled from the inside out. */
 size_t reply_hole(const struct reply *r);
 void reply_fill_array(struct reply *r, size_t hole, int64_t count);
 void reply_fill_map(struct reply *r, size_t hole, int64_t pairs);

@@ -63,7 +63,8 @@ static char unescape(char c)
     }
 }
 
-/* Room for `size` bytes behind the words that were unquoted so far. These may move, and their arguments with them. */
+/* Room for `size` bytes behind the words that were unquoted so far. These may move, and their arguments
+ * with them. */
 static char *reserve_unquoted(struct resp_args *args, size_t size)
 {
     if (args->len == 0) {
@@ -91,8 +92,8 @@ static char *reserve_unquoted(struct resp_args *args, size_t size)
     return args->unquoted + args->unquoted_len;
 }
 
-/* A quoted part of a word, from *at (behind the quote) on; its bytes go to `to`. Returns the end of these, or NULL when the
- * quote is not closed, or closed in the middle of a word. */
+/* A quoted part of a word, from *at (behind the quote) on; its bytes go to `to`. Returns the end of these,
+ * or NULL when the quote is not closed, or closed in the middle of a word. */
 static char *unquote(const char **at, const char *end, char quote, char *to)
 {
     const char *c = *at;
@@ -187,8 +188,8 @@ static enum resp_status parse_inline(struct resp_parser *p, const char *data, si
 
 /* ---- arrays of bulk strings --------------------------------------------------------------------- */
 
-/* Reads the number of a head ("*3", "$512") whose type is at p->pos. Returns RESP_REQUEST with the number and p->pos
- * behind the line's end. A number that is none at all is given as INT64_MIN. */
+/* Reads the number of a head ("*3", "$512") whose type is at p->pos. Returns RESP_REQUEST with the number
+ * and p->pos behind the line's end. A number that is none at all is given as INT64_MIN. */
 static enum resp_status read_head(struct resp_parser *p, const char *data, size_t len, int64_t *number)
 {
     const char *at = data + p->pos + 1;

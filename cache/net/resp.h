@@ -1,7 +1,7 @@
 /*
- * RESP coming in: a parser that is fed bytes and gives requests, apart from any socket, so that it can be tested
- * and fuzzed by itself. It works in place: an argument is a slice of the buffer. A request that is not complete
- * yet is resumed where it stopped, so arguments that arrive in many pieces are looked at once.
+ * RESP coming in: a parser that is fed bytes and gives requests, apart from any socket, so that it can be
+ * tested and fuzzed by itself. It works in place: an argument is a slice of the buffer. A request that is not
+ * complete yet is resumed where it stopped, so arguments that arrive in many pieces are looked at once.
  *
  * Source: RESP specification, "Sending commands to a server"; inline commands with Redis's quoting rules;
  * limits and texts of Redis's protocol errors.
@@ -55,10 +55,11 @@ static inline void resp_parser_init(struct resp_parser *p)
 }
 
 /*
- * Parses one request of data[0 .. len) from p->pos on. Arguments are appended to *args as slices of `data` (quoted words
- * of an inline command: of args->unquoted). `data` stays as it is: a request that has to wait is parsed again. An empty request (a bare line end, or `*0`) is
- * passed over. On RESP_INCOMPLETE the caller keeps the bytes from p->start on, and may move them to another
- * buffer by resp_parser_rebase before it goes on.
+ * Parses one request of data[0 .. len) from p->pos on. Arguments are appended to *args as slices of `data`
+ * (quoted words of an inline command: of args->unquoted). `data` stays as it is: a request that has to wait
+ * is parsed again. An empty request (a bare line end, or `*0`) is passed over. On RESP_INCOMPLETE the caller
+ * keeps the bytes from p->start on, and may move them to another buffer by resp_parser_rebase before it goes
+ * on.
  */
 enum resp_status resp_parse(struct resp_parser *p, const char *data, size_t len,
                             const struct resp_limits *limits, struct resp_args *args);

@@ -1,12 +1,14 @@
 /*
- * Turns: what the connections of a loop send in one turn of it, served together: read from all, then run, then written to all.
+ * Turns: what the connections of a loop send in one turn of it, served together: read from all, then run,
+ * then written to all.
  */
 #include "net/turn.h"
 
 #include "net/input.h"
 #include "net/output.h"
 
-/* Parses turns from `at` on until the batch of requests is full, and prepares them. Returns the turn after the last. */
+/* Parses turns from `at` on until the batch of requests is full, and prepares them. Returns the turn after
+ * the last. */
 static size_t gather_turns(struct loop *loop, size_t at, size_t *requests)
 {
     size_t first = at;

@@ -6,8 +6,8 @@
 
 #include "net/conn.h"
 
-/* Lets a short read wait for the end of the poll, to be served together with those of other connections. False when it has to
- * be served at once. */
+/* Lets a short read wait for the end of the poll, to be served together with those of other connections.
+ * False when it has to be served at once. */
 bool turn_wait(struct conn *conn, char *data, size_t len);
 
 /* Serves all turns that wait. The loop calls it when it has polled. */

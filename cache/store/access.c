@@ -1,7 +1,8 @@
 #include "store/access.h"
 
-/* Loops look at the clock once a batch, so an entry may have been used by one loop after the "now" of another. A clock that
- * is this little ahead (seconds for LRU, minutes for LFU) is one of those, and not one that has gone round. */
+/* Loops look at the clock once a batch, so an entry may have been used by one loop after the "now" of
+ * another. A clock that is this little ahead (seconds for LRU, minutes for LFU) is one of those, and not
+ * one that has gone round. */
 enum { AHEAD = 60 };
 
 static uint32_t minute(int64_t now)

@@ -4,9 +4,9 @@
  *   LRU   seconds of clock.h modulo 2^24 (194 days)
  *   LFU   the low 16 bits of the minute of the last decay | a logarithmic counter of 8 bits
  *
- * Which of the two holds for the whole keyspace, by `maxmemory-policy`. The counter grows with a probability that
- * falls as it rises, so 255 stands for about a million uses at the default factor; it falls by one for every
- * `decay` minutes without use. Source: Redis manual, "Key eviction", "The new LFU mode".
+ * Which of the two holds for the whole keyspace, by `maxmemory-policy`. The counter grows with a probability
+ * that falls as it rises, so 255 stands for about a million uses at the default factor; it falls by one for
+ * every `decay` minutes without use. Source: Redis manual, "Key eviction", "The new LFU mode".
  *
  * Threads: as for the entry. The rules change only under the gate alone.
  */

@@ -2,9 +2,9 @@
 
 #include "memory.h"
 
-/* A value this long or longer may be split, when that saves an eighth of what it takes in one block. The saving
- * is for memory alone (mean overhead of 16 B .. 4 KB values: see docs/performance.md); below, a second
- * allocation would cost more time than the bytes are worth. */
+/* A value this long or longer may be split, when that saves an eighth of what it takes in one block. The
+ * saving is for memory alone (mean overhead of 16 B .. 4 KB values: see docs/performance.md); below, a
+ * second allocation would cost more time than the bytes are worth. */
 enum { SPLIT_FROM = 1000 };
 
 static const struct entry_ops *ops;
@@ -21,10 +21,12 @@ struct layout {
     size_t head;               /* bytes in the head block of a SPLIT value */
 };
 
-/* jemalloc's largest block that lies in a slab; a larger one has a page of padding of its own. (With pages of 4 KB.) */
+/* jemalloc's largest block that lies in a slab; a larger one has a page of padding of its own. (With pages
+ * of 4 KB.) */
 enum { SLAB_MAX = 14336, PADDING = 4096 };
 
-/* The largest of jemalloc's classes that holds at most `size` bytes (size >= 256). Up to twice SLAB_MAX it stays in slabs. */
+/* The largest of jemalloc's classes that holds at most `size` bytes (size >= 256). Up to twice SLAB_MAX it
+ * stays in slabs. */
 static size_t head_class(size_t size)
 {
     if (size > SLAB_MAX && size < (size_t)2 * SLAB_MAX) {

@@ -191,8 +191,8 @@ struct entry *entry_new_object(enum entry_type type, struct slice key, void *obj
 bool entry_overwrite(struct entry *e, enum entry_type type, struct slice value, int64_t deadline,
                      uint32_t access);
 
-/* Gives the entry another deadline. Returns the entry, which may have moved (the old pointer is then dead, and
- * the caller links the new one), or NULL when there is no memory (nothing has changed then). */
+/* Gives the entry another deadline. Returns the entry, which may have moved (the old pointer is then dead,
+ * and the caller links the new one), or NULL when there is no memory (nothing has changed then). */
 struct entry *entry_with_deadline(struct entry *e, int64_t deadline);
 
 /* A copy of the entry under another name; the value's object is taken over, bytes are copied. */

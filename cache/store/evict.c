@@ -88,8 +88,8 @@ static bool may_have(const struct evict_policy *policy, const struct shard *s)
     return __atomic_load_n(count, __ATOMIC_RELAXED) > 0;
 }
 
-/* Samples one database from a random shard on, until there are enough or, in a sparse one, until something was found in
- * a good part of it. Returns how many entries it looked at. */
+/* Samples one database from a random shard on, until there are enough or, in a sparse one, until something
+ * was found in a good part of it. Returns how many entries it looked at. */
 static int sample_db(struct evictor *evictor, const struct evict_policy *policy, const struct db *db,
                      int64_t now)
 {
@@ -122,7 +122,8 @@ static int fill_pool(struct evictor *evictor, const struct evict_policy *policy,
     return found;
 }
 
-/* Unlinks a candidate if it still is one: not gone, not used, and not freed from its deadline since it was sampled. */
+/* Unlinks a candidate if it still is one: not gone, not used, and not freed from its deadline since it was
+ * sampled. */
 static struct entry *take_candidate(struct shard *s, const struct evict_policy *policy,
                                     const struct evict_candidate *candidate, int64_t now)
 {

@@ -1,9 +1,10 @@
 /*
  * Eviction: makes room when memory is over its limit, by Redis's eight policies.
  *
- * Candidates are sampled, not ordered: a handful of slots of a random shard are looked at each time, and the best ones
- * seen lately are kept in a pool, which comes close to exact LRU or LFU at a fixed cost. The slots of a line are in the
- * order of a hash, so neighbours are as random a sample as any, and come with one cache miss for all.
+ * Candidates are sampled, not ordered: a handful of slots of a random shard are looked at each time, and the
+ * best ones seen lately are kept in a pool, which comes close to exact LRU or LFU at a fixed cost. The slots
+ * of a line are in the order of a hash, so neighbours are as random a sample as any, and come with one cache
+ * miss for all.
  *
  * Threads: one evictor for each loop, used by its thread, inside the gate and holding no shard's lock.
  */
@@ -48,8 +49,8 @@ void evictor_init(struct evictor *evictor, struct keyspace *ks, uint64_t seed);
 bool evict_one(struct evictor *evictor, const struct evict_policy *policy, int64_t now,
                struct store_stats *stats);
 
-/* Evicts until mem_used() is at most `limit` bytes. False when that cannot be reached. What the reaper is about to free is
- * waited for before an entry is given up for it. */
+/* Evicts until mem_used() is at most `limit` bytes. False when that cannot be reached. What the reaper is
+ * about to free is waited for before an entry is given up for it. */
 bool evict_to(struct evictor *evictor, const struct evict_policy *policy, int64_t limit, int64_t now,
               struct store_stats *stats);
 

@@ -2,8 +2,9 @@
  * The gate: lets loops run single-key commands at the same time, and one of them run alone.
  *
  * Each loop has a flag of its own on a cache line of its own. Inside a batch the flag is up; a loop that must
- * be alone raises the gate, waits until every other flag is down, runs, and lets go. So the shared side, which
- * every batch takes, writes only a line that nobody else writes, and with one loop it does nothing at all.
+ * be alone raises the gate, waits until every other flag is down, runs, and lets go. So the shared side,
+ * which every batch takes, writes only a line that nobody else writes, and with one loop it does nothing at
+ * all.
  *
  * Threads: a loop calls these with its own index. gate_alone is called inside gate_enter; everything shared
  * that is not behind a shard's lock is touched only under it.

@@ -309,7 +309,8 @@ static uint32_t shard_ranked(const struct shard *s, uint64_t rank)
     return at;
 }
 
-/* Counts to a random entry and takes the first one from there on that lives: fair, but it looks at every shard. */
+/* Counts to a random entry and takes the first one from there on that lives: fair, but it looks at every
+ * shard. */
 static struct entry *random_counted(const struct db *db, struct shard *shards, uint64_t random, int64_t now)
 {
     uint64_t entries = db_size(db);
@@ -328,7 +329,8 @@ static struct entry *random_counted(const struct db *db, struct shard *shards, u
     return e;
 }
 
-/* Random slots are tried first: in a database of more than a few thousand entries one of them soon is a hit. */
+/* Random slots are tried first: in a database of more than a few thousand entries one of them soon is a
+ * hit. */
 struct entry *db_random(struct db *db, uint64_t random, int64_t now)
 {
     enum { TRIES = 32 };

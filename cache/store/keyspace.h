@@ -2,8 +2,9 @@
  * The keyspace: the databases, each an array of shards, and the secret that hashes their keys. This is what
  * commands see of the store: find, put, remove by key, with deadlines looked at.
  *
- * The shards of a database are made when it gets its first entry, those of database 0 at once. The hash of a key is XXH3 under a random
- * secret of 192 bytes that no client can know, so nobody can choose keys that collide.
+ * The shards of a database are made when it gets its first entry, those of database 0 at once. The hash of a
+ * key is XXH3 under a random secret of 192 bytes that no client can know, so nobody can choose keys that
+ * collide.
  *
  * Threads: a call that names one key needs that key's shard locked (db_lock) inside gate_enter, or the gate
  * alone; calls over whole databases need the gate alone, except where they say otherwise.
@@ -71,30 +72,30 @@ struct store_stats {
     uint64_t evicted;
 };
 
-/* The entry of a key, or NULL when there is none that lives at `now` (ms of clock.h). An entry past its deadline
- * is removed and counted in *stats. The entry is good until the next call on its shard. */
+/* The entry of a key, or NULL when there is none that lives at `now` (ms of clock.h). An entry past its
+ * deadline is removed and counted in *stats. The entry is good until the next call on its shard. */
 struct entry *db_find(struct db *db, uint64_t hash, struct slice key, int64_t now, struct store_stats *stats);
 
-/* Links an entry, in place of the one with its key if there is one, which is freed. Takes the entry over; false, with
- * the entry freed, when there is no memory. */
+/* Links an entry, in place of the one with its key if there is one, which is freed. Takes the entry over;
+ * false, with the entry freed, when there is no memory. */
 bool db_put(struct db *db, uint64_t hash, struct entry *e, int64_t now);
 
-/* Sets a value of bytes: over the old entry where it fits, else by a new one. False when there is no memory; the old
- * value is then still there. */
+/* Sets a value of bytes: over the old entry where it fits, else by a new one. False when there is no
+ * memory; the old value is then still there. */
 bool db_set(struct db *db, uint64_t hash, enum entry_type type, struct slice key, struct slice value,
             int64_t deadline, uint32_t access, int64_t now);
 
-/* Gives the entry, which must be linked, another deadline; ENTRY_NO_DEADLINE takes it away. The entry may move.
- * False when there is no memory. */
+/* Gives the entry, which must be linked, another deadline; ENTRY_NO_DEADLINE takes it away. The entry may
+ * move. False when there is no memory. */
 bool db_expire(struct db *db, uint64_t hash, struct entry *e, int64_t deadline, int64_t now);
 
-/* Removes and frees; false when the key is not there (or past its deadline: it is then removed all the same, and
- * counted). */
+/* Removes and frees; false when the key is not there (or past its deadline: it is then removed all the
+ * same, and counted). */
 bool db_remove(struct db *db, uint64_t hash, struct slice key, int64_t now, struct store_stats *stats);
 
-/* Gives the entry of a key, which must be there, another key or database: the value is taken along without a copy, with
- * its deadline and access clock; what had the other key is freed. Needs the gate alone. False, and nothing has
- * changed, when there is no memory. */
+/* Gives the entry of a key, which must be there, another key or database: the value is taken along without
+ * a copy, with its deadline and access clock; what had the other key is freed. Needs the gate alone.
+ * False, and nothing has changed, when there is no memory. */
 bool db_move(struct db *from, uint64_t from_hash, struct slice from_key, struct db *to, uint64_t to_hash,
              struct slice to_key, int64_t now);
 
@@ -111,17 +112,18 @@ size_t db_memory(const struct db *db);
 /* Calls visit for every entry; visit must not change the database. */
 void db_each(const struct db *db, shard_visit_fn *visit, void *context);
 
-/* One step of SCAN: visits at least `want` entries (fewer only at the end) from `cursor` on, and returns the
- * cursor to go on from, 0 at the end. Every entry that is there from the first step to the last is visited. Takes
- * the locks of the shards that it reads itself; callable inside gate_enter. */
+/* One step of SCAN: visits at least `want` entries (fewer only at the end) from `cursor` on, and returns
+ * the cursor to go on from, 0 at the end. Every entry that is there from the first step to the last is
+ * visited. Takes the locks of the shards that it reads itself; callable inside gate_enter. */
 uint64_t db_scan(struct db *db, uint64_t cursor, uint32_t want, shard_visit_fn *visit, void *context);
 
 /* Any entry that lives at `now`, each about as likely as the next, or NULL. `random`: 64 random bits. */
 struct entry *db_random(struct db *db, uint64_t random, int64_t now);
 
-/* Empties the database. More than a few entries are freed by the reaper's thread, so this returns at once whatever the size.
- * Returns how many entries there were. A database that was in use keeps a table, 256 KB of empty shards: else its next
- * write would take that memory at once, and under `maxmemory` be refused or evict for it. */
+/* Empties the database. More than a few entries are freed by the reaper's thread, so this returns at once
+ * whatever the size. Returns how many entries there were. A database that was in use keeps a table, 256 KB
+ * of empty shards: else its next write would take that memory at once, and under `maxmemory` be refused or
+ * evict for it. */
 uint64_t db_flush(struct db *db);
 
 /* As db_flush, and gives the table back too. */

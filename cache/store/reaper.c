@@ -116,7 +116,8 @@ void reaper_stop(void)
     pthread_join(reaper.thread, NULL);
 }
 
-/* Hands a job to the thread. Where there is no thread (unit tests) or no memory for the job, it is done here. */
+/* Hands a job to the thread. Where there is no thread (unit tests) or no memory for the job, it is done
+ * here. */
 static void submit(struct job job)
 {
     struct job *queued = reaper.running ? mem_alloc(sizeof *queued) : NULL;

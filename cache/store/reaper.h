@@ -1,7 +1,7 @@
 /*
- * The reaper: a thread that frees what would take long, a flushed database or a large value, and gives free pages back to
- * the system, so that no loop stalls. It runs at a lower priority than the loops.
- * What is handed to it is already unlinked: nobody else sees it any more.
+ * The reaper: a thread that frees what would take long, a flushed database or a large value, and gives free
+ * pages back to the system, so that no loop stalls. It runs at a lower priority than the loops. What is
+ * handed to it is already unlinked: nobody else sees it any more.
  */
 #ifndef ORDINAL_STORE_REAPER_H
 #define ORDINAL_STORE_REAPER_H
@@ -16,7 +16,8 @@
 void reaper_start(void);
 void reaper_stop(void);
 
-/* Frees `count` shards with all their entries, then the array itself (made by mem_alloc_lines). Any thread. */
+/* Frees `count` shards with all their entries, then the array itself (made by mem_alloc_lines). Any
+ * thread. */
 void reaper_free_shards(struct shard *shards, size_t count);
 
 /* Frees an entry: here when that is quick, in the reaper's thread when its value is large. Any thread. */
@@ -28,7 +29,8 @@ uint64_t reaper_pending(void);
 /* Things freed by the thread since start. */
 uint64_t reaper_freed(void);
 
-/* Waits until something has been freed or `ms` milliseconds have passed; returns at once when nothing is pending. */
+/* Waits until something has been freed or `ms` milliseconds have passed; returns at once when nothing is
+ * pending. */
 void reaper_wait(unsigned ms);
 
 #endif

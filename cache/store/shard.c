@@ -80,8 +80,8 @@ void shard_prefetch(const struct shard *s, uint64_t hash)
     __builtin_prefetch((const void *)home);
 }
 
-/* One bit for each slot whose tag fits (bit 8k+7 for slot k). A slot after a fitting one may be named wrongly, which
- * only costs the comparison of a key. */
+/* One bit for each slot whose tag fits (bit 8k+7 for slot k). A slot after a fitting one may be named
+ * wrongly, which only costs the comparison of a key. */
 static uint64_t tags_fitting(const struct line *line, uint8_t tag)
 {
     uint64_t tags;
@@ -207,8 +207,8 @@ static void prefetch_entries(const struct line *line)
     }
 }
 
-/* Moves everything into a table of `count` lines. The entries' keys are needed for their hashes: they are fetched a
- * few lines ahead, so that a move costs the memory's bandwidth and not its latency. */
+/* Moves everything into a table of `count` lines. The entries' keys are needed for their hashes: they are
+ * fetched a few lines ahead, so that a move costs the memory's bandwidth and not its latency. */
 static bool resize(struct shard *s, uint32_t count)
 {
     struct line *old = shard_line(s, 0);
@@ -281,8 +281,8 @@ struct entry *shard_remove(struct shard *s, struct slot slot, uint64_t hash)
     return e;
 }
 
-/* Frees the dead of one line and renews the codes of the others that are due; returns the dead. `all`: looks at every
- * entry with a deadline, whatever its code. */
+/* Frees the dead of one line and renews the codes of the others that are due; returns the dead. `all`:
+ * looks at every entry with a deadline, whatever its code. */
 static uint32_t sweep_line(struct shard *s, struct line *line, int64_t now, bool all)
 {
     uint16_t unit = (uint16_t)(now >> DUE_SHIFT);
@@ -343,7 +343,8 @@ uint32_t shard_sweep(struct shard *s, int64_t now)
     return dead;
 }
 
-/* Visits everything at home in a line, from position `from` on: it is there, or was passed on to the lines after it. */
+/* Visits everything at home in a line, from position `from` on: it is there, or was passed on to the lines
+ * after it. */
 static uint32_t scan_home(const struct shard *s, uint32_t home, uint32_t from, shard_visit_fn *visit,
                           void *context)
 {

@@ -4,16 +4,17 @@
  *   tag[7]:8 | displaced:8 | due[7]:16 | pointer[7]:48        = 64 bytes, seven slots
  *
  * A key's home line comes from its hash; a full line passes the entry on to the next one and counts it in
- * `displaced`, so a lookup that finds 0 there stops. A lookup compares the seven tags (8 bits of the hash) in one
- * word operation and touches the one entry whose tag fits: two cache misses in all.
+ * `displaced`, so a lookup that finds 0 there stops. A lookup compares the seven tags (8 bits of the hash) in
+ * one word operation and touches the one entry whose tag fits: two cache misses in all.
  *
  * `due` says when to look at the entry again, in units of 256 ms modulo 2^16 and never before its deadline:
- * either the deadline itself, rounded up, or, for deadlines more than two hours away, a time at which the code
- * is renewed. 0 stands for never. So a sweep reads lines in order, 16 bytes of each, and opens only what is due.
+ * either the deadline itself, rounded up, or, for deadlines more than two hours away, a time at which the
+ * code is renewed. 0 stands for never. So a sweep reads lines in order, 16 bytes of each, and opens only what
+ * is due.
  *
  * A shard is small (a million keys make 4,096 shards of 250): growing it, sweeping it or writing it out takes
- * microseconds and needs no incremental machinery. It grows in the steps of jemalloc's size classes, a quarter at
- * a time, which keeps lines 70 to 85 % full: 12 bytes for an entry.
+ * microseconds and needs no incremental machinery. It grows in the steps of jemalloc's size classes, a
+ * quarter at a time, which keeps lines 70 to 85 % full: 12 bytes for an entry.
  *
  * Threads: everything here needs the shard's lock, or the gate alone. shard_prefetch needs neither.
  */
@@ -61,8 +62,8 @@ void shard_init(struct shard *s);
 /* Frees the lines and, with them, every entry. */
 void shard_clear(struct shard *s);
 
-/* Waits until the lock looks free: spins for a moment, then lets others have the core (a command may hold the lock for
- * long: BITCOUNT of a large value). */
+/* Waits until the lock looks free: spins for a moment, then lets others have the core (a command may hold
+ * the lock for long: BITCOUNT of a large value). */
 void shard_await(const struct shard *s);
 
 static inline void shard_lock(struct shard *s)
@@ -106,12 +107,12 @@ static inline uint32_t shard_home(const struct shard *s, uint64_t hash)
     return (uint32_t)((uint64_t)hash_position(hash) * s->lines >> 32);
 }
 
-/* Asks for the home line of a key to be brought into the cache. Reads `lines` and `line` without the lock: what
- * it gets may be stale, and is never followed. */
+/* Asks for the home line of a key to be brought into the cache. Reads `lines` and `line` without the lock:
+ * what it gets may be stale, and is never followed. */
 void shard_prefetch(const struct shard *s, uint64_t hash);
 
-/* Asks for the first `lines` cache lines of the entry whose tag fits, once its line is in the cache. Needs the lock, as it reads
- * the line. */
+/* Asks for the first `lines` cache lines of the entry whose tag fits, once its line is in the cache. Needs
+ * the lock, as it reads the line. */
 void shard_prefetch_entry(const struct shard *s, uint64_t hash, uint32_t lines);
 
 /* The slot of a key, or {NULL}. Deadlines are not looked at. */
@@ -120,8 +121,8 @@ struct slot shard_find(const struct shard *s, uint64_t hash, struct slice key);
 /* The slot of an entry with this very hash, or {NULL}: for who kept a hash and no key. */
 struct slot shard_find_hash(const struct shard *s, uint64_t hash);
 
-/* Links an entry whose key is not there yet (`now`: ms of clock.h). False when there is no memory for a larger
- * table. */
+/* Links an entry whose key is not there yet (`now`: ms of clock.h). False when there is no memory for a
+ * larger table. */
 bool shard_insert(struct shard *s, uint64_t hash, struct entry *e, int64_t now);
 
 /* Puts another entry (same key) in place of the one in the slot, which the caller still owns. */
@@ -140,14 +141,15 @@ struct shard_hasher {
 /* Set once for a process, before the first entry. */
 void shard_set_hasher(const struct shard_hasher *hasher);
 
-/* Frees every entry that is past its deadline at `now` (ms of clock.h), and gives back table memory that is no
- * longer needed. Returns how many it freed. Costs a few nanoseconds when nothing is due. */
+/* Frees every entry that is past its deadline at `now` (ms of clock.h), and gives back table memory that
+ * is no longer needed. Returns how many it freed. Costs a few nanoseconds when nothing is due. */
 uint32_t shard_sweep(struct shard *s, int64_t now);
 
 /*
- * Visits entries in the order of their hash positions from `from` on, until at least `want` were visited and a
- * line is done. Every entry that stays in the shard is visited exactly at its position, however often the shard grows
- * or shrinks between calls. Returns the position to go on from, or -1 at the end. `visit` must not change the shard.
+ * Visits entries in the order of their hash positions from `from` on, until at least `want` were visited and
+ * a line is done. Every entry that stays in the shard is visited exactly at its position, however often the
+ * shard grows or shrinks between calls. Returns the position to go on from, or -1 at the end. `visit` must
+ * not change the shard.
  */
 typedef void shard_visit_fn(void *context, struct entry *e, uint64_t hash);
 int64_t shard_scan(const struct shard *s, uint32_t from, uint32_t want, shard_visit_fn *visit, void *context);
