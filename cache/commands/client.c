@@ -6,8 +6,6 @@
 
 #include "clock.h"
 #include "commands/errorstats.h"
-#include "commands/monitor.h"
-#include "commands/pause.h"
 #include "memory.h"
 
 static void free_text(char **text)
@@ -40,12 +38,12 @@ static bool note_addresses(struct client *client)
     return client_set_text(&client->local, (struct slice){text, strlen(text)});
 }
 
-bool client_opened(struct conn *conn)
+struct client *client_new(struct conn *conn)
 {
     struct worker *w = conn->loop->worker;
     struct client *client = mem_alloc(sizeof *client);
     if (client == NULL) {
-        return false;
+        return NULL;
     }
     *client = (struct client){
         .conn = conn,
@@ -57,12 +55,10 @@ bool client_opened(struct conn *conn)
     if (!note_addresses(client)) {
         free_texts(client);
         mem_free(client, sizeof *client);
-        return false;
+        return NULL;
     }
-    conn->client = client;
     client_set_authenticated(client, w->server->config->requirepass[0] == '\0');
-    auth_opened(client);
-    return true;
+    return client;
 }
 
 static void on_block_closed(uv_handle_t *handle)
@@ -79,21 +75,10 @@ static void end_block(struct client *client)
     uv_close((uv_handle_t *)&blocked->timer, on_block_closed);
 }
 
-void client_closed(struct conn *conn)
+void client_free(struct client *client)
 {
-    struct client *client = conn->client;
-    client_limits_forget(conn);
-    if (client == NULL) {
-        return;
-    }
     if (client->blocked != NULL) {
         end_block(client);
-    }
-    if ((client->flags & CLIENT_PAUSED) != 0) {
-        pause_forget(client);
-    }
-    if ((client->flags & CLIENT_MONITOR) != 0) {
-        monitor_forget(client);
     }
     free_texts(client);
     mem_free(client, sizeof *client);
@@ -136,20 +121,21 @@ void client_set_authenticated(struct client *client, bool authenticated)
         authenticated ? &client->worker->server->output_limits[CONFIG_CLASS_NORMAL] : &unauthenticated_limit;
 }
 
+bool client_address_is_local(const struct sockaddr *address)
+{
+    switch (address->sa_family) {
+    case AF_INET: return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
+    case AF_INET6: return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
+    default: return true;
+    }
+}
+
 bool client_is_local(const struct client *client)
 {
     struct sockaddr_storage peer = {0};
     socklen_t len = sizeof peer;
-    if (client->conn->local) {
-        return true;
-    }
-    if (getpeername(conn_fd(client->conn), (struct sockaddr *)&peer, &len) != 0) {
-        return false;
-    }
-    if (peer.ss_family == AF_INET) {
-        return ntohl(((struct sockaddr_in *)&peer)->sin_addr.s_addr) >> 24 == 127;
-    }
-    return peer.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)&peer)->sin6_addr);
+    return client->conn->local || (getpeername(conn_fd(client->conn), (struct sockaddr *)&peer, &len) == 0 &&
+                                   client_address_is_local((struct sockaddr *)&peer));
 }
 
 /* ---- blocking --------------------------------------------------------------------------------------- */

@@ -56,9 +56,11 @@ struct client {
     struct client *next_paused, *next_monitor;
 };
 
-/* The connection hooks of net (see struct net_hooks). */
-bool client_opened(struct conn *conn);
-void client_closed(struct conn *conn);
+/* The client of a new connection, or NULL when there is no memory. */
+struct client *client_new(struct conn *conn);
+
+/* When its connection is gone; nothing else may know it any more. */
+void client_free(struct client *client);
 
 /* Sets one of the owned texts; an empty slice takes it away. False: no memory. */
 bool client_set_text(char **text, struct slice value);
@@ -67,10 +69,12 @@ bool client_set_text(char **text, struct slice value);
 bool client_name_is_valid(struct slice name);
 #define CLIENT_NAME_ERROR "ERR Client names cannot contain spaces, newlines or special characters."
 
-/* Whether the peer is on this host: a Unix socket, or a loopback address. */
+/* Whether an address, or the peer of a client, is on this host: a Unix socket, or a loopback address. */
+bool client_address_is_local(const struct sockaddr *address);
 bool client_is_local(const struct client *client);
 
-/* Whether this client has given a password, or none is needed. Before, the small limits of requests hold. */
+/* Notes whether this client has given a password, or none is needed; until then the small limits of requests and replies
+ * hold. */
 void client_set_authenticated(struct client *client, bool authenticated);
 
 /*

@@ -4,11 +4,9 @@
  */
 #include "commands/startup.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 
 #include "clock.h"
 #include "commands/client.h"
@@ -16,6 +14,8 @@
 #include "commands/cron.h"
 #include "commands/dispatch.h"
 #include "commands/groups.h"
+#include "commands/monitor.h"
+#include "commands/pause.h"
 #include "commands/value.h"
 #include "logger.h"
 #include "memory.h"
@@ -32,25 +32,43 @@ static void leave(struct loop *loop)
     gate_leave(&server_of_net(loop->net)->gate, loop->index);
 }
 
-static bool from_this_host(const struct sockaddr *peer)
-{
-    if (peer->sa_family == AF_INET) {
-        return ntohl(((const struct sockaddr_in *)peer)->sin_addr.s_addr) >> 24 == 127;
-    }
-    return peer->sa_family != AF_INET6 ||
-           IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)peer)->sin6_addr);
-}
-
 /* Protected mode: without a password only this host may connect. */
 static const char *admit(struct net *net, const struct sockaddr *peer)
 {
     const struct config *config = server_of_net(net)->config;
-    if (!config->protected_mode || config->requirepass[0] != '\0' || from_this_host(peer)) {
+    if (!config->protected_mode || config->requirepass[0] != '\0' || client_address_is_local(peer)) {
         return NULL;
     }
     return "-DENIED Ordinal runs in protected mode, and no password is set: only clients on the same host may connect. "
            "To let others in, set a password (requirepass), or, where the network itself keeps strangers out, turn "
            "protected mode off ('CONFIG SET protected-mode no' from this host, or --protected-mode no at start).\r\n";
+}
+
+static bool opened(struct conn *conn)
+{
+    struct client *client = client_new(conn);
+    if (client == NULL) {
+        return false;
+    }
+    conn->client = client;
+    auth_opened(client);
+    return true;
+}
+
+static void closed(struct conn *conn)
+{
+    struct client *client = conn->client;
+    client_limits_forget(conn);
+    if (client == NULL) {
+        return;
+    }
+    if ((client->flags & CLIENT_PAUSED) != 0) {
+        pause_forget(client);
+    }
+    if ((client->flags & CLIENT_MONITOR) != 0) {
+        monitor_forget(client);
+    }
+    client_free(client);
 }
 
 /* ---- start --------------------------------------------------------------------------------------------- */
@@ -100,10 +118,18 @@ static void rename_commands(const struct config *config)
 
 void server_init(struct server *server, struct config *config)
 {
-    struct net_hooks hooks = {server,         enter,          leave,
-                              admit,          client_opened,  dispatch_prepare,
-                              dispatch_fetch, dispatch_serve, dispatch_make_room,
-                              client_closed};
+    struct net_hooks hooks = {
+        .context = server,
+        .enter = enter,
+        .leave = leave,
+        .admit = admit,
+        .opened = opened,
+        .prepare = dispatch_prepare,
+        .fetch = dispatch_fetch,
+        .serve = dispatch_serve,
+        .make_room = dispatch_make_room,
+        .closed = closed,
+    };
     int loops = config_loops(config);
     memset(server, 0, sizeof *server);
     server->config = config;
