@@ -151,6 +151,18 @@ const struct command *command_find_subcommand(const struct command *parent, stru
     return NULL;
 }
 
+const struct command *command_find_full(struct slice name)
+{
+    const char *bar = memchr(name.ptr, '|', name.len);
+    if (bar == NULL) {
+        return command_find(name);
+    }
+    size_t len = (size_t)(bar - name.ptr);
+    const struct command *parent = command_find((struct slice){name.ptr, len});
+    return parent != NULL ? command_find_subcommand(parent, (struct slice){bar + 1, name.len - len - 1})
+                          : NULL;
+}
+
 int command_id(const struct command *command)
 {
     const struct bucket *bucket = find_bucket((struct slice){command->name, strlen(command->name)});
@@ -190,10 +202,22 @@ void command_full_name(const struct command *command, char *text, size_t size)
     }
 }
 
-/* The last position of a run of keys in a request of argc arguments. */
-static int last_key(const struct key_spec *spec, size_t argc)
+int command_spec_count(const struct command *command)
 {
-    return spec->last >= 0 ? spec->last : (int)argc + spec->last;
+    int specs = 0;
+    while (specs < COMMAND_KEY_SPECS && command->keys[specs].first > 0) {
+        specs++;
+    }
+    return specs;
+}
+
+int command_subcommand_count(const struct command *command)
+{
+    int subcommands = 0;
+    while (command->subcommands != NULL && command->subcommands[subcommands].name != NULL) {
+        subcommands++;
+    }
+    return subcommands;
 }
 
 int command_keys(const struct command *command, const struct slice *argv, size_t argc, int *positions,
@@ -201,9 +225,9 @@ int command_keys(const struct command *command, const struct slice *argv, size_t
 {
     (void)argv;
     int found = 0;
-    for (int i = 0; i < COMMAND_KEY_SPECS && command->keys[i].first > 0; i++) {
+    for (int i = 0; i < command_spec_count(command); i++) {
         const struct key_spec *spec = &command->keys[i];
-        int last = last_key(spec, argc);
+        int last = command_last_key(spec, argc);
         for (int at = spec->first; at <= last && at < (int)argc; at += spec->step) {
             if (found < max) {
                 positions[found] = at;

@@ -118,6 +118,9 @@ const struct command *command_find(struct slice name);
 const struct command *command_find_id(struct slice name, int *id);
 const struct command *command_find_subcommand(const struct command *parent, struct slice name);
 
+/* As command_full_name writes it: "get", or "client|id". */
+const struct command *command_find_full(struct slice name);
+
 /* Every command has a number, subcommands too: the place of its statistics. 0 .. command_count() - 1. */
 int command_id(const struct command *command);
 int command_count(void);
@@ -132,6 +135,16 @@ void command_full_name(const struct command *command, char *text, size_t size);
 static inline bool command_arity_fits(const struct command *command, size_t argc)
 {
     return command->arity >= 0 ? argc == (size_t)command->arity : argc >= (size_t)-command->arity;
+}
+
+/* How many key specifications and subcommands a row has. */
+int command_spec_count(const struct command *command);
+int command_subcommand_count(const struct command *command);
+
+/* The last position of a run of keys in a request of argc arguments. */
+static inline int command_last_key(const struct key_spec *spec, size_t argc)
+{
+    return spec->last >= 0 ? spec->last : (int)argc + spec->last;
 }
 
 /* Positions in argv of all keys of a request of this command (at most `max` are written). Returns how many there are, or

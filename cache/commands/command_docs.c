@@ -102,24 +102,6 @@ static void reply_history(struct reply *r, const char *history)
     }
 }
 
-static int count_subcommands(const struct command *command)
-{
-    int count = 0;
-    while (command->subcommands != NULL && command->subcommands[count].name != NULL) {
-        count++;
-    }
-    return count;
-}
-
-static int count_specs(const struct command *command)
-{
-    int count = 0;
-    while (count < COMMAND_KEY_SPECS && command->keys[count].first > 0) {
-        count++;
-    }
-    return count;
-}
-
 static void reply_doc_flags(struct reply *r, const struct command *command)
 {
     reply_bulk_string(r, "doc_flags");
@@ -154,7 +136,7 @@ static void reply_documentation(struct reply *r, const struct command *command, 
         reply_history(r, command->history);
     }
     if (syntax->arguments > 0) {
-        struct arguments a = {r, syntax, command, count_specs(command), 0};
+        struct arguments a = {r, syntax, command, command_spec_count(command), 0};
         reply_bulk_string(r, "arguments");
         reply_arguments(&a, syntax->first, syntax->arguments);
     }
@@ -164,7 +146,7 @@ void command_docs_reply(struct reply *r, const struct command *command)
 {
     char name[64];
     struct syntax syntax = {0};
-    int subcommands = count_subcommands(command);
+    int subcommands = command_subcommand_count(command);
     if (!syntax_parse(&syntax, command->syntax)) {
         syntax.arguments = 0;
     }

@@ -119,11 +119,11 @@ const char *command_group_title(enum command_group group)
     return groups[group].title;
 }
 
-static uint32_t category_of_word(const char *word, size_t len)
+uint32_t command_category(struct slice name)
 {
-    for (const struct command_word *w = command_category_words; w->name != NULL; w++) {
-        if (strlen(w->name) == len && memcmp(w->name, word, len) == 0) {
-            return w->bit;
+    for (const struct command_word *word = command_category_words; word->name != NULL; word++) {
+        if (slice_is(name, word->name)) {
+            return word->bit;
         }
     }
     return 0;
@@ -158,9 +158,9 @@ uint32_t command_categories(const struct command *command)
     while (*(word += strspn(word, " ")) != '\0') {
         size_t len = strcspn(word, " ");
         if (*word == '-') {
-            bits &= ~category_of_word(word + 1, len - 1);
+            bits &= ~command_category((struct slice){word + 1, len - 1});
         } else {
-            bits |= category_of_word(word, len);
+            bits |= command_category((struct slice){word, len});
         }
         word += len;
     }

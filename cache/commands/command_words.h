@@ -24,6 +24,9 @@ extern const struct command_word command_category_words[]; /* bits of command_ca
 const char *command_group_name(enum command_group group);
 const char *command_group_title(enum command_group group);
 
+/* The bit of a category's name (without the "@"); 0 when there is none of that name. */
+uint32_t command_category(struct slice name);
+
 /* The ACL categories of a command, as bits of command_category_words. */
 uint32_t command_categories(const struct command *command);
 

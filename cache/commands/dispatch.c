@@ -50,8 +50,7 @@ static enum parsed_mode mode_of(const struct command *command, size_t argc)
     if ((command->flags & (CMD_LOCAL | CMD_ALONE)) != 0 || spec->first == 0) {
         return (command->flags & CMD_LOCAL) != 0 ? MODE_LOCAL : MODE_ALONE;
     }
-    int last = spec->last >= 0 ? spec->last : (int)argc + spec->last;
-    bool only_one = spec->first + spec->step > last && command->keys[1].first == 0;
+    bool only_one = spec->first + spec->step > command_last_key(spec, argc) && command->keys[1].first == 0;
     return only_one && (command->flags & CMD_MOVABLE_KEYS) == 0 ? MODE_KEY : MODE_ALONE;
 }
 

@@ -407,16 +407,8 @@ static void section_latencystats(struct info *info)
         return;
     }
     for (int id = 0; id < command_count(); id++) {
-        struct histogram sum = {{0}};
-        bool any = false;
-        for (int i = 0; i < server->net.count; i++) {
-            const struct histogram *h = server->workers[i].stats[id].histogram;
-            if (h != NULL) {
-                histogram_merge(&sum, h);
-                any = true;
-            }
-        }
-        if (any) {
+        struct histogram sum;
+        if (stats_histogram(server, id, &sum)) {
             command_full_name(command_at(id), name, sizeof name);
             percentiles(&sum, server->config->latency_tracking_info_percentiles, text, sizeof text);
             line(info, "latency_percentiles_usec_%s:%s", name, text);

@@ -71,20 +71,11 @@ static void reply_key_spec(struct reply *r, const struct key_spec *spec)
     reply_named_int(r, "limit", 0);
 }
 
-static int count_specs(const struct command *command)
-{
-    int count = 0;
-    while (count < COMMAND_KEY_SPECS && command->keys[count].first > 0) {
-        count++;
-    }
-    return count;
-}
-
 /* The one range of the old reply that covers all specifications. */
 static struct key_spec whole_range(const struct command *command)
 {
     struct key_spec range = command->keys[0];
-    for (int i = 1; i < count_specs(command); i++) {
+    for (int i = 1; i < command_spec_count(command); i++) {
         const struct key_spec *spec = &command->keys[i];
         range.first = spec->first < range.first ? spec->first : range.first;
         bool later = spec->last < 0 ? range.last >= 0 || spec->last > range.last
@@ -95,20 +86,11 @@ static struct key_spec whole_range(const struct command *command)
     return range;
 }
 
-static int count_subcommands(const struct command *command)
-{
-    int count = 0;
-    while (command->subcommands != NULL && command->subcommands[count].name != NULL) {
-        count++;
-    }
-    return count;
-}
-
 static void reply_row(struct reply *r, const struct command *command)
 {
     char name[64];
     struct key_spec range = whole_range(command);
-    int subcommands = count_subcommands(command);
+    int subcommands = command_subcommand_count(command);
     command_full_name(command, name, sizeof name);
     reply_array(r, 10);
     reply_bulk_string(r, name);
@@ -119,8 +101,8 @@ static void reply_row(struct reply *r, const struct command *command)
     reply_int(r, range.step);
     reply_words(r, command_category_words, command_categories(command), "@");
     reply_tips(r, command->tips);
-    reply_set(r, count_specs(command));
-    for (int i = 0; i < count_specs(command); i++) {
+    reply_set(r, command_spec_count(command));
+    for (int i = 0; i < command_spec_count(command); i++) {
         reply_key_spec(r, &command->keys[i]);
     }
     reply_set(r, subcommands);
@@ -129,20 +111,7 @@ static void reply_row(struct reply *r, const struct command *command)
     }
 }
 
-/* ---- finding ---------------------------------------------------------------------------------------- */
-
-/* "get", or "client|id". */
-static const struct command *find_full(struct slice name)
-{
-    const char *bar = memchr(name.ptr, '|', name.len);
-    if (bar == NULL) {
-        return command_find(name);
-    }
-    size_t len = (size_t)(bar - name.ptr);
-    const struct command *parent = command_find((struct slice){name.ptr, len});
-    return parent != NULL ? command_find_subcommand(parent, (struct slice){bar + 1, name.len - len - 1})
-                          : NULL;
-}
+/* ---- COMMAND, COUNT, INFO, DOCS ----------------------------------------------------------------------- */
 
 static int count_top_level(void)
 {
@@ -152,8 +121,6 @@ static int count_top_level(void)
     }
     return count;
 }
-
-/* ---- COMMAND, COUNT, INFO, DOCS ----------------------------------------------------------------------- */
 
 static void run_command(struct call *c)
 {
@@ -178,7 +145,7 @@ static void run_info(struct call *c)
     }
     reply_array(c->reply, (int64_t)c->argc - 2);
     for (size_t i = 2; i < c->argc; i++) {
-        const struct command *command = find_full(c->argv[i]);
+        const struct command *command = command_find_full(c->argv[i]);
         if (command != NULL) {
             reply_row(c->reply, command);
         } else {
@@ -198,7 +165,7 @@ static void run_docs(struct call *c)
         }
     }
     for (size_t i = 2; i < c->argc; i++) {
-        const struct command *command = find_full(c->argv[i]);
+        const struct command *command = command_find_full(c->argv[i]);
         if (command != NULL) {
             command_docs_reply(c->reply, command);
             count++;
@@ -222,21 +189,11 @@ static bool fits(const struct command *command, const char *name, enum filter fi
     }
 }
 
-static uint32_t category_of(struct slice name)
-{
-    for (const struct command_word *word = command_category_words; word->name != NULL; word++) {
-        if (slice_is(name, word->name)) {
-            return word->bit;
-        }
-    }
-    return 0;
-}
-
 static void list(struct call *c, enum filter filter, struct slice argument)
 {
     char name[64];
     int64_t count = 0;
-    uint32_t category = filter == FILTER_CATEGORY ? category_of(argument) : 0;
+    uint32_t category = filter == FILTER_CATEGORY ? command_category(argument) : 0;
     size_t hole = reply_hole(c->reply);
     for (int i = 0; i < command_count(); i++) {
         const struct command *command = command_at(i);
@@ -294,9 +251,9 @@ static uint32_t variable_flags(const struct command *command, const struct slice
 /* The flags of the key at a position: those of the specification that covers it. */
 static uint32_t flags_at(const struct command *command, const struct slice *argv, size_t argc, int position)
 {
-    for (int i = 0; i < count_specs(command); i++) {
+    for (int i = 0; i < command_spec_count(command); i++) {
         const struct key_spec *spec = &command->keys[i];
-        int last = spec->last >= 0 ? spec->last : (int)argc + spec->last;
+        int last = command_last_key(spec, argc);
         if (position >= spec->first && position <= last && (position - spec->first) % spec->step == 0) {
             return (spec->flags & KEY_VARIABLE) != 0 ? variable_flags(command, argv, argc) : spec->flags;
         }

@@ -160,21 +160,6 @@ static void run_doctor(struct call *c)
 
 /* ---- HISTOGRAM -------------------------------------------------------------------------------------- */
 
-/* Adds up a command's histograms over all workers. False when there is none. */
-static bool merged(const struct server *server, int id, struct histogram *sum)
-{
-    bool any = false;
-    *sum = (struct histogram){{0}};
-    for (int i = 0; i < server->net.count; i++) {
-        const struct histogram *h = server->workers[i].stats[id].histogram;
-        if (h != NULL) {
-            histogram_merge(sum, h);
-            any = true;
-        }
-    }
-    return any;
-}
-
 /* Pairs of microseconds, a power of two, and how many calls took no longer; only where that changes. */
 static void reply_distribution(struct reply *r, const struct histogram *h)
 {
@@ -210,7 +195,7 @@ static int64_t reply_command(struct call *c, int id)
 {
     struct histogram sum;
     char name[64];
-    if (!merged(c->server, id, &sum)) {
+    if (!stats_histogram(c->server, id, &sum)) {
         return 0;
     }
     command_full_name(command_at(id), name, sizeof name);
@@ -226,12 +211,7 @@ static int64_t reply_command(struct call *c, int id)
 /* A command by its name ("get", "config", "config|get"): itself, and the subcommands of a container. */
 static int64_t reply_named(struct call *c, struct slice name)
 {
-    const char *bar = memchr(name.ptr, '|', name.len);
-    size_t len = bar != NULL ? (size_t)(bar - name.ptr) : name.len;
-    const struct command *command = command_find((struct slice){name.ptr, len});
-    if (command != NULL && bar != NULL) {
-        command = command_find_subcommand(command, (struct slice){bar + 1, name.len - len - 1});
-    }
+    const struct command *command = command_find_full(name);
     if (command == NULL) {
         return 0;
     }

@@ -84,6 +84,20 @@ void stats_totals(struct server *server, struct stats_totals *totals)
     totals->freed -= base->freed;
 }
 
+bool stats_histogram(const struct server *server, int id, struct histogram *sum)
+{
+    bool any = false;
+    *sum = (struct histogram){{0}};
+    for (int i = 0; i < server->net.count; i++) {
+        const struct histogram *h = server->workers[i].stats[id].histogram;
+        if (h != NULL) {
+            histogram_merge(sum, h);
+            any = true;
+        }
+    }
+    return any;
+}
+
 static void reset_commands(struct worker *w)
 {
     for (int id = 0; id < command_count(); id++) {

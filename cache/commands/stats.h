@@ -8,8 +8,10 @@
 #ifndef ORDINAL_COMMANDS_STATS_H
 #define ORDINAL_COMMANDS_STATS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+struct histogram;
 struct server;
 
 enum { STATS_RATES = 3, STATS_SAMPLES = 16, STATS_SAMPLE_MS = 100 };
@@ -54,6 +56,9 @@ void stats_sample(struct server *server);
 void stats_totals(struct server *server, struct stats_totals *totals);
 
 int64_t stats_rate(const struct server *server, enum stats_rate rate);
+
+/* Adds up a command's histograms of latency over all workers. False when it has none. */
+bool stats_histogram(const struct server *server, int id, struct histogram *sum);
 
 /* CONFIG RESETSTAT: all counters of INFO, commands' statistics and histograms with them. */
 void stats_reset(struct server *server);
