@@ -37,37 +37,44 @@ bool input_reserve(struct conn_input *input, size_t room)
     return true;
 }
 
+/* Room for `cap` bytes and `found` arguments; NULL when there is no memory. */
+static struct conn_input *input_new(size_t cap, size_t found)
+{
+    struct conn_input *input = mem_alloc(sizeof *input);
+    if (input == NULL) {
+        return NULL;
+    }
+    *input = (struct conn_input){.data = mem_alloc(cap), .cap = cap, .args.cap = found};
+    input->args.items = found > 0 ? mem_alloc(found * sizeof(struct slice)) : NULL;
+    if (input->data == NULL || (found > 0 && input->args.items == NULL)) {
+        mem_free(input->data, cap);
+        mem_free(input->args.items, found * sizeof(struct slice));
+        mem_free(input, sizeof *input);
+        return NULL;
+    }
+    return input;
+}
+
 /* Keeps data[p->start .. len), with the arguments found so far, for when more comes. */
 static bool input_keep(struct conn *conn, struct resp_parser *p, struct resp_args *args, char *data,
                        size_t len)
 {
     size_t rest = len - p->start;
+    size_t found = args->len - p->first;
     struct conn_input *input = conn->input;
     if (input == NULL) {
         size_t wants = resp_parser_wants(p, len);
-        size_t cap = rest + (wants > INPUT_MIN ? INPUT_MIN : wants) + 512;
-        input = mem_alloc(sizeof *input);
+        input = input_new(rest + (wants > INPUT_MIN ? INPUT_MIN : wants) + 512, found);
         if (input == NULL) {
             return false;
         }
-        *input = (struct conn_input){.data = mem_alloc(cap), .len = rest, .cap = cap};
-        conn->input = input;
-        size_t found = args->len - p->first;
-        if (found > 0) {
-            input->args.items = mem_alloc(found * sizeof(struct slice));
-            input->args.cap = found;
-        }
-        if (input->data == NULL || (found > 0 && input->args.items == NULL)) {
-            input->cap = input->data != NULL ? cap : 0;
-            input->args.cap = input->args.items != NULL ? found : 0;
-            return false;
-        }
         memcpy(input->data, data + p->start, rest);
+        input->len = rest;
+        conn->input = input;
     } else if (p->start > 0) { /* where nothing was served nothing is moved, however much there is */
         memmove(input->data, data + p->start, rest);
         input->len = rest;
     }
-    size_t found = args->len - p->first;
     if (found > 0 && input->args.items != args->items + p->first) {
         memmove(input->args.items, args->items + p->first, found * sizeof(struct slice));
     }
@@ -85,7 +92,6 @@ static void refuse_stream(struct conn *conn, const char *why)
     conn_close_after_write(conn);
 }
 
-/* Parses requests from the parser's position on into loop->requests[*count ..], until the batch is full. */
 enum resp_status input_parse(struct loop *loop, struct resp_parser *p, char *data, size_t len,
                              struct resp_args *args, size_t *count)
 {
@@ -116,7 +122,6 @@ static enum resp_status parse_unauthenticated(struct loop *loop, struct resp_par
     return status;
 }
 
-/* The arguments have their final place: lets the requests point to them. */
 void input_point(struct loop *loop, const struct resp_args *args, size_t first, size_t count)
 {
     for (size_t i = first; i < first + count; i++) {
@@ -132,8 +137,6 @@ static void restart(struct resp_parser *p, struct resp_args *args, size_t start,
     p->first = args->len = first;
 }
 
-/* Serves requests that were prepared; returns false when serving has to end, with the parser at what was
- * not run. */
 bool input_serve(struct conn *conn, struct resp_parser *p, struct resp_args *args, size_t first, size_t count)
 {
     struct loop *loop = conn->loop;
@@ -152,7 +155,6 @@ bool input_serve(struct conn *conn, struct resp_parser *p, struct resp_args *arg
     return !conn->stalled;
 }
 
-/* What serving leaves: nothing, an error of the stream, or bytes that are kept. */
 void input_end(struct conn *conn, struct resp_parser *p, struct resp_args *args, char *data, size_t len,
                bool going, enum resp_status status)
 {
@@ -170,7 +172,6 @@ void input_end(struct conn *conn, struct resp_parser *p, struct resp_args *args,
     }
 }
 
-/* Parses and serves all that is complete in data[0 .. len), and keeps the rest. */
 void input_process(struct conn *conn, struct resp_parser *p, struct resp_args *args, char *data, size_t len)
 {
     struct loop *loop = conn->loop;
@@ -191,7 +192,6 @@ void input_process(struct conn *conn, struct resp_parser *p, struct resp_args *a
     input_end(conn, p, args, data, len, going, status);
 }
 
-/* Serves what stands in conn->input. */
 void input_process_kept(struct conn *conn)
 {
     struct conn_input *input = conn->input;

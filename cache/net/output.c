@@ -117,8 +117,6 @@ static void queue_rest(struct conn *conn, struct reply *r, size_t from, size_t t
     queue_block(conn, block, sent);
 }
 
-/* Sends loop->reply's bytes from..to to a connection. The bytes stay there, unless the whole buffer is
- * taken over. */
 void output_send(struct conn *conn, size_t from, size_t to)
 {
     struct reply *r = &conn->loop->reply;
@@ -146,7 +144,6 @@ void output_send(struct conn *conn, size_t from, size_t to)
     }
 }
 
-/* A reply that ran out of memory cannot be sent in part: the connection ends. */
 void output_check(struct conn *conn)
 {
     struct reply *r = &conn->loop->reply;
