@@ -3,9 +3,7 @@
  *   2026-11-21T01:29:18.061Z notice  Ready to accept connections on 0.0.0.0:6379
  *   {"time":"2026-11-21T01:29:18.061Z","level":"notice","message":"Ready …"}
  *
- * (`log.h` is another thing: the stream of writes that replicas and the append-only file follow.)
- *
- * The logger is the one process-wide state of the server: any thread may call it, at any time, before
+ * There is one logger for the process: any thread may call it, at any time, before
  * logger_configure too (then: text, notice and above, standard output). A line is one write(2) to a
  * descriptor opened for appending, so lines of threads and processes never mix and nothing is lost in a
  * buffer on a crash.

@@ -89,8 +89,8 @@ void conn_flush(struct conn *conn);
  * of the loop or a timer, or from this connection's own serve; never from inside the serve of another one. */
 void conn_send(struct conn *conn, const char *bytes, size_t len);
 
-/* Memory of the connection: structure, unfinished input, unsent output. Any thread between enter and
- * leave. */
+/* Memory of the connection: structure, unfinished input, unsent output. Its loop's thread, or one that
+ * keeps every loop from being between hooks->enter and hooks->leave. */
 size_t conn_memory(const struct conn *conn);
 
 /* "address:port", or the path of a Unix socket with ":0", of the peer and of this end. */

@@ -4,8 +4,9 @@
  *
  * `net` knows no command: it is given hooks, and calls them with complete requests.
  *
- * Threads: everything of a loop is touched by its own thread alone, except loop_post, the counters, and
- * `conns` between hooks->enter and hooks->leave (see struct net_hooks).
+ * Threads: everything of a loop is touched by its own thread alone, except loop_post, loop_ask_to_stop and
+ * the counters. It changes `conns` between hooks->enter and hooks->leave only, so a thread that keeps every
+ * loop from being there may walk the list.
  */
 #ifndef ORDINAL_NET_LOOP_H
 #define ORDINAL_NET_LOOP_H
@@ -72,8 +73,7 @@ struct message {
     void *argument;
 };
 
-/* What a connection has sent in this turn of the loop, on its way to being served together with others'
- * (conn.c). */
+/* What a connection has sent in this turn of the loop, on its way to being served with others' (turn.c). */
 struct turn {
     struct conn *conn;
     char *data;

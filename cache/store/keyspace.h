@@ -2,7 +2,7 @@
  * The keyspace: the databases, each an array of shards, and the secret that hashes their keys. This is what
  * commands see of the store: find, put, remove by key, with deadlines looked at.
  *
- * The shards of a database are made when it gets its first entry, those of database 0 at once. The hash of a
+ * The shards of a database are made when it is first used, those of database 0 at once. The hash of a
  * key is XXH3 under a random secret of 192 bytes that no client can know, so nobody can choose keys that
  * collide.
  *
@@ -22,7 +22,7 @@ enum { SHARD_BITS = 12, SHARDS = 1 << SHARD_BITS, KEYSPACE_SECRET = 192 };
 struct db {
     int id;
     bool locking;                   /* whether several loops use it: shards have to be locked */
-    _Atomic(struct shard *) shards; /* SHARDS of them, or NULL while the database is empty */
+    _Atomic(struct shard *) shards; /* SHARDS of them, or NULL until a key is locked or put */
     struct keyspace *keyspace;
 };
 
@@ -39,7 +39,7 @@ void keyspace_init(struct keyspace *ks, int count, int loops);
 /* The hash of a key. Any thread. */
 uint64_t keyspace_hash(const struct keyspace *ks, struct slice key);
 
-/* The shard of a key's hash, or NULL while the database is empty. */
+/* The shard of a key's hash, or NULL while the database has none. */
 static inline struct shard *db_shard(const struct db *db, uint64_t hash)
 {
     struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);

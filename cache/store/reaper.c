@@ -28,7 +28,7 @@ struct job {
 
 static struct {
     pthread_t thread;
-    pthread_mutex_t lock; /* guards first, last, stopping */
+    pthread_mutex_t lock; /* guards first, last, stopping; `running` changes while no loop runs */
     pthread_cond_t work, done;
     struct job *first, **last;
     bool running, stopping;

@@ -16,7 +16,8 @@
  * microseconds and needs no incremental machinery. It grows in the steps of jemalloc's size classes, a
  * quarter at a time, which keeps lines 70 to 85 % full: 12 bytes for an entry.
  *
- * Threads: everything here needs the shard's lock, or the gate alone. shard_prefetch needs neither.
+ * Threads: everything here needs the shard's lock, or the gate alone. shard_prefetch needs neither;
+ * `lines` and `timed`, stored in one piece, may be read without them as a hint.
  */
 #ifndef ORDINAL_STORE_SHARD_H
 #define ORDINAL_STORE_SHARD_H
@@ -84,7 +85,7 @@ static inline struct entry *slot_entry(struct slot slot)
     return (struct entry *)p;
 }
 
-/* Lines of a shard's table; only for readers that hold the lock. */
+/* A line of the shard's table. */
 static inline struct line *shard_line(const struct shard *s, uint32_t index)
 {
     return atomic_load_explicit(&s->line, memory_order_relaxed) + index;
