@@ -224,13 +224,17 @@ static bool load_words(struct config *cfg, const struct config_list *words, cons
     return set_from_words(cfg, row, words, CONFIG_FROM_FILE, err, err_size);
 }
 
-static size_t first_word(const char *line, size_t size)
+const struct config_row *config_row_of_line(const char *line, size_t size)
 {
-    size_t length = 0;
-    while (length < size && !isspace((unsigned char)line[length])) {
-        length++;
+    size_t start = 0;
+    while (start < size && isspace((unsigned char)line[start])) {
+        start++;
     }
-    return length;
+    size_t end = start;
+    while (end < size && !isspace((unsigned char)line[end])) {
+        end++;
+    }
+    return start == end ? NULL : config_row_find(line + start, end - start);
 }
 
 static bool load_line(struct config *cfg, const char *source, size_t number, const char *line, size_t size,
@@ -238,7 +242,7 @@ static bool load_line(struct config *cfg, const char *source, size_t number, con
 {
     struct config_list words = {NULL, 0};
     char reason[CONFIG_ERR_SIZE] = "Unbalanced quotes in configuration line";
-    const struct config_row *row = config_row_find(line, first_word(line, size));
+    const struct config_row *row = config_row_of_line(line, size);
     bool told = false;
     bool done = words_split(&words, line, size);
     if (done && words.count > 0) {
@@ -288,29 +292,29 @@ bool config_load_text(struct config *cfg, const char *source, const char *text, 
     return load_lines(cfg, source, text, size, 0, err, err_size);
 }
 
-bool config_load_file(struct config *cfg, const char *path, char *err, size_t err_size)
+static bool read_stdin(struct config *cfg, char *err, size_t err_size)
 {
-    free(cfg->config_file);
-    if (strcmp(path, "-") != 0) {
-        cfg->config_file = config_absolute(cfg, path);
-        return load_path(cfg, cfg->config_file, 0, err, err_size);
-    }
-    cfg->config_file = must(strdup("-"));
     size_t size;
     free(cfg->stdin_text);
     cfg->stdin_text = read_descriptor(STDIN_FILENO, &size);
     if (cfg->stdin_text == NULL) {
         snprintf(err, err_size, "Fatal error, can't read the configuration from standard input: %s",
                  strerror(errno));
-        return false;
     }
-    return config_load_text(cfg, "on standard input", cfg->stdin_text, strlen(cfg->stdin_text), err,
-                            err_size);
+    return cfg->stdin_text != NULL;
+}
+
+bool config_load_file(struct config *cfg, const char *path, char *err, size_t err_size)
+{
+    bool from_stdin = strcmp(path, "-") == 0;
+    free(cfg->config_file);
+    cfg->config_file = from_stdin ? must(strdup("-")) : config_absolute(cfg, path);
+    return (!from_stdin || read_stdin(cfg, err, err_size)) && config_load_file_again(cfg, cfg, err, err_size);
 }
 
 bool config_load_file_again(const struct config *cfg, struct config *next, char *err, size_t err_size)
 {
-    if (cfg->stdin_text != NULL) {
+    if (strcmp(cfg->config_file, "-") == 0) {
         return config_load_text(next, "on standard input", cfg->stdin_text, strlen(cfg->stdin_text), err,
                                 err_size);
     }

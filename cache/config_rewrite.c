@@ -7,7 +7,6 @@
  */
 #include "config_row.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -46,19 +45,6 @@ static bool is_needed(const struct config *cfg, size_t index)
     return !was_default || !row_is_default(cfg, row);
 }
 
-static const struct config_row *row_of_line(const char *line, size_t size)
-{
-    size_t start = 0;
-    while (start < size && isspace((unsigned char)line[start])) {
-        start++;
-    }
-    size_t end = start;
-    while (end < size && !isspace((unsigned char)line[end])) {
-        end++;
-    }
-    return start == end ? NULL : config_row_find(line + start, end - start);
-}
-
 static void add_row(struct text *out, const struct config *cfg, size_t index)
 {
     char *lines = row_lines(cfg, config_row_at(index));
@@ -74,7 +60,7 @@ static bool rewrite_lines(const struct config *cfg, const char *old, size_t size
     for (const char *end = old + size; old < end;) {
         const char *newline = memchr(old, '\n', (size_t)(end - old));
         size_t length = newline != NULL ? (size_t)(newline - old) : (size_t)(end - old);
-        const struct config_row *row = row_of_line(old, length);
+        const struct config_row *row = config_row_of_line(old, length);
         size_t index = row == NULL ? 0 : config_row_index(row);
         if (row == NULL || !is_changed(cfg, index)) {
             text_add(out, old, length);

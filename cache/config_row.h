@@ -123,6 +123,8 @@ char *words_quote(const char *word);
 /* Sets who gave the row its value, and keeps a warning when that value will not do what its giver expects. */
 void config_note(struct config *cfg, const struct config_row *row, enum config_origin origin);
 void config_warn(struct config *cfg, char *message); /* takes over the message */
+/* The row that a line of redis.conf names by its first word; NULL if there is none. */
+const struct config_row *config_row_of_line(const char *line, size_t size);
 /* The path as seen from where the server was started; the caller frees it. */
 char *config_absolute(const struct config *cfg, const char *path);
 /* A whole file with a zero byte after it; NULL with errno set. The caller frees it. */
