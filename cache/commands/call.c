@@ -140,6 +140,37 @@ bool call_int_range(struct call *c, struct slice arg, int64_t min, int64_t max, 
     return true;
 }
 
+bool call_timeout(struct call *c, struct slice arg, int64_t *timeout)
+{
+    if (!call_int_range(c, arg, INT64_MIN, INT64_MAX, "ERR timeout is not an integer or out of range",
+                        timeout)) {
+        return false;
+    }
+    if (*timeout < 0) {
+        reply_error(c->reply, "ERR timeout is negative");
+        return false;
+    }
+    return true;
+}
+
+struct db *call_db(struct call *c, struct slice arg)
+{
+    int64_t index;
+    if (!call_int(c, arg, &index)) {
+        return NULL;
+    }
+    if (index < INT32_MIN || index > INT32_MAX) {
+        reply_errorf(c->reply, "ERR value is out of range, value must between %d and %d", INT32_MIN,
+                     INT32_MAX);
+        return NULL;
+    }
+    if (index < 0 || index >= c->server->keyspace.count) {
+        reply_error(c->reply, "ERR DB index is out of range");
+        return NULL;
+    }
+    return &c->server->keyspace.dbs[index];
+}
+
 /* The name of the container command of this call, in upper case. */
 static void container_name(const struct call *c, char *name, size_t size)
 {

@@ -82,6 +82,12 @@ bool call_int(struct call *c, struct slice arg, int64_t *value);
 bool call_int_range(struct call *c, struct slice arg, int64_t min, int64_t max, const char *error,
                     int64_t *value);
 
+/* A time-out in milliseconds, 0 or more; as above. */
+bool call_timeout(struct call *c, struct slice arg, int64_t *timeout);
+
+/* The database that an argument names; replies with the error and returns NULL when there is none. */
+struct db *call_db(struct call *c, struct slice arg);
+
 /* "ERR unknown subcommand 'x'. Try Y HELP." */
 void call_unknown_subcommand(struct call *c);
 

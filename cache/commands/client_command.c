@@ -21,12 +21,7 @@ static void run_pause(struct call *c)
         call_syntax_error(c);
     } else if (c->argc == 4 && !all && !slice_is(c->argv[3], "write")) {
         reply_error(c->reply, "ERR CLIENT PAUSE mode must be WRITE or ALL");
-    } else if (!call_int_range(c, c->argv[2], INT64_MIN, INT64_MAX,
-                               "ERR timeout is not an integer or out of range", &timeout)) {
-        return;
-    } else if (timeout < 0) {
-        reply_error(c->reply, "ERR timeout is negative");
-    } else {
+    } else if (call_timeout(c, c->argv[2], &timeout)) {
         pause_begin(c->server, timeout, all);
         reply_ok(c->reply);
     }

@@ -5,7 +5,6 @@
 #include "commands/call.h"
 #include "commands/groups.h"
 #include "commands/monitor.h"
-#include "types/number.h"
 
 static const char wrong_pass[] = "WRONGPASS invalid username-password pair or user is disabled.";
 
@@ -164,16 +163,9 @@ static void run_echo(struct call *c)
 
 static void run_select(struct call *c)
 {
-    int64_t index;
-    if (!call_int(c, c->argv[1], &index)) {
-        return;
-    }
-    if (index < INT32_MIN || index > INT32_MAX) {
-        reply_error(c->reply, "ERR value is out of range, value must between -2147483648 and 2147483647");
-    } else if (index < 0 || index >= c->server->keyspace.count) {
-        reply_error(c->reply, "ERR DB index is out of range");
-    } else {
-        c->client->db = &c->server->keyspace.dbs[index];
+    struct db *db = call_db(c, c->argv[1]);
+    if (db != NULL) {
+        c->client->db = db;
         reply_ok(c->reply);
     }
 }

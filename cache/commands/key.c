@@ -116,25 +116,6 @@ static void run_renamenx(struct call *c)
     rename_key(c, true);
 }
 
-/* The database that an argument names; replies with the error and returns NULL when there is none. */
-static struct db *named_db(struct call *c, struct slice arg)
-{
-    int64_t index;
-    if (!call_int(c, arg, &index)) {
-        return NULL;
-    }
-    if (index < INT32_MIN || index > INT32_MAX) {
-        reply_errorf(c->reply, "ERR value is out of range, value must between %d and %d", INT32_MIN,
-                     INT32_MAX);
-        return NULL;
-    }
-    if (index < 0 || index >= c->server->keyspace.count) {
-        reply_error(c->reply, "ERR DB index is out of range");
-        return NULL;
-    }
-    return &c->server->keyspace.dbs[index];
-}
-
 static void same_object(struct call *c)
 {
     reply_error(c->reply, "ERR source and destination objects are the same");
@@ -143,7 +124,7 @@ static void same_object(struct call *c)
 static void run_move(struct call *c)
 {
     struct key key = call_key(c, 1);
-    struct db *to = named_db(c, c->argv[2]);
+    struct db *to = call_db(c, c->argv[2]);
     if (to == NULL) {
         return;
     }
@@ -190,7 +171,7 @@ static bool parse_copy_options(struct call *c, struct db **to, bool *replace)
         if (slice_is(c->argv[i], "replace")) {
             *replace = true;
         } else if (slice_is(c->argv[i], "db") && i + 1 < c->argc) {
-            *to = named_db(c, c->argv[++i]);
+            *to = call_db(c, c->argv[++i]);
             if (*to == NULL) {
                 return false;
             }

@@ -13,14 +13,10 @@ static void reply_acknowledged(struct client *client)
 static void run_wait(struct call *c)
 {
     int64_t replicas, timeout;
-    if (!call_int(c, c->argv[1], &replicas) ||
-        !call_int_range(c, c->argv[2], INT64_MIN, INT64_MAX, "ERR timeout is not an integer or out of range",
-                        &timeout)) {
+    if (!call_int(c, c->argv[1], &replicas) || !call_timeout(c, c->argv[2], &timeout)) {
         return;
     }
-    if (timeout < 0) {
-        reply_error(c->reply, "ERR timeout is negative");
-    } else if (replicas <= 0) {
+    if (replicas <= 0) {
         reply_int(c->reply, 0);
     } else if (!client_block(c->client, timeout, reply_acknowledged, NULL)) {
         call_out_of_memory(c);
