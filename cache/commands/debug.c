@@ -55,14 +55,16 @@ static void run_accepted(struct call *c)
 static bool serialized_length(struct call *c, const struct entry *e, size_t *len)
 {
     struct rdb_writer writer;
-    struct slice value = value_flat(c->worker, e);
-    rdb_writer_init(&writer, c->server->config->rdbcompression);
-    if (value.ptr != NULL) {
-        rdb_write_string(&writer, value.ptr, value.len);
+    struct value_run value;
+    if (!value_hold(e, &value)) {
+        return false;
     }
+    rdb_writer_init(&writer, c->server->config->rdbcompression);
+    rdb_write_string(&writer, value.bytes.ptr, value.bytes.len);
     *len = writer.len;
-    bool good = value.ptr != NULL && rdb_writer_ok(&writer);
+    bool good = rdb_writer_ok(&writer);
     rdb_writer_free(&writer);
+    value_release(&value);
     return good;
 }
 

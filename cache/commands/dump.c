@@ -16,14 +16,19 @@ static void run_dump(struct call *c)
         return;
     }
     struct rdb_writer writer;
-    struct slice value = value_flat(c->worker, e);
+    struct value_run value;
+    if (!value_hold(e, &value)) {
+        call_out_of_memory(c);
+        return;
+    }
     rdb_writer_init(&writer, c->server->config->rdbcompression);
-    if (value.ptr != NULL && rdb_payload_write_string(&writer, value.ptr, value.len)) {
+    if (rdb_payload_write_string(&writer, value.bytes.ptr, value.bytes.len)) {
         reply_bulk(c->reply, writer.bytes, writer.len);
     } else {
         call_out_of_memory(c);
     }
     rdb_writer_free(&writer);
+    value_release(&value);
 }
 
 /* ---- RESTORE ----------------------------------------------------------------------------------------- */

@@ -75,13 +75,14 @@ static void run_decrby(struct call *c)
     increment(c, -by);
 }
 
-static bool value_long_double(struct worker *w, const struct entry *e, long double *value)
+static bool value_long_double(const struct entry *e, long double *value)
 {
-    if (value_len(e) >= NUMBER_LONG_DOUBLE_MAX_CHARS) {
+    char text[NUMBER_LONG_DOUBLE_MAX_CHARS];
+    if (value_len(e) >= sizeof text) {
         return false;
     }
-    struct slice text = value_flat(w, e);
-    return text.ptr != NULL && number_parse_long_double(text.ptr, text.len, value);
+    size_t len = value_copy(value_bytes(e), 0, text, sizeof text);
+    return number_parse_long_double(text, len, value);
 }
 
 static void run_incrbyfloat(struct call *c)
@@ -95,7 +96,7 @@ static void run_incrbyfloat(struct call *c)
     if (wrong) {
         return;
     }
-    if ((e != NULL && !value_long_double(c->worker, e, &value)) ||
+    if ((e != NULL && !value_long_double(e, &value)) ||
         !number_parse_long_double(c->argv[2].ptr, c->argv[2].len, &by)) {
         reply_error(c->reply, "ERR value is not a valid float");
         return;

@@ -144,22 +144,31 @@ static void run_move(struct call *c)
     reply_int(c->reply, 1);
 }
 
-/* A copy of a string value under another name, in the same form, with the same deadline; NULL: no memory. */
-static struct entry *string_copy(struct call *c, const struct entry *e, struct slice name)
+/* A string that was changed in place, copied as one that can be. */
+static struct entry *object_copy(struct call *c, const struct entry *e, struct slice name)
 {
-    struct slice bytes = value_flat(c->worker, e);
-    if (bytes.ptr == NULL) {
-        return NULL;
-    }
-    if (entry_form(e) != FORM_OBJECT) {
-        return entry_new_bytes(TYPE_STRING, name, bytes, entry_deadline(e), call_access(c));
-    }
+    struct slice bytes = value_bytes(e).head;
     struct string *s = string_new(bytes, bytes.len);
     struct entry *copy =
         s != NULL ? entry_new_object(TYPE_STRING, name, s, entry_deadline(e), call_access(c)) : NULL;
     if (copy == NULL && s != NULL) {
         string_free(s);
     }
+    return copy;
+}
+
+/* A copy of a string value under another name, in the same form, with the same deadline; NULL: no memory. */
+static struct entry *string_copy(struct call *c, const struct entry *e, struct slice name)
+{
+    struct value_run value;
+    if (entry_form(e) == FORM_OBJECT) {
+        return object_copy(c, e, name);
+    }
+    if (!value_hold(e, &value)) {
+        return NULL;
+    }
+    struct entry *copy = entry_new_bytes(TYPE_STRING, name, value.bytes, entry_deadline(e), call_access(c));
+    value_release(&value);
     return copy;
 }
 

@@ -76,8 +76,6 @@ struct worker {
     counter monitoring;      /* how many they are */
     counter auth_failures;   /* wrong passwords */
     struct auth_guesser guessers[AUTH_GUESSERS];
-    char *scratch; /* value_flat's buffer */
-    size_t scratch_size;
 };
 
 struct server {

@@ -39,27 +39,6 @@ struct entry_bytes value_bytes(const struct entry *e)
     return entry_bytes(e);
 }
 
-struct slice value_flat(struct worker *w, const struct entry *e)
-{
-    struct entry_bytes bytes = value_bytes(e);
-    size_t len = bytes.head.len + bytes.tail.len;
-    if (bytes.tail.len == 0) {
-        return bytes.head;
-    }
-    if (w->scratch_size < len) {
-        char *scratch = mem_alloc(len);
-        if (scratch == NULL) {
-            return (struct slice){NULL, 0};
-        }
-        mem_free(w->scratch, w->scratch_size);
-        w->scratch = scratch;
-        w->scratch_size = len;
-    }
-    memcpy(w->scratch, bytes.head.ptr, bytes.head.len);
-    memcpy(w->scratch + bytes.head.len, bytes.tail.ptr, bytes.tail.len);
-    return (struct slice){w->scratch, len};
-}
-
 bool value_hold(const struct entry *e, struct value_run *run)
 {
     struct entry_bytes bytes = value_bytes(e);

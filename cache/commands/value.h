@@ -15,12 +15,8 @@ size_t value_len(const struct entry *e);
 /* Its bytes in one or two runs, good until the entry changes. */
 struct entry_bytes value_bytes(const struct entry *e);
 
-/* Its bytes in one run: those of the entry itself, or a copy in the worker's scratch buffer, which is good until the next
- * value_flat of this worker that needs the buffer. {NULL, 0} when there is no memory. */
-struct slice value_flat(struct worker *w, const struct entry *e);
-
-/* A value in one run for longer, or beside others: its own bytes where they lie in one run, else a copy. False when there is
- * no memory. What was held has to be released, before or after the entry has changed. */
+/* Its bytes in one run, good until the entry changes: its own where they lie in one run, else a copy. False when there is no
+ * memory. What was held has to be released, before or after the entry has changed. */
 struct value_run {
     struct slice bytes;
     char *copy; /* or NULL */
