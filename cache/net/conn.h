@@ -17,9 +17,8 @@
 
 #include "net/loop.h"
 
-enum {
-    CONN_MAX_UNSENT = 256 * 1024 * 1024
-}; /* unsent bytes at which a connection is not served any further */
+/* Unsent bytes at which a connection is not served any further. */
+enum { CONN_MAX_UNSENT = 256 * 1024 * 1024 };
 
 /* Limits for unsent bytes; 0: none. Settings, which any loop may change while another one writes. */
 struct conn_limit {

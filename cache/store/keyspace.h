@@ -47,7 +47,7 @@ static inline struct shard *db_shard(const struct db *db, uint64_t hash)
 }
 
 /* Locks the shard of a key for what follows, making the database's shards where there are none yet. With one
- * loop it only does the latter. False when there is no memory. */
+ * loop it only does the latter. False when there is no memory; nothing is locked then. */
 bool db_lock(struct db *db, uint64_t hash);
 void db_unlock(struct db *db, uint64_t hash);
 
