@@ -43,8 +43,7 @@ static bool read_number(const char *folder, const char *file, int64_t *value)
     return end != line;
 }
 
-/* ---- one group
- * ---------------------------------------------------------------------------------------------- */
+/* ---- one group ----------------------------------------------------------------------------------------- */
 
 static bool round_up(int64_t quota, int64_t period, int64_t *cpus)
 {
@@ -81,8 +80,7 @@ static bool memory_v1(const char *folder, int64_t *bytes)
     return read_number(folder, "memory.limit_in_bytes", bytes) && *bytes > 0 && *bytes < NO_LIMIT;
 }
 
-/* ---- the way up from our group
- * ------------------------------------------------------------------------------- */
+/* ---- the way up from our group ------------------------------------------------------------------------- */
 
 /* The least value from mount/path up to mount itself; INT64_MAX when no group on the way has one. */
 static int64_t least_on_path(const char *mount, const char *path, group_reader reader)
@@ -157,8 +155,7 @@ static int64_t least_limit(const char *root, const char *controller, group_reade
     return least;
 }
 
-/* ---- the calls
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the calls ----------------------------------------------------------------------------------------- */
 
 int cgroup_cpus(const char *root, int cpus)
 {

@@ -13,8 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- life
- * --------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------------- */
 
 static bool apply_dir(void *ctx, struct config *cfg, const char **err)
 {
@@ -136,8 +135,7 @@ bool config_load(struct config *cfg, int argc, char **argv, char **environment, 
     return true;
 }
 
-/* ---- CONFIG GET
- * --------------------------------------------------------------------------------------------- */
+/* ---- CONFIG GET ---------------------------------------------------------------------------------------- */
 
 struct shown {
     const char *name;
@@ -207,8 +205,7 @@ char *config_value(const struct config *cfg, const char *name)
     return row == NULL ? NULL : row_format(cfg, row);
 }
 
-/* ---- derived values
- * ----------------------------------------------------------------------------------------- */
+/* ---- derived values ------------------------------------------------------------------------------------ */
 
 int64_t config_maxmemory_clients(const struct config *cfg)
 {

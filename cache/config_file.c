@@ -22,8 +22,7 @@
 
 static const char unknown[] = "Bad directive or wrong number of arguments";
 
-/* ---- what may surprise the one who wrote it
- * ------------------------------------------------------------------- */
+/* ---- what may surprise the one who wrote it ------------------------------------------------------------ */
 
 void config_warn(struct config *cfg, char *message)
 {
@@ -72,8 +71,7 @@ void config_log_warnings(struct config *cfg)
     log_defaults(cfg);
 }
 
-/* ---- one setting
- * -------------------------------------------------------------------------------------------- */
+/* ---- one setting --------------------------------------------------------------------------------------- */
 
 /* Gives the setting words[0] the values words[1…]. False with the bare reason. */
 static bool set_from_words(struct config *cfg, const struct config_row *row, const struct config_list *words,
@@ -99,8 +97,7 @@ static bool set_from_words(struct config *cfg, const struct config_row *row, con
     return done;
 }
 
-/* ---- files
- * -------------------------------------------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------------------------------------- */
 
 static char *read_descriptor(int fd, size_t *size)
 {
@@ -321,8 +318,7 @@ bool config_load_file_again(const struct config *cfg, struct config *next, char 
     return cfg->config_file[0] == '\0' || load_path(next, cfg->config_file, 0, err, err_size);
 }
 
-/* ---- command line
- * ------------------------------------------------------------------------------------------- */
+/* ---- command line -------------------------------------------------------------------------------------- */
 
 static char *words_as_line(const struct config_list *words)
 {

@@ -116,8 +116,7 @@ bool row_is_default(const struct config *cfg, const struct config_row *row)
     return same;
 }
 
-/* ---- lines of a file, and words about a type
- * ------------------------------------------------------------------ */
+/* ---- lines of a file, and words about a type ----------------------------------------------------------- */
 
 static char *memory_with_unit(int64_t bytes)
 {

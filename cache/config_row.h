@@ -112,6 +112,8 @@ char *must_format(const char *format, ...) __attribute__((format(printf, 1, 2)))
 void list_add(struct config_list *list, char *item);
 void list_clear(struct config_list *list);
 char *list_join(const struct config_list *list, char separator);
+/* The same, and the list is cleared. */
+char *list_join_clear(struct config_list *list, char separator);
 /* Splits at single spaces, as CONFIG SET does; "a  b" has an empty word in it. */
 void list_split(struct config_list *list, const char *text);
 /* Splits a line of redis.conf: words, "…" with escapes, '…'. False for unbalanced quotes or a zero byte. */

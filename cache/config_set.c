@@ -18,8 +18,7 @@ struct config_hook {
     struct config_hook *next;
 };
 
-/* ---- hooks
- * -------------------------------------------------------------------------------------------------- */
+/* ---- hooks --------------------------------------------------------------------------------------------- */
 
 void config_on_change(struct config *cfg, const char *name, config_apply apply, void *ctx)
 {
@@ -87,8 +86,7 @@ static bool run_hooks(struct config *cfg, const struct config_change *changes, s
     return true;
 }
 
-/* ---- changes
- * ------------------------------------------------------------------------------------------------ */
+/* ---- changes ------------------------------------------------------------------------------------------- */
 
 static void put_back(struct config *cfg, const struct config_change *changes, size_t count)
 {

@@ -19,8 +19,7 @@ static bool fail(char *err, size_t err_size, const char *reason)
     return false;
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------------------- */
 
 static bool parse_bool(const char *word, bool *out)
 {
@@ -405,8 +404,7 @@ bool value_read(const struct config_row *row, const struct config_list *words, u
     }
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 static char *format_choice(const char *choices, int index)
 {
@@ -487,8 +485,7 @@ char *value_format(const struct config_row *row, const union value *value)
     }
 }
 
-/* ---- owning
- * ---------------------------------------------------------------------------------------------- */
+/* ---- owning -------------------------------------------------------------------------------------------- */
 
 size_t value_size(const struct config_row *row)
 {

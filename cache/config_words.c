@@ -64,6 +64,13 @@ char *list_join(const struct config_list *list, char separator)
     return text;
 }
 
+char *list_join_clear(struct config_list *list, char separator)
+{
+    char *text = list_join(list, separator);
+    list_clear(list);
+    return text;
+}
+
 void list_split(struct config_list *list, const char *text)
 {
     for (;;) {

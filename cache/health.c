@@ -53,8 +53,7 @@ static int failed(const struct probe *probe, const char *what, int error)
     return 1;
 }
 
-/* ---- the connection
- * ------------------------------------------------------------------------------------------ */
+/* ---- the connection ------------------------------------------------------------------------------------ */
 
 /* Waits until the descriptor is ready. False with errno, ETIMEDOUT at the deadline. */
 static bool wait_for(const struct probe *probe, int fd, short events)
@@ -168,8 +167,7 @@ static bool read_line(const struct probe *probe, int fd, char *line)
     return false;
 }
 
-/* ---- the question and the answer
- * ----------------------------------------------------------------------------- */
+/* ---- the question and the answer ----------------------------------------------------------------------- */
 
 static bool ask(const struct probe *probe, int fd)
 {
@@ -237,8 +235,7 @@ static int run_probe(struct probe *probe)
     return answered ? judge(probe, line, started) : failed(probe, "connected", error);
 }
 
-/* ---- arguments
- * ----------------------------------------------------------------------------------------------- */
+/* ---- arguments ----------------------------------------------------------------------------------------- */
 
 static int usage(const char *wrong)
 {

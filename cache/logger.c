@@ -31,8 +31,7 @@ static struct {
     atomic_bool json;
 } logger = {.lock = PTHREAD_RWLOCK_INITIALIZER, .fd = STDOUT_FILENO, .level = LOGGER_NOTICE};
 
-/* ---- where lines go
- * ----------------------------------------------------------------------------------------- */
+/* ---- where lines go ------------------------------------------------------------------------------------ */
 
 /* Writes to the file of this name from now on, NULL: to standard output. Takes over the name. False with
  * errno when it cannot be opened. */
@@ -90,8 +89,7 @@ static void write_line(const char *line, size_t size)
     pthread_rwlock_unlock(&logger.lock);
 }
 
-/* ---- what a line looks like
- * --------------------------------------------------------------------------------- */
+/* ---- what a line looks like ---------------------------------------------------------------------------- */
 
 static size_t format_time(char *out, size_t size)
 {
