@@ -2,7 +2,8 @@
  * A call: one command being run. What its handler gets, and the handful of calls by which handlers reach keys: these
  * look at deadlines, keep hits and misses, and note uses, so that no handler does.
  *
- * Threads: on the loop's own thread, inside the gate: with the shard of its one key locked, or alone.
+ * Threads: on the loop's own thread, inside the gate: with the shard of its one key locked, alone, or (CMD_LOCAL) with
+ * neither, which is enough for what touches no key.
  */
 #ifndef ORDINAL_COMMANDS_CALL_H
 #define ORDINAL_COMMANDS_CALL_H
@@ -41,7 +42,7 @@ struct entry *key_read(struct call *c, const struct key *key);
 /* The entry for changing: notes the use, counts no hit. */
 struct entry *key_write(struct call *c, const struct key *key);
 
-/* The entry as it lies there: notes nothing (OBJECT, TTL, DEBUG). */
+/* The entry as it lies there: notes nothing (DEBUG, MEMORY USAGE). key.h has what TTL and OBJECT use. */
 struct entry *key_peek(struct call *c, const struct key *key);
 
 /* As key_read and key_write, but an entry of another type is answered with WRONGTYPE and *wrong is set. */

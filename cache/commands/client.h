@@ -1,7 +1,7 @@
 /*
  * A client: what the commands know of a connection.
  *
- * Threads: its loop's own; others may read it under the gate alone.
+ * Threads: its loop's own, inside the gate; others may read it, and set its flags, under the gate alone.
  */
 #ifndef ORDINAL_COMMANDS_CLIENT_H
 #define ORDINAL_COMMANDS_CLIENT_H
@@ -79,7 +79,8 @@ void client_set_authenticated(struct client *client, bool authenticated);
 
 /*
  * Blocking: client_block makes the running command wait; the connection is served no further until client_unblock,
- * which is called by the client's own loop, from a timer or a message (not inside the gate). timeout: milliseconds, 0: for ever. False: no memory.
+ * which is called by the client's own loop, from a timer or a message (not inside the gate). timeout: milliseconds,
+ * 0: for ever. False: no memory.
  */
 bool client_block(struct client *client, int64_t timeout, void (*timed_out)(struct client *), void *state);
 void client_unblock(struct client *client);

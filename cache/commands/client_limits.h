@@ -4,8 +4,8 @@
  *
  * Each loop goes round its own connections once a second, a slice in each tick of its cron; with maxmemory-clients it goes
  * round in every tick while they are few. At the end of a round it publishes what its clients take and the largest of them
- * (those in NO-EVICT apart: closing others would not make them smaller). When all loops together are over the limit, the loop that has the largest client of all closes it: no loop needs to look
- * at another one's connections.
+ * (those in NO-EVICT apart: closing others would not make them smaller). When all loops together are over the limit, the
+ * loop that has the largest client of all closes it: no loop needs to look at another one's connections.
  *
  * Threads: each loop's own, inside the gate; the published counters may be read by any.
  */
@@ -58,8 +58,8 @@ void client_limits_forget(struct conn *conn);
 /* Memory of a client: connection, input, output, and what the commands keep of it. */
 size_t client_memory(const struct client *client);
 
-/* Totals over all loops: exact while there are few connections, else those of the last whole rounds. Under the gate
- * alone. */
+/* Totals over all loops: exact while there are few connections, else those of the last whole rounds (without `evictable`).
+ * Under the gate alone. */
 void client_limits_totals(struct server *server, struct client_totals *totals);
 
 #endif

@@ -2,8 +2,7 @@
  * The way of a command. A batch is taken in three passes, so that the cache misses of its requests overlap: look up the
  * commands, hash their keys and fetch their lines; fetch the entries whose tags fit; run them in order.
  *
- * What is rare (no such command, paused clients, monitors, slow commands, a full memory) is out of line, below the
- * hot path.
+ * What is rare (no such command, paused clients, monitors, slow commands, a full memory) is out of line.
  */
 #include "commands/dispatch.h"
 

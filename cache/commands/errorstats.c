@@ -1,9 +1,9 @@
 #include "commands/errorstats.h"
 
-enum { CODE_LEN = 32 };
+enum { CODE_LEN = sizeof((struct error_count *)0)->code };
 
 /* The code of an error: its first word. */
-static size_t code_of(struct slice text, char *code)
+static void code_of(struct slice text, char *code)
 {
     size_t len = 0;
     while (len < text.len && len < CODE_LEN - 1 && text.ptr[len] != ' ' && text.ptr[len] != '\r') {
@@ -11,7 +11,6 @@ static size_t code_of(struct slice text, char *code)
         len++;
     }
     code[len] = '\0';
-    return len;
 }
 
 void errorstats_note(struct worker *w, struct slice text)
@@ -30,25 +29,27 @@ void errorstats_note(struct worker *w, struct slice text)
     }
 }
 
+/* How often the workers from `first` to before `end` have counted a code. */
+static uint64_t count_of(const struct server *server, int first, int end, const char *code)
+{
+    uint64_t sum = 0;
+    for (int i = first; i < end; i++) {
+        for (int k = 0; k < ERROR_CODES; k++) {
+            const struct error_count *count = &server->workers[i].error_counts[k];
+            sum += strcmp(count->code, code) == 0 ? count->count : 0;
+        }
+    }
+    return sum;
+}
+
 void errorstats_each(struct server *server, void (*each)(void *, const char *, uint64_t), void *context)
 {
     /* Every code is given once, by the first worker that knows it, with the counts of all. */
     for (int i = 0; i < server->net.count; i++) {
         for (int k = 0; k < ERROR_CODES && server->workers[i].error_counts[k].code[0] != '\0'; k++) {
             const char *code = server->workers[i].error_counts[k].code;
-            uint64_t sum = 0;
-            bool known = false;
-            for (int j = 0; j < server->net.count; j++) {
-                for (int m = 0; m < ERROR_CODES; m++) {
-                    const struct error_count *other = &server->workers[j].error_counts[m];
-                    if (strcmp(other->code, code) == 0) {
-                        sum += other->count;
-                        known = known || j < i;
-                    }
-                }
-            }
-            if (!known) {
-                each(context, code, sum);
+            if (count_of(server, 0, i, code) == 0) {
+                each(context, code, count_of(server, i, server->net.count, code));
             }
         }
     }

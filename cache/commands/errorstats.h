@@ -14,6 +14,8 @@ void errorstats_note(struct worker *w, struct slice text);
 /* Calls `each` with every code and its count over all workers. Under the gate alone. */
 void errorstats_each(struct server *server, void (*each)(void *context, const char *code, uint64_t count),
                      void *context);
+
+/* Forgets all codes. Under the gate alone. */
 void errorstats_reset(struct server *server);
 
 #endif

@@ -30,14 +30,19 @@ void pause_end(struct server *server)
     }
 }
 
+/* CLIENT and its subcommands, UNPAUSE among them. */
+static bool is_exempt(const struct command *command)
+{
+    const struct command *parent = command_parent(command);
+    return strcmp(parent != NULL ? parent->name : command->name, "client") == 0;
+}
+
 bool pause_holds(struct client *client, const struct command *command)
 {
     struct server *server = client->worker->server;
     bool writes = command != NULL && (command->flags & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
     if (clock_now() >= atomic_load(&server->pause_until) || (!writes && !atomic_load(&server->pause_all)) ||
-        (command != NULL && strcmp(command->name, "client") == 0) ||
-        (command != NULL && command_parent(command) != NULL &&
-         strcmp(command_parent(command)->name, "client") == 0)) {
+        (command != NULL && is_exempt(command))) {
         return false;
     }
     if ((client->flags & CLIENT_PAUSED) == 0) {

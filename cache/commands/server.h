@@ -2,7 +2,8 @@
  * The server: what all commands share, and what each loop has for itself.
  *
  * Threads: `struct server` is read by all loops; a field that changes while they run is atomic, or changes under the gate
- * alone. A worker belongs to its loop's thread; others read it under the gate alone, its counters at any time.
+ * alone. A worker belongs to its loop's thread; others read it, and reset its statistics, under the gate alone, and read its
+ * counters at any time.
  */
 #ifndef ORDINAL_COMMANDS_SERVER_H
 #define ORDINAL_COMMANDS_SERVER_H
@@ -121,7 +122,8 @@ void server_apply_config(struct server *server);
 /* Lets server_apply_config follow every CONFIG SET of a setting that it copies. */
 void server_follow_settings(struct server *server);
 
-/* Stops everything in order from any loop's thread: no new connections, then the loops. `run` of main then returns. */
+/* From any loop's thread: asks loop 0 to stop, which takes no more connections and closes its own; main, whose loop_run then
+ * returns, stops the others (net_stop). Once is enough: later calls do nothing. */
 void server_stop(struct server *server);
 
 #endif

@@ -8,7 +8,7 @@
 #include "commands/redact.h"
 #include "memory.h"
 
-enum { MAX_ARGS = 32, MAX_ARG = 128, MORE_TEXT = 48, ADDRESS = 128, DEFAULT_COUNT = 10 };
+enum { MAX_ARGS = 32, MAX_ARG = 128, MORE_TEXT = 48, DEFAULT_COUNT = 10 };
 
 /* One allocation: what is here, then the client's address and name and the arguments one after another. */
 struct slow_entry {
@@ -76,15 +76,13 @@ static struct slow_entry *make_entry(const struct call *c, uint64_t ticks)
 {
     struct gathered all;
     struct slice args[MAX_ARGS];
-    char address[ADDRESS];
     size_t argc = c->argc < MAX_ARGS ? c->argc : MAX_ARGS;
     all.len = 0;
     for (size_t i = 0; i < argc; i++) {
         args[i] = gather_argument(&all, c, i);
     }
-    conn_peer(c->client->conn, address, sizeof address);
     const char *name = c->client->name != NULL ? c->client->name : "";
-    struct slice peer = {address, strlen(address)};
+    struct slice peer = {c->client->peer, strlen(c->client->peer)};
     size_t size = sizeof(struct slow_entry) + all.len + peer.len + strlen(name);
     struct slow_entry *e = mem_alloc(size);
     if (e == NULL) {
