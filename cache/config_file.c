@@ -326,9 +326,7 @@ static char *words_as_line(const struct config_list *words)
     for (size_t i = 0; i < words->count; i++) {
         list_add(&quoted, i == 0 ? must(strdup(words->items[i])) : must_format("\"%s\"", words->items[i]));
     }
-    char *line = list_join(&quoted, ' ');
-    list_clear(&quoted);
-    return line;
+    return list_join_clear(&quoted, ' ');
 }
 
 static bool load_option(struct config *cfg, const struct config_list *words, char *err, size_t err_size)

@@ -143,10 +143,8 @@ static char *quote_text(const struct config_row *row, const char *text)
     for (size_t i = 0; i < words.count; i++) {
         list_add(&quoted, words_quote(words.items[i]));
     }
-    char *line = list_join(&quoted, ' ');
     list_clear(&words);
-    list_clear(&quoted);
-    return line;
+    return list_join_clear(&quoted, ' ');
 }
 
 static void add_line(struct config_list *lines, const struct config_row *row, char *arguments)
