@@ -5,7 +5,6 @@
 #include "commands/groups.h"
 #include "commands/value.h"
 #include "persist/rdb_payload.h"
-#include "types/number.h"
 
 static void run_dump(struct call *c)
 {
@@ -136,16 +135,6 @@ static uint32_t restored_access(const struct call *c, const struct restore_optio
     return call_access(c);
 }
 
-static bool put_restored(struct call *c, const struct key *key, const struct rdb_string *value,
-                         int64_t deadline, uint32_t access)
-{
-    char digits[NUMBER_I64_MAX_CHARS];
-    size_t len;
-    const uint8_t *text = rdb_string_text(value, digits, &len);
-    struct slice bytes = {(const char *)text, len};
-    return key_put(c, key, entry_new_bytes(TYPE_STRING, key->name, bytes, deadline, access));
-}
-
 static void run_restore(struct call *c)
 {
     struct restore_options options;
@@ -165,7 +154,7 @@ static void run_restore(struct call *c)
     if (deadline <= c->now) { /* ABSTTL in the past: as if restored and expired at once */
         call_changed(c, key_delete(c, &key));
         reply_ok(c->reply);
-    } else if (put_restored(c, &key, &value, deadline, restored_access(c, &options))) {
+    } else if (key_put(c, &key, value_from_rdb(key.name, &value, deadline, restored_access(c, &options)))) {
         call_changed(c, 1);
         reply_ok(c->reply);
     }

@@ -3,7 +3,6 @@
 #include "commands/value.h"
 #include "memory.h"
 #include "persist/rdb_payload.h"
-#include "types/number.h"
 
 struct found {
     struct entry *entry;
@@ -30,15 +29,11 @@ static struct entry *restore(const struct rdb_writer *writer, const struct entry
     struct rdb_reader reader;
     struct rdb_string string;
     uint8_t type;
-    char digits[NUMBER_I64_MAX_CHARS];
-    size_t len;
     if (rdb_payload_open(&reader, writer->bytes, writer->len, SIZE_MAX, &type) != RDB_PAYLOAD_OK ||
         type != RDB_TYPE_STRING || rdb_payload_read_string(&reader, &string) != RDB_PAYLOAD_OK) {
         return NULL;
     }
-    const uint8_t *text = rdb_string_text(&string, digits, &len);
-    struct entry *e = entry_new_bytes(TYPE_STRING, entry_key(old), (struct slice){(const char *)text, len},
-                                      entry_deadline(old), entry_access(old));
+    struct entry *e = value_from_rdb(entry_key(old), &string, entry_deadline(old), entry_access(old));
     rdb_string_free(&string);
     return e;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "memory.h"
+#include "persist/rdb_payload.h"
 #include "types/bitmap.h"
 #include "types/number.h"
 
@@ -89,6 +90,15 @@ void value_reply(struct reply *r, const struct entry *e)
 {
     struct entry_bytes bytes = value_bytes(e);
     reply_bulk_pair(r, bytes.head, bytes.tail);
+}
+
+struct entry *value_from_rdb(struct slice key, const struct rdb_string *value, int64_t deadline,
+                             uint32_t access)
+{
+    char digits[NUMBER_I64_MAX_CHARS];
+    size_t len;
+    const uint8_t *text = rdb_string_text(value, digits, &len);
+    return entry_new_bytes(TYPE_STRING, key, (struct slice){(const char *)text, len}, deadline, access);
 }
 
 bool value_int(const struct entry *e, int64_t *value)
