@@ -212,8 +212,6 @@ int main(int argc, char **argv)
     config_log_warnings(&config);
     fit_open_files();
     server_init(&server, &config);
-    server.environment = environ;
-    server.executable = argv[0];
     watch_signals();
     listen_all();
     write_pid_file();

@@ -88,8 +88,6 @@ struct server {
     char run_id[41];
     int64_t started; /* ms of clock.h */
     int64_t started_wall_us;
-    char **environment;
-    const char *executable;
 
     /* Copies of settings for hot paths; changed under the gate alone. */
     struct access_rules access;

@@ -120,7 +120,7 @@ bool db_put(struct db *db, uint64_t hash, struct entry *e, int64_t now)
     }
     struct entry *old = slot_entry(slot);
     shard_replace(s, slot, e, entry_has_deadline(old), now);
-    entry_free(old);
+    reaper_free_entry(old);
     return true;
 }
 
@@ -142,7 +142,7 @@ bool db_set(struct db *db, uint64_t hash, enum entry_type type, struct slice key
     }
     struct entry *old = slot_entry(slot);
     shard_replace(s, slot, e, entry_has_deadline(old), now);
-    entry_free(old);
+    reaper_free_entry(old);
     return true;
 }
 
