@@ -119,8 +119,10 @@ void *mem_alloc_whole(size_t size)
 
 void *mem_alloc_lines(size_t size)
 {
-    void *block = mallocx(size, MALLOCX_ALIGN(64) | MALLOCX_ZERO);
+    /* Cleared by hand: from 16 KB on jemalloc would ask the system for zeroed pages each time. */
+    void *block = mallocx(size, MALLOCX_ALIGN(64));
     if (block != NULL) {
+        memset(block, 0, size);
         mem_count((int64_t)mem_class(size));
     }
     return block;
@@ -179,6 +181,13 @@ void mem_trim(void)
 void mem_return_pages(void)
 {
     enum { WORTH_IT = 256 * 1024 };
+    static int64_t used_before;
+    int64_t used = mem_used();
+    bool rising = used > used_before + WORTH_IT;
+    used_before = used;
+    if (rising) { /* what is free will be wanted soon, and a loop that needs new pages would wait for us */
+        return;
+    }
     char dirty[64];
     refresh_stats();
     snprintf(dirty, sizeof dirty, "stats.arenas.%d.pdirty", MALLCTL_ARENAS_ALL);

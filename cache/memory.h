@@ -87,8 +87,9 @@ void mem_allocator_stats(struct mem_allocator_stats *stats);
  * slab of pages. After much was freed, and before a while without work. */
 void mem_trim(void);
 
-/* Gives free pages back to the system when there is a quarter of a megabyte of them or more. Takes milliseconds
- * for each 100 MB: the reaper's thread does it, at its low priority, once a second while it has nothing to free. */
+/* Gives free pages back to the system when there is more than a quarter of a megabyte of them and memory in use has not
+ * risen since the last call. Takes milliseconds for each 100 MB, during which the kernel lets nobody map new pages: the
+ * reaper's thread alone calls it, once a second, when nobody else needs its core. */
 void mem_return_pages(void);
 
 /* Gives all free pages back to the system now (MEMORY PURGE). Takes a moment: never on a hot path. */
