@@ -93,13 +93,9 @@ static void prefetch_entry(struct worker *w, const struct parsed *parsed)
     struct shard *s = parsed->key != NULL ? db_shard(db, parsed->hash) : NULL;
     if (s != NULL) {
         uint32_t lines = (parsed->command->flags & CMD_WRITE) != 0 ? parsed->lines : w->entry_lines;
-        if (db->locking) {
-            shard_lock(s);
-        }
+        db_lock_shard(db, s);
         shard_prefetch_entry(s, parsed->hash, lines);
-        if (db->locking) {
-            shard_unlock(s);
-        }
+        db_unlock_shard(db, s);
     }
 }
 
