@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "commands/type.h"
 #include "types/number.h"
 
 struct key call_key(const struct call *c, size_t index)
@@ -90,6 +91,38 @@ bool key_put(struct call *c, const struct key *key, struct entry *e)
         return false;
     }
     return true;
+}
+
+struct entry *key_new_small(struct call *c, const struct key *key, const struct entry *old,
+                            enum entry_type type, size_t len)
+{
+    int64_t deadline = old != NULL ? entry_deadline(old) : ENTRY_NO_DEADLINE;
+    uint32_t access = old != NULL ? entry_access(old) : call_access(c);
+    struct entry *e = entry_new_room(type, key->name, len, deadline, access);
+    return key_put(c, key, e) ? e : NULL;
+}
+
+bool key_resize(struct call *c, const struct key *key, struct entry **e, size_t len)
+{
+    struct entry *moved = db_resize(c->db, key->hash, *e, len, c->now);
+    if (moved == NULL) {
+        call_out_of_memory(c);
+        return false;
+    }
+    *e = moved;
+    return true;
+}
+
+struct entry *key_set_object(struct call *c, const struct key *key, const struct entry *old,
+                             enum entry_type type, void *object)
+{
+    int64_t deadline = old != NULL ? entry_deadline(old) : ENTRY_NO_DEADLINE;
+    uint32_t access = old != NULL ? entry_access(old) : call_access(c);
+    struct entry *e = entry_new_object(type, key->name, object, deadline, access);
+    if (e == NULL) {
+        type_entry_ops.free(type, object);
+    }
+    return key_put(c, key, e) ? e : NULL;
 }
 
 bool key_expire(struct call *c, const struct key *key, struct entry *e, int64_t deadline)

@@ -25,6 +25,9 @@ struct call {
     int64_t now;           /* ms of clock.h */
     uint64_t first_hash;   /* hash of the first key, when the command has one */
     const char *first_key; /* its bytes: tells whether first_hash may be used */
+    bool may_not_block;    /* in a transaction or script */
+    bool again;            /* a blocking command run again for a client that waits (block.h) … */
+    bool still_waits;      /* … and it goes on waiting */
 };
 
 /* A key with its hash. */
@@ -54,6 +57,25 @@ bool key_set_string(struct call *c, const struct key *key, struct slice value, i
 
 /* Puts an entry (whose key is this one) in place; as above. */
 bool key_put(struct call *c, const struct key *key, struct entry *e);
+
+/*
+ * Collections. A small one is bytes in its entry: key_new_small makes one of `len` bytes, still to be written, under a key that
+ * holds nothing (or puts it in the place of what the key holds: deadline and access clock stay); key_resize gives it another
+ * length, keeps its bytes, and lets *e follow the entry. key_set_object gives the key an object: a new key, or a collection that
+ * has grown out of its entry (`old`, whose deadline and access clock stay; else NULL). Each replies with an error when there
+ * is no memory: NULL or false, nothing has changed, and the object is freed.
+ */
+struct entry *key_new_small(struct call *c, const struct key *key, const struct entry *old,
+                            enum entry_type type, size_t len);
+bool key_resize(struct call *c, const struct key *key, struct entry **e, size_t len);
+struct entry *key_set_object(struct call *c, const struct key *key, const struct entry *old,
+                             enum entry_type type, void *object);
+
+/* The bytes of a small collection. */
+static inline uint8_t *entry_small(const struct entry *e)
+{
+    return (uint8_t *)entry_area(e);
+}
 
 /* Another deadline for a linked entry, which may move; ENTRY_NO_DEADLINE takes it away. As above. */
 bool key_expire(struct call *c, const struct key *key, struct entry *e, int64_t deadline);

@@ -15,8 +15,8 @@
 #include "commands/debug_protocol.h"
 #include "commands/digest.h"
 #include "commands/groups.h"
-#include "commands/object.h"
 #include "commands/reload.h"
+#include "commands/type.h"
 #include "commands/value.h"
 #include "logger.h"
 #include "persist/rdb_writer.h"
@@ -82,7 +82,7 @@ static void run_object(struct call *c)
     }
     snprintf(text, sizeof text,
              "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%u lru_seconds_idle:%lld",
-             (const void *)e, object_encoding(e), len, entry_access(e),
+             (const void *)e, type_of(e)->encoding(e), len, entry_access(e),
              c->server->access.lfu ? 0LL : (long long)access_idle_seconds(e, c->now));
     reply_status(c->reply, text);
 }

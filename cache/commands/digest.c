@@ -3,12 +3,10 @@
 #include <arpa/inet.h>
 #include <openssl/sha.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "commands/value.h"
+#include "commands/type.h"
 
-/* Combines bytes whatever their order: exclusive or of their hash. */
-static void blend(struct digest *digest, const void *bytes, size_t len)
+void digest_blend(struct digest *digest, const void *bytes, size_t len)
 {
     uint8_t hash[SHA_DIGEST_LENGTH];
     SHA1(bytes, len, hash);
@@ -17,10 +15,9 @@ static void blend(struct digest *digest, const void *bytes, size_t len)
     }
 }
 
-/* Combines bytes so that their order counts. */
-static void append(struct digest *digest, const void *bytes, size_t len)
+void digest_append(struct digest *digest, const void *bytes, size_t len)
 {
-    blend(digest, bytes, len);
+    digest_blend(digest, bytes, len);
     struct digest old = *digest;
     SHA1(old.bytes, sizeof old.bytes, digest->bytes);
 }
@@ -28,27 +25,16 @@ static void append(struct digest *digest, const void *bytes, size_t len)
 static void append_number(struct digest *digest, uint32_t number)
 {
     uint32_t wire = htonl(number);
-    append(digest, &wire, sizeof wire);
-}
-
-static void append_string(struct digest *digest, const struct entry *e)
-{
-    struct value_run run;
-    if (!value_hold(e, &run)) {
-        fprintf(stderr, "ordinal: out of memory in a digest\n");
-        abort();
-    }
-    append(digest, run.bytes.ptr, run.bytes.len);
-    value_release(&run);
+    digest_append(digest, &wire, sizeof wire);
 }
 
 static void append_value(struct digest *digest, const struct entry *e)
 {
     static const char timed[] = "!!expire!!";
     append_number(digest, entry_type(e));
-    append_string(digest, e); /* strings are the only type there is */
+    type_of(e)->digest(digest, e);
     if (entry_has_deadline(e)) {
-        blend(digest, timed, sizeof timed - 1);
+        digest_blend(digest, timed, sizeof timed - 1);
     }
 }
 
@@ -71,9 +57,9 @@ static void add_entry(void *context, struct entry *e, uint64_t hash)
     struct slice key = entry_key(e);
     (void)hash;
     if (entry_deadline(e) > summing->now) {
-        append(&one, key.ptr, key.len);
+        digest_append(&one, key.ptr, key.len);
         append_value(&one, e);
-        blend(&summing->digest, one.bytes, sizeof one.bytes);
+        digest_blend(&summing->digest, one.bytes, sizeof one.bytes);
     }
 }
 

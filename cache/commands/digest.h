@@ -15,6 +15,10 @@ struct digest {
     uint8_t bytes[DIGEST_SIZE];
 };
 
+/* Adds bytes to a digest: whatever their order (the exclusive or of their hash), or so that their order counts. */
+void digest_blend(struct digest *digest, const void *bytes, size_t len);
+void digest_append(struct digest *digest, const void *bytes, size_t len);
+
 /* Of a value, with its type and whether it has a deadline, but without its key. */
 struct digest digest_value(const struct entry *e);
 

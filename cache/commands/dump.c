@@ -1,10 +1,29 @@
-/*
- * DUMP and RESTORE: a value as bytes in the RDB format, so that it can be carried to another server and back.
- */
+#include "commands/dump.h"
+
 #include "commands/expiry.h"
 #include "commands/groups.h"
-#include "commands/value.h"
-#include "persist/rdb_payload.h"
+
+bool dump_write(struct rdb_writer *writer, const struct entry *e)
+{
+    const struct type *type = type_of(e);
+    rdb_payload_begin(writer, type->rdb_type(e));
+    type->save(writer, e);
+    return rdb_payload_end(writer);
+}
+
+enum rdb_payload_status dump_read(const struct server *server, struct slice payload,
+                                  const struct entry_head *head, struct entry **e)
+{
+    struct rdb_reader reader;
+    uint8_t code;
+    size_t max = (size_t)server->config->proto_max_bulk_len;
+    enum rdb_payload_status status = rdb_payload_open(&reader, payload.ptr, payload.len, max, &code);
+    const struct type *type = status == RDB_PAYLOAD_OK ? type_of_rdb((enum rdb_type)code) : NULL;
+    if (type == NULL) {
+        return status != RDB_PAYLOAD_OK ? status : RDB_PAYLOAD_BAD_FORMAT;
+    }
+    return type->load(server, &reader, (enum rdb_type)code, head, e);
+}
 
 static void run_dump(struct call *c)
 {
@@ -15,19 +34,13 @@ static void run_dump(struct call *c)
         return;
     }
     struct rdb_writer writer;
-    struct value_run value;
-    if (!value_hold(e, &value)) {
-        call_out_of_memory(c);
-        return;
-    }
     rdb_writer_init(&writer, c->server->config->rdbcompression);
-    if (rdb_payload_write_string(&writer, value.bytes.ptr, value.bytes.len)) {
+    if (dump_write(&writer, e)) {
         reply_bulk(c->reply, writer.bytes, writer.len);
     } else {
         call_out_of_memory(c);
     }
     rdb_writer_free(&writer);
-    value_release(&value);
 }
 
 /* ---- RESTORE ----------------------------------------------------------------------------------------- */
@@ -105,22 +118,16 @@ static bool parse_ttl(struct call *c, bool absolute, int64_t *deadline)
     return true;
 }
 
-/* The string in the payload argv[3]; it may point into the argument. Replies with the error when there is none. */
-static bool read_payload(struct call *c, struct rdb_string *value)
+/* The payload argv[3] as an entry. Replies with the error and returns NULL when it holds none. */
+static struct entry *read_payload(struct call *c, const struct entry_head *head)
 {
-    struct rdb_reader reader;
-    uint8_t type;
-    struct slice payload = c->argv[3];
-    size_t max = (size_t)c->server->config->proto_max_bulk_len;
-    enum rdb_payload_status status = rdb_payload_open(&reader, payload.ptr, payload.len, max, &type);
-    if (status == RDB_PAYLOAD_OK) {
-        status = type == RDB_TYPE_STRING ? rdb_payload_read_string(&reader, value) : RDB_PAYLOAD_BAD_FORMAT;
-    }
+    struct entry *e;
+    enum rdb_payload_status status = dump_read(c->server, c->argv[3], head, &e);
     if (status != RDB_PAYLOAD_OK) {
         reply_errorf(c->reply, "ERR %s", rdb_payload_error(status));
-        return false;
+        return NULL;
     }
-    return true;
+    return e;
 }
 
 /* The access clock that the options ask for, where the policy keeps one of that kind. */
@@ -138,7 +145,6 @@ static uint32_t restored_access(const struct call *c, const struct restore_optio
 static void run_restore(struct call *c)
 {
     struct restore_options options;
-    struct rdb_string value;
     int64_t deadline;
     struct key key = call_key(c, 1);
     if (!parse_restore_options(c, &options)) {
@@ -148,17 +154,22 @@ static void run_restore(struct call *c)
         reply_error(c->reply, "BUSYKEY Target key name already exists.");
         return;
     }
-    if (!parse_ttl(c, options.absolute, &deadline) || !read_payload(c, &value)) {
+    if (!parse_ttl(c, options.absolute, &deadline)) {
+        return;
+    }
+    struct entry_head head = {key.name, deadline, restored_access(c, &options)};
+    struct entry *e = read_payload(c, &head);
+    if (e == NULL) {
         return;
     }
     if (deadline <= c->now) { /* ABSTTL in the past: as if restored and expired at once */
+        entry_free(e);
         call_changed(c, key_delete(c, &key));
         reply_ok(c->reply);
-    } else if (key_put(c, &key, value_from_rdb(key.name, &value, deadline, restored_access(c, &options)))) {
+    } else if (key_put(c, &key, e)) {
         call_changed(c, 1);
         reply_ok(c->reply);
     }
-    rdb_string_free(&value);
 }
 
 const struct command dump_commands[] = {

@@ -6,22 +6,13 @@
 #include "commands/key.h"
 
 #include "commands/groups.h"
-#include "commands/value.h"
+#include "commands/type.h"
 
 struct entry *key_look(struct call *c, const struct key *key)
 {
     struct entry *e = key_peek(c, key);
     *(e != NULL ? &c->worker->hits : &c->worker->misses) += 1;
     return e;
-}
-
-const char *key_type_name(enum entry_type type)
-{
-    static const char *const names[TYPE_COUNT] = {
-        [TYPE_STRING] = "string", [TYPE_LIST] = "list", [TYPE_SET] = "set",
-        [TYPE_ZSET] = "zset",     [TYPE_HASH] = "hash", [TYPE_STREAM] = "stream",
-    };
-    return names[type];
 }
 
 /* ---- there, used, of which type, removed ------------------------------------------------------------- */
@@ -55,7 +46,7 @@ static void run_type(struct call *c)
 {
     struct key key = call_key(c, 1);
     const struct entry *e = key_look(c, &key);
-    reply_status(c->reply, e != NULL ? key_type_name(entry_type(e)) : "none");
+    reply_status(c->reply, e != NULL ? type_of(e)->name : "none");
 }
 
 /* DEL and UNLINK: either leaves what takes long to free to the reaper. */
@@ -144,34 +135,6 @@ static void run_move(struct call *c)
     reply_int(c->reply, 1);
 }
 
-/* A string that was changed in place, copied as one that can be. */
-static struct entry *object_copy(struct call *c, const struct entry *e, struct slice name)
-{
-    struct slice bytes = value_bytes(e).head;
-    struct string *s = string_new(bytes, bytes.len);
-    struct entry *copy =
-        s != NULL ? entry_new_object(TYPE_STRING, name, s, entry_deadline(e), call_access(c)) : NULL;
-    if (copy == NULL && s != NULL) {
-        string_free(s);
-    }
-    return copy;
-}
-
-/* A copy of a string value under another name, in the same form, with the same deadline; NULL: no memory. */
-static struct entry *string_copy(struct call *c, const struct entry *e, struct slice name)
-{
-    struct value_run value;
-    if (entry_form(e) == FORM_OBJECT) {
-        return object_copy(c, e, name);
-    }
-    if (!value_hold(e, &value)) {
-        return NULL;
-    }
-    struct entry *copy = entry_new_bytes(TYPE_STRING, name, value.bytes, entry_deadline(e), call_access(c));
-    value_release(&value);
-    return copy;
-}
-
 static bool parse_copy_options(struct call *c, struct db **to, bool *replace)
 {
     *to = c->db;
@@ -211,7 +174,8 @@ static void run_copy(struct call *c)
         reply_int(c->reply, 0);
         return;
     }
-    struct entry *copy = string_copy(c, e, to.name);
+    struct entry_head head = {to.name, entry_deadline(e), call_access(c)};
+    struct entry *copy = type_of(e)->copy(c->server, e, &head);
     if (copy == NULL || !db_put(to_db, to.hash, copy, c->now)) {
         call_out_of_memory(c);
         return;

@@ -1,26 +1,9 @@
 /*
  * OBJECT: a value seen from outside. Looking at it is no use of it.
  */
-#include "commands/object.h"
-
 #include "commands/groups.h"
 #include "commands/key.h"
-#include "commands/value.h"
-
-enum { EMBSTR_MAX = 44 }; /* the longest string that Redis keeps beside its object's header */
-
-/* A string that was changed in place is an object here and "raw" there, whatever its bytes are. */
-const char *object_encoding(const struct entry *e)
-{
-    int64_t number;
-    if (entry_form(e) == FORM_OBJECT) {
-        return "raw";
-    }
-    if (value_int(e, &number)) {
-        return "int";
-    }
-    return value_len(e) <= EMBSTR_MAX ? "embstr" : "raw";
-}
+#include "commands/type.h"
 
 /* The entry of argv[2]; replies with null when there is none. */
 static struct entry *object_named(struct call *c)
@@ -41,7 +24,7 @@ static void run_encoding(struct call *c)
 {
     const struct entry *e = object_named(c);
     if (e != NULL) {
-        reply_bulk_string(c->reply, object_encoding(e));
+        reply_bulk_string(c->reply, type_of(e)->encoding(e));
     }
 }
 

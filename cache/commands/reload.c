@@ -1,8 +1,7 @@
 #include "commands/reload.h"
 
-#include "commands/value.h"
+#include "commands/dump.h"
 #include "memory.h"
-#include "persist/rdb_payload.h"
 
 struct found {
     struct entry *entry;
@@ -23,21 +22,6 @@ static void collect(void *context, struct entry *e, uint64_t hash)
     }
 }
 
-/* The value that a payload holds, as a new entry with the old one's key, deadline and access clock; or NULL. */
-static struct entry *restore(const struct rdb_writer *writer, const struct entry *old)
-{
-    struct rdb_reader reader;
-    struct rdb_string string;
-    uint8_t type;
-    if (rdb_payload_open(&reader, writer->bytes, writer->len, SIZE_MAX, &type) != RDB_PAYLOAD_OK ||
-        type != RDB_TYPE_STRING || rdb_payload_read_string(&reader, &string) != RDB_PAYLOAD_OK) {
-        return NULL;
-    }
-    struct entry *e = value_from_rdb(entry_key(old), &string, entry_deadline(old), entry_access(old));
-    rdb_string_free(&string);
-    return e;
-}
-
 static bool reload_entry(struct call *c, struct db *db, struct rdb_writer *writer, const struct found *found)
 {
     struct entry *old = found->entry;
@@ -45,15 +29,13 @@ static bool reload_entry(struct call *c, struct db *db, struct rdb_writer *write
         db_remove(db, found->hash, entry_key(old), c->now, &c->worker->store);
         return true;
     }
-    struct value_run value;
-    if (!value_hold(old, &value)) {
-        return false;
-    }
+    struct entry_head head = {entry_key(old), entry_deadline(old), entry_access(old)};
+    struct entry *made;
     rdb_writer_clear(writer);
-    bool written = rdb_payload_write_string(writer, value.bytes.ptr, value.bytes.len);
-    value_release(&value);
-    struct entry *made = written ? restore(writer, old) : NULL;
-    return made != NULL && db_put(db, found->hash, made, c->now);
+    return dump_write(writer, old) &&
+           dump_read(c->server, (struct slice){(const char *)writer->bytes, writer->len}, &head, &made) ==
+               RDB_PAYLOAD_OK &&
+           db_put(db, found->hash, made, c->now);
 }
 
 static bool reload_db(struct call *c, struct db *db, struct rdb_writer *writer)

@@ -6,6 +6,7 @@
  */
 #include "commands/groups.h"
 #include "commands/key.h"
+#include "commands/type.h"
 #include "types/glob.h"
 
 /* Which keys are wanted, and how many were found. */
@@ -26,7 +27,7 @@ static bool wanted(const struct search *search, const struct entry *e)
         !glob_match(search->pattern.ptr, search->pattern.len, key.ptr, key.len, false)) {
         return false;
     }
-    return search->type.ptr == NULL || slice_is(search->type, key_type_name(entry_type(e)));
+    return search->type.ptr == NULL || slice_is(search->type, type_of(e)->name);
 }
 
 /* Replies with the key of an entry that is wanted. */

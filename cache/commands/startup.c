@@ -16,7 +16,7 @@
 #include "commands/groups.h"
 #include "commands/monitor.h"
 #include "commands/pause.h"
-#include "commands/value.h"
+#include "commands/type.h"
 #include "logger.h"
 #include "memory.h"
 
@@ -137,7 +137,7 @@ void server_init(struct server *server, struct config *config)
     server->started_wall_us = clock_wall_us();
     server->next_client_id = 1;
     make_run_id(server->run_id);
-    entry_set_ops(&value_ops);
+    entry_set_ops(&type_entry_ops);
     groups_register();
     rename_commands(config);
     gate_init(&server->gate, loops);

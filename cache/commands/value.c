@@ -1,26 +1,8 @@
 #include "commands/value.h"
 
-#include <stdlib.h>
-
 #include "memory.h"
-#include "persist/rdb_payload.h"
 #include "types/bitmap.h"
 #include "types/number.h"
-
-static void object_free(enum entry_type type, void *object)
-{
-    switch (type) {
-    case TYPE_STRING: string_free(object); break;
-    default: abort(); /* no other type makes objects */
-    }
-}
-
-static size_t object_memory(enum entry_type type, const void *object)
-{
-    return type == TYPE_STRING ? string_memory(object) : 0;
-}
-
-const struct entry_ops value_ops = {object_free, object_memory};
 
 size_t value_len(const struct entry *e)
 {
@@ -90,15 +72,6 @@ void value_reply(struct reply *r, const struct entry *e)
 {
     struct entry_bytes bytes = value_bytes(e);
     reply_bulk_pair(r, bytes.head, bytes.tail);
-}
-
-struct entry *value_from_rdb(struct slice key, const struct rdb_string *value, int64_t deadline,
-                             uint32_t access)
-{
-    char digits[NUMBER_I64_MAX_CHARS];
-    size_t len;
-    const uint8_t *text = rdb_string_text(value, digits, &len);
-    return entry_new_bytes(TYPE_STRING, key, (struct slice){(const char *)text, len}, deadline, access);
 }
 
 bool value_int(const struct entry *e, int64_t *value)

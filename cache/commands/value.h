@@ -9,8 +9,6 @@
 #include "commands/call.h"
 #include "types/string.h"
 
-struct rdb_string;
-
 /* Length of a string value. */
 size_t value_len(const struct entry *e);
 
@@ -36,10 +34,6 @@ bool value_range(int64_t start, int64_t end, uint64_t total, uint64_t *first, ui
 /* Replies with the value as a bulk string. */
 void value_reply(struct reply *r, const struct entry *e);
 
-/* A new entry with the string that was read from a payload as its value, or NULL when there is no memory. */
-struct entry *value_from_rdb(struct slice key, const struct rdb_string *value, int64_t deadline,
-                             uint32_t access);
-
 /* Whether the value is an integer as INCR takes it. */
 bool value_int(const struct entry *e, int64_t *value);
 
@@ -55,8 +49,5 @@ bool value_int(const struct entry *e, int64_t *value);
 bool value_replace(struct call *c, const struct key *key, struct entry *e, struct slice value);
 struct string *value_edit(struct call *c, const struct key *key, struct entry *e, size_t len);
 bool value_may_grow(struct call *c, size_t at, size_t more);
-
-/* The functions by which the store frees objects of every type. */
-extern const struct entry_ops value_ops;
 
 #endif

@@ -37,6 +37,11 @@ void rdb_writer_clear(struct rdb_writer *writer)
     writer->failed = false;
 }
 
+void rdb_writer_fail(struct rdb_writer *writer)
+{
+    writer->failed = true;
+}
+
 bool rdb_writer_ok(const struct rdb_writer *writer)
 {
     return !writer->failed;

@@ -27,6 +27,9 @@ void rdb_writer_free(struct rdb_writer *writer);
 /* Forgets the content and a failure, keeps the buffer: for writing many values one after another. */
 void rdb_writer_clear(struct rdb_writer *writer);
 
+/* As if memory had run out: for a value that could not even be read for want of it. */
+void rdb_writer_fail(struct rdb_writer *writer);
+
 /* False if memory ran out at any time since init or clear. */
 bool rdb_writer_ok(const struct rdb_writer *writer);
 

@@ -61,7 +61,7 @@ static struct layout layout_of(enum entry_type type, size_t key_len, size_t valu
     l.size = l.header + key_len + l.area;
     if (object) {
         l.kind |= FORM_OBJECT << ENTRY_FORM_SHIFT;
-    } else if (value_len >= SPLIT_FROM) {
+    } else if (value_len >= SPLIT_FROM && type == TYPE_STRING) {
         size_t head = head_class(value_len);
         size_t split = l.header + key_len + sizeof(void *) + (value_len - head);
         size_t whole = block_bytes(l.size);
@@ -161,6 +161,41 @@ struct entry *entry_new_object(enum entry_type type, struct slice key, void *obj
     memcpy((char *)e + l.header, key.ptr, key.len);
     entry_set_object(e, object);
     return e;
+}
+
+struct entry *entry_new_room(enum entry_type type, struct slice key, size_t len, int64_t deadline,
+                             uint32_t access)
+{
+    struct layout l = layout_of(type, key.len, len, deadline, false);
+    struct entry *e = mem_alloc_whole(l.size);
+    if (e != NULL) {
+        write_header(e, &l, key.len, len, deadline, access);
+        memcpy((char *)e + l.header, key.ptr, key.len);
+    }
+    return e;
+}
+
+bool entry_fits(const struct entry *e, size_t len)
+{
+    struct layout l = layout_of(entry_type(e), entry_key_len(e), len, entry_deadline(e), false);
+    return l.kind == e->kind && mem_class(l.size) == mem_class(entry_size(e));
+}
+
+struct entry *entry_resize(struct entry *e, size_t len)
+{
+    size_t old_len = entry_value_len(e);
+    struct slice key = entry_key(e);
+    if (entry_fits(e, len)) {
+        struct layout l = {.kind = e->kind};
+        write_header(e, &l, key.len, len, entry_deadline(e), entry_access(e));
+        return e;
+    }
+    struct entry *moved = entry_new_room(entry_type(e), key, len, entry_deadline(e), entry_access(e));
+    if (moved != NULL) {
+        memcpy(entry_area(moved), entry_area(e), len < old_len ? len : old_len);
+        entry_free_shell(e);
+    }
+    return moved;
 }
 
 bool entry_overwrite(struct entry *e, enum entry_type type, struct slice value, int64_t deadline,

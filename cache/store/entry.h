@@ -9,9 +9,10 @@
  * Fields are not aligned: they are read and written through memcpy, which compiles to single moves.
  *
  * The value comes in one of three forms:
- *   INLINE   the bytes themselves;
+ *   INLINE   the bytes themselves: a string, or a small collection (a listpack or an intset of `types/`), which is
+ *            changed where it lies;
  *   SPLIT    a pointer to a head block of exactly one of jemalloc's size classes, then the remaining bytes:
- *            a value of 4,096 bytes with its header would otherwise take a class of 5,120;
+ *            a string of 4,096 bytes with its header would otherwise take a class of 5,120;
  *   OBJECT   a pointer to a structure of `types/` (a string that grows, a list, a hash, …), which the store
  *            frees through the entry_ops it was given.
  *
@@ -185,6 +186,16 @@ struct entry *entry_new_bytes(enum entry_type type, struct slice key, struct sli
                               uint32_t access);
 struct entry *entry_new_object(enum entry_type type, struct slice key, void *object, int64_t deadline,
                                uint32_t access);
+
+/* A new INLINE entry of a collection's type whose `len` bytes of value (at entry_area) are still to be written. */
+struct entry *entry_new_room(enum entry_type type, struct slice key, size_t len, int64_t deadline,
+                             uint32_t access);
+
+/* Gives the value of an INLINE entry another length; its bytes stay, as many as fit. Returns the entry, which may have moved
+ * (the old pointer is then dead, and the caller links the new one), or NULL when there is no memory: nothing has changed then.
+ * entry_fits: whether it stays where it is. Not for strings. */
+struct entry *entry_resize(struct entry *e, size_t len);
+bool entry_fits(const struct entry *e, size_t len);
 
 /* Writes a new value and deadline over an entry with the same key when both fit its allocation exactly (same
  * layout, same size class) and it holds bytes now. Returns false, and changes nothing, when they do not. */

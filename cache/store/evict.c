@@ -156,7 +156,7 @@ static bool evict_candidate(struct evictor *evictor, const struct evict_policy *
     if (e == NULL) {
         return false;
     }
-    reaper_free_entry(e);
+    db_evicted(db, e, stats);
     stats->evicted++;
     return true;
 }

@@ -86,6 +86,20 @@ static bool dead(const struct entry *e, int64_t now)
     return entry_has_deadline(e) && entry_deadline(e) <= now;
 }
 
+/* Frees an entry that no command removed, once whoever wants to know has been told. */
+static void end_entry(struct db *db, struct entry *e, enum db_gone why, struct store_stats *stats)
+{
+    if (db->keyspace->gone != NULL) {
+        db->keyspace->gone(stats, db, e, why);
+    }
+    reaper_free_entry(e);
+}
+
+void db_evicted(struct db *db, struct entry *e, struct store_stats *stats)
+{
+    end_entry(db, e, DB_EVICTED, stats);
+}
+
 struct entry *db_find(struct db *db, uint64_t hash, struct slice key, int64_t now, struct store_stats *stats)
 {
     struct shard *s = db_shard(db, hash);
@@ -95,7 +109,7 @@ struct entry *db_find(struct db *db, uint64_t hash, struct slice key, int64_t no
     }
     struct entry *e = slot_entry(slot);
     if (__builtin_expect(dead(e, now), 0)) {
-        entry_free(shard_remove(s, slot, hash));
+        end_entry(db, shard_remove(s, slot, hash), DB_EXPIRED, stats);
         stats->expired++;
         return NULL;
     }
@@ -159,6 +173,20 @@ bool db_expire(struct db *db, uint64_t hash, struct entry *e, int64_t deadline, 
     return true;
 }
 
+struct entry *db_resize(struct db *db, uint64_t hash, struct entry *e, size_t len, int64_t now)
+{
+    if (__builtin_expect(entry_fits(e, len), 1)) {
+        return entry_resize(e, len);
+    }
+    struct shard *s = db_shard(db, hash);
+    struct slot slot = shard_find(s, hash, entry_key(e));
+    struct entry *moved = entry_resize(e, len);
+    if (moved != NULL) {
+        shard_replace(s, slot, moved, entry_has_deadline(moved), now);
+    }
+    return moved;
+}
+
 /* Links an entry that is nobody's as db_put does, but leaves it the caller's when there is no memory. */
 static bool link_moved(struct db *db, uint64_t hash, struct entry *e, int64_t now)
 {
@@ -208,12 +236,13 @@ bool db_remove(struct db *db, uint64_t hash, struct slice key, int64_t now, stru
     if (e == NULL) {
         return false;
     }
-    bool lived = !dead(e, now);
-    if (!lived) {
+    if (dead(e, now)) {
         stats->expired++;
+        end_entry(db, e, DB_EXPIRED, stats);
+        return false;
     }
     reaper_free_entry(e);
-    return lived;
+    return true;
 }
 
 /* Adds up one field of every shard. */
@@ -390,7 +419,18 @@ void db_swap(struct db *a, struct db *b)
     atomic_store(&b->shards, shards);
 }
 
-uint32_t db_sweep(struct db *db, uint32_t index, int64_t now)
+struct sweep {
+    struct db *db;
+    struct store_stats *stats;
+};
+
+static void sweep_expired(void *context, struct entry *e)
+{
+    const struct sweep *sweep = context;
+    end_entry(sweep->db, e, DB_EXPIRED, sweep->stats);
+}
+
+uint32_t db_sweep(struct db *db, uint32_t index, int64_t now, struct store_stats *stats)
 {
     struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
     if (shards == NULL) {
@@ -401,7 +441,9 @@ uint32_t db_sweep(struct db *db, uint32_t index, int64_t now)
         return 0;
     }
     db_lock_shard(db, s);
-    uint32_t freed = shard_sweep(s, now);
+    struct sweep sweep = {db, stats};
+    uint32_t freed = shard_sweep(s, now, sweep_expired, &sweep);
+    stats->expired += freed;
     db_unlock_shard(db, s);
     return freed;
 }

@@ -26,10 +26,20 @@ struct db {
     struct keyspace *keyspace;
 };
 
+struct store_stats;
+
+/* Why an entry goes that no command removed. */
+enum db_gone { DB_EXPIRED, DB_EVICTED };
+
+/* Told of an entry that is about to be freed because it is past its deadline, or evicted: `stats` are those of the caller that
+ * came upon it. Runs with the entry's shard locked, or alone; must not change the keyspace. */
+typedef void db_gone_fn(struct store_stats *stats, struct db *db, const struct entry *e, enum db_gone why);
+
 struct keyspace {
     uint8_t secret[KEYSPACE_SECRET];
     int count; /* databases */
     struct db *dbs;
+    db_gone_fn *gone; /* or NULL */
 };
 
 /* Makes `count` empty databases with a fresh secret. Ends the process when there is no memory. One keyspace a
@@ -89,6 +99,10 @@ bool db_set(struct db *db, uint64_t hash, enum entry_type type, struct slice key
  * move. False when there is no memory. */
 bool db_expire(struct db *db, uint64_t hash, struct entry *e, int64_t deadline, int64_t now);
 
+/* Gives the value of a small collection, whose entry must be linked, another length (entry_resize). Returns the entry, which may
+ * have moved, or NULL when there is no memory: nothing has changed then. */
+struct entry *db_resize(struct db *db, uint64_t hash, struct entry *e, size_t len, int64_t now);
+
 /* Removes and frees; false when the key is not there (or past its deadline: it is then removed all the
  * same, and counted). */
 bool db_remove(struct db *db, uint64_t hash, struct slice key, int64_t now, struct store_stats *stats);
@@ -133,7 +147,10 @@ void db_free(struct db *db);
 void db_swap(struct db *a, struct db *b);
 
 /* Sweeps shard `index` of a database: frees what is past its deadline. Takes the lock itself; callable inside
- * gate_enter. Returns how many were freed. */
-uint32_t db_sweep(struct db *db, uint32_t index, int64_t now);
+ * gate_enter. Returns how many were freed, which are counted in *stats too. */
+uint32_t db_sweep(struct db *db, uint32_t index, int64_t now, struct store_stats *stats);
+
+/* For the evictor: an entry that it has unlinked is told of and freed. */
+void db_evicted(struct db *db, struct entry *e, struct store_stats *stats);
 
 #endif

@@ -281,9 +281,10 @@ struct entry *shard_remove(struct shard *s, struct slot slot, uint64_t hash)
     return e;
 }
 
-/* Frees the dead of one line and renews the codes of the others that are due; returns the dead. `all`:
+/* Takes out the dead of one line and renews the codes of the others that are due; returns the dead. `all`:
  * looks at every entry with a deadline, whatever its code. */
-static uint32_t sweep_line(struct shard *s, struct line *line, int64_t now, bool all)
+static uint32_t sweep_line(struct shard *s, struct line *line, int64_t now, bool all,
+                           shard_expired_fn *expired, void *context)
 {
     uint16_t unit = (uint16_t)(now >> DUE_SHIFT);
     uint32_t dead = 0;
@@ -294,7 +295,7 @@ static uint32_t sweep_line(struct shard *s, struct line *line, int64_t now, bool
         struct slot slot = {line, k};
         struct entry *e = slot_entry(slot);
         if (entry_deadline(e) <= now) {
-            entry_free(shard_remove(s, slot, hash_of(e)));
+            expired(context, shard_remove(s, slot, hash_of(e)));
             dead++;
         } else {
             slot_set(s, slot, line->tag[k], e, now);
@@ -324,7 +325,13 @@ static void shrink(struct shard *s)
     }
 }
 
-uint32_t shard_sweep(struct shard *s, int64_t now)
+static void free_expired(void *unused, struct entry *e)
+{
+    (void)unused;
+    entry_free(e);
+}
+
+uint32_t shard_sweep(struct shard *s, int64_t now, shard_expired_fn *expired, void *context)
 {
     int64_t unit = now >> DUE_SHIFT;
     uint32_t dead = 0;
@@ -333,7 +340,8 @@ uint32_t shard_sweep(struct shard *s, int64_t now)
         /* After a long pause (a stopped process) old codes look like new ones. */
         bool all = unit - s->next_due > INT16_MAX;
         for (uint32_t i = 0; i < s->lines; i++) {
-            dead += sweep_line(s, shard_line(s, i), now, all);
+            dead +=
+                sweep_line(s, shard_line(s, i), now, all, expired != NULL ? expired : free_expired, context);
             int64_t due = line_next_due(shard_line(s, i), unit);
             next = due < next ? due : next;
         }

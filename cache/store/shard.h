@@ -142,9 +142,12 @@ struct shard_hasher {
 /* Set once for a process, before the first entry. */
 void shard_set_hasher(const struct shard_hasher *hasher);
 
-/* Frees every entry that is past its deadline at `now` (ms of clock.h), and gives back table memory that
- * is no longer needed. Returns how many it freed. Costs a few nanoseconds when nothing is due. */
-uint32_t shard_sweep(struct shard *s, int64_t now);
+/* Takes over an entry that is past its deadline. */
+typedef void shard_expired_fn(void *context, struct entry *e);
+
+/* Takes out every entry that is past its deadline at `now` (ms of clock.h), hands it to `expired` (NULL: frees it), and gives
+ * back table memory that is no longer needed. Returns how many they were. Costs a few nanoseconds when nothing is due. */
+uint32_t shard_sweep(struct shard *s, int64_t now, shard_expired_fn *expired, void *context);
 
 /*
  * Visits entries in the order of their hash positions from `from` on, until at least `want` were visited and

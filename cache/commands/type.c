@@ -1,0 +1,32 @@
+#include "commands/type.h"
+
+#include <stdlib.h>
+
+static const struct type *const types[TYPE_COUNT] = {
+    [TYPE_STRING] = &type_string,
+};
+
+static void object_free(enum entry_type type, void *object)
+{
+    types[type]->free(object);
+}
+
+static size_t object_memory(enum entry_type type, const void *object)
+{
+    return types[type]->memory(object);
+}
+
+const struct entry_ops type_entry_ops = {object_free, object_memory};
+
+const struct type *type_of(const struct entry *e)
+{
+    return types[entry_type(e)];
+}
+
+const struct type *type_of_rdb(enum rdb_type rdb_type)
+{
+    switch (rdb_type) {
+    case RDB_TYPE_STRING: return &type_string;
+    default: return NULL;
+    }
+}
