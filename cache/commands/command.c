@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "types/number.h"
+
 /*
  * Names are found by a hash table that is made once; a name of up to 8 letters, which nearly every one on a hot path is,
  * is compared as one word.
@@ -220,15 +222,43 @@ int command_subcommand_count(const struct command *command)
     return subcommands;
 }
 
+/* A number at the start of a text, as atoi reads it: that is how leniently Redis counts keys where no command runs. */
+static int64_t leading_number(struct slice text)
+{
+    char digits[NUMBER_I64_MAX_CHARS + 1] = {0};
+    memcpy(digits, text.ptr, text.len < sizeof digits - 1 ? text.len : sizeof digits - 1);
+    return strtoll(digits, NULL, 10);
+}
+
+bool command_key_run(const struct key_spec *spec, const struct slice *argv, size_t argc, int *first,
+                     int *last)
+{
+    *first = spec->first;
+    *last = command_last_key(spec, argc);
+    if ((spec->flags & KEY_COUNTED) == 0) {
+        *last = *last < (int)argc ? *last : (int)argc - 1;
+        return true;
+    }
+    int64_t keys = (size_t)spec->first < argc ? leading_number(argv[spec->first]) : 0;
+    if (keys < 1 || (uint64_t)keys >= argc - (size_t)spec->first) {
+        return false;
+    }
+    *first = spec->first + 1;
+    *last = spec->first + (int)keys;
+    return true;
+}
+
 int command_keys(const struct command *command, const struct slice *argv, size_t argc, int *positions,
                  int max)
 {
-    (void)argv;
     int found = 0;
     for (int i = 0; i < command_spec_count(command); i++) {
         const struct key_spec *spec = &command->keys[i];
-        int last = command_last_key(spec, argc);
-        for (int at = spec->first; at <= last && at < (int)argc; at += spec->step) {
+        int first, last;
+        if (!command_key_run(spec, argv, argc, &first, &last)) {
+            return -1;
+        }
+        for (int at = first; at <= last; at += spec->step) {
             if (found < max) {
                 positions[found] = at;
             }

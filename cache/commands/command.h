@@ -77,9 +77,13 @@ enum key_flag {
     KEY_NOT_KEY = 1 << 8,
     KEY_INCOMPLETE = 1 << 9,
     KEY_VARIABLE = 1 << 10,
+
+    /* Ordinal's own: argv[first] is the number of keys, which follow it; `last` is 0 and `step` 1. */
+    KEY_COUNTED = 1 << 15,
 };
 
-/* One run of keys: argv[first], argv[first + step], … up to last (negative: counted from the end). */
+/* One run of keys: argv[first], argv[first + step], … up to last (negative: counted from the end); or (KEY_COUNTED) as many as
+ * the request says. */
 struct key_spec {
     int16_t first, last, step;
     uint16_t flags;
@@ -146,6 +150,11 @@ static inline int command_last_key(const struct key_spec *spec, size_t argc)
 {
     return spec->last >= 0 ? spec->last : (int)argc + spec->last;
 }
+
+/* The positions of the first and last key of a run in this request. False when it does not say how many keys there are, or more
+ * than follow. */
+bool command_key_run(const struct key_spec *spec, const struct slice *argv, size_t argc, int *first,
+                     int *last);
 
 /* Positions in argv of all keys of a request of this command (at most `max` are written). Returns how many there are, or
  * -1 when the command's syntax does not let them be told. */

@@ -65,18 +65,31 @@ static void reply_key_spec(struct reply *r, const struct key_spec *spec)
     reply_words(r, command_key_words, spec->flags, "");
     reply_step(r, "begin_search", "index", 1);
     reply_named_int(r, "index", spec->first);
+    if ((spec->flags & KEY_COUNTED) != 0) {
+        reply_step(r, "find_keys", "keynum", 3);
+        reply_named_int(r, "keynumidx", 0);
+        reply_named_int(r, "firstkey", 1);
+        reply_named_int(r, "keystep", 1);
+        return;
+    }
     reply_step(r, "find_keys", "range", 3);
     reply_named_int(r, "lastkey", spec->last >= 0 ? spec->last - spec->first : spec->last);
     reply_named_int(r, "keystep", spec->step);
     reply_named_int(r, "limit", 0);
 }
 
-/* The one range of the old reply that covers all specifications. */
+/* The one range of the old reply that covers all specifications; it knows no keys that are counted. */
 static struct key_spec whole_range(const struct command *command)
 {
     struct key_spec range = command->keys[0];
+    if ((range.flags & KEY_COUNTED) != 0) {
+        return (struct key_spec){0};
+    }
     for (int i = 1; i < command_spec_count(command); i++) {
         const struct key_spec *spec = &command->keys[i];
+        if ((spec->flags & KEY_COUNTED) != 0) {
+            continue;
+        }
         range.first = spec->first < range.first ? spec->first : range.first;
         bool later = spec->last < 0 ? range.last >= 0 || spec->last > range.last
                                     : range.last >= 0 && spec->last > range.last;
@@ -253,8 +266,9 @@ static uint32_t flags_at(const struct command *command, const struct slice *argv
 {
     for (int i = 0; i < command_spec_count(command); i++) {
         const struct key_spec *spec = &command->keys[i];
-        int last = command_last_key(spec, argc);
-        if (position >= spec->first && position <= last && (position - spec->first) % spec->step == 0) {
+        int first, last;
+        if (command_key_run(spec, argv, argc, &first, &last) && position >= first && position <= last &&
+            (position - first) % spec->step == 0) {
             return (spec->flags & KEY_VARIABLE) != 0 ? variable_flags(command, argv, argc) : spec->flags;
         }
     }
