@@ -15,7 +15,7 @@
 enum { LARGE_VALUE = 64 * 1024 };
 
 enum {
-    RETURN_PAGES_MS = 1000, /* how often free pages go back to the system */
+    RETURN_PAGES_MS = 500, /* how often free pages go back to the system */
     LOW_PRIORITY = 10       /* `nice`: a tenth of a loop's share of a core that both want */
 };
 
