@@ -4,47 +4,23 @@
  * SCAN locks the shards that it reads one at a time and stops nobody. KEYS runs alone, so that its reply is the keyspace of
  * one instant. None of the three shows a key past its deadline.
  */
+#include "commands/scan.h"
+
 #include "commands/groups.h"
 #include "commands/key.h"
 #include "commands/type.h"
 #include "types/glob.h"
 
-/* Which keys are wanted, and how many were found. */
-struct search {
-    struct call *c;
-    struct slice pattern; /* ptr NULL: any */
-    struct slice type;    /* ptr NULL: any */
-    int64_t found;
-};
-
-static bool wanted(const struct search *search, const struct entry *e)
+bool scan_matches(const struct scan *scan, struct slice element)
 {
-    struct slice key = entry_key(e);
-    if (entry_deadline(e) <= search->c->now) {
-        return false;
-    }
-    if (search->pattern.ptr != NULL &&
-        !glob_match(search->pattern.ptr, search->pattern.len, key.ptr, key.len, false)) {
-        return false;
-    }
-    return search->type.ptr == NULL || slice_is(search->type, type_of(e)->name);
+    return scan->pattern.ptr == NULL ||
+           glob_match(scan->pattern.ptr, scan->pattern.len, element.ptr, element.len, false);
 }
 
-/* Replies with the key of an entry that is wanted. */
-static void visit(void *context, struct entry *e, uint64_t hash)
-{
-    struct search *search = context;
-    (void)hash;
-    if (wanted(search, e)) {
-        reply_bulk_slice(search->c->reply, entry_key(e));
-        search->found++;
-    }
-}
-
-static void search_pattern(struct search *search, struct slice pattern)
+static void set_pattern(struct scan *scan, struct slice pattern)
 {
     bool any = pattern.len == 1 && pattern.ptr[0] == '*';
-    search->pattern = any ? (struct slice){NULL, 0} : pattern;
+    scan->pattern = any ? (struct slice){NULL, 0} : pattern;
 }
 
 /* As strtoul in base 10 reads it, which is what Redis takes: a sign may stand before it, no digits at all are 0, and a zero
@@ -65,75 +41,116 @@ static bool parse_cursor(struct slice text, uint64_t *cursor)
     return !sign_alone && (i == text.len || text.ptr[i] == '\0');
 }
 
-static bool parse_scan_options(struct call *c, struct search *search, uint32_t *count)
+bool scan_parse_cursor(struct call *c, struct slice cursor, struct scan *scan)
 {
-    int64_t number = 10;
-    for (size_t i = 2; i < c->argc; i += 2) {
+    *scan = (struct scan){.c = c, .count = 10};
+    if (!parse_cursor(cursor, &scan->cursor)) {
+        reply_error(c->reply, "ERR invalid cursor");
+        return false;
+    }
+    return true;
+}
+
+static bool parse_count(struct call *c, struct slice arg, struct scan *scan)
+{
+    int64_t number;
+    if (!call_int(c, arg, &number)) {
+        return false;
+    }
+    if (number < 1) {
+        call_syntax_error(c);
+        return false;
+    }
+    scan->count = number < UINT32_MAX ? (uint32_t)number : UINT32_MAX;
+    return true;
+}
+
+bool scan_parse_options(struct call *c, size_t from, struct scan *scan)
+{
+    bool of_keys = c->command->keys[0].first == 0;
+    for (size_t i = from; i < c->argc; i += 2) {
         bool argument = i + 1 < c->argc;
         if (argument && slice_is(c->argv[i], "count")) {
-            if (!call_int(c, c->argv[i + 1], &number)) {
-                return false;
-            }
-            if (number < 1) {
-                call_syntax_error(c);
+            if (!parse_count(c, c->argv[i + 1], scan)) {
                 return false;
             }
         } else if (argument && slice_is(c->argv[i], "match")) {
-            search_pattern(search, c->argv[i + 1]);
-        } else if (argument && slice_is(c->argv[i], "type")) {
-            search->type = c->argv[i + 1];
+            set_pattern(scan, c->argv[i + 1]);
+        } else if (argument && of_keys && slice_is(c->argv[i], "type")) {
+            scan->type = c->argv[i + 1];
         } else {
             call_syntax_error(c);
             return false;
         }
     }
-    *count = number < UINT32_MAX ? (uint32_t)number : UINT32_MAX;
     return true;
 }
 
-/* The next cursor stands before the keys, and is known after them: the keys are replied in their place and the text of the
- * cursor is put in front of them. */
-static void reply_cursor_before(struct reply *r, size_t at, uint64_t cursor)
+void scan_begin(struct scan *scan)
 {
-    size_t keys = r->len - at;
+    reply_array(scan->c->reply, 2);
+    scan->start = scan->c->reply->len;
+    scan->hole = reply_hole(scan->c->reply);
+}
+
+/* The elements were replied in their place: the text of the cursor is put in front of them. */
+void scan_end(const struct scan *scan, uint64_t cursor)
+{
+    struct reply *r = scan->c->reply;
+    size_t at = scan->start;
+    reply_fill_array(r, scan->hole, scan->replied);
+    size_t elements = r->len - at;
     reply_bulkf(r, "%llu", (unsigned long long)cursor);
-    size_t text = r->len - at - keys;
+    size_t text = r->len - at - elements;
     char head[40];
     if (r->failed || text > sizeof head) {
         return;
     }
-    memcpy(head, r->data + at + keys, text);
-    memmove(r->data + at + text, r->data + at, keys);
+    memcpy(head, r->data + at + elements, text);
+    memmove(r->data + at + text, r->data + at, elements);
     memcpy(r->data + at, head, text);
+}
+
+void scan_reply_nothing(struct call *c)
+{
+    reply_array(c->reply, 2);
+    reply_bulk_string(c->reply, "0");
+    reply_array(c->reply, 0);
+}
+
+static bool wanted(const struct scan *scan, const struct entry *e)
+{
+    return entry_deadline(e) > scan->c->now && scan_matches(scan, entry_key(e)) &&
+           (scan->type.ptr == NULL || slice_is(scan->type, type_of(e)->name));
+}
+
+/* Replies with the key of an entry that is wanted. */
+static void visit(void *context, struct entry *e, uint64_t hash)
+{
+    struct scan *scan = context;
+    (void)hash;
+    if (wanted(scan, e)) {
+        reply_bulk_slice(scan->c->reply, entry_key(e));
+        scan->replied++;
+    }
 }
 
 static void run_scan(struct call *c)
 {
-    struct search search = {.c = c};
-    uint64_t cursor;
-    uint32_t count;
-    if (!parse_cursor(c->argv[1], &cursor)) {
-        reply_error(c->reply, "ERR invalid cursor");
-        return;
+    struct scan scan;
+    if (scan_parse_cursor(c, c->argv[1], &scan) && scan_parse_options(c, 2, &scan)) {
+        scan_begin(&scan);
+        scan_end(&scan, db_scan(c->db, scan.cursor, scan.count, visit, &scan));
     }
-    if (!parse_scan_options(c, &search, &count)) {
-        return;
-    }
-    reply_array(c->reply, 2);
-    size_t start = c->reply->len;
-    size_t hole = reply_hole(c->reply);
-    cursor = db_scan(c->db, cursor, count, visit, &search);
-    reply_fill_array(c->reply, hole, search.found);
-    reply_cursor_before(c->reply, start, cursor);
 }
 
 static void run_keys(struct call *c)
 {
-    struct search search = {.c = c};
-    search_pattern(&search, c->argv[1]);
+    struct scan scan = {.c = c};
+    set_pattern(&scan, c->argv[1]);
     size_t hole = reply_hole(c->reply);
-    db_each(c->db, visit, &search);
-    reply_fill_array(c->reply, hole, search.found);
+    db_each(c->db, visit, &scan);
+    reply_fill_array(c->reply, hole, scan.replied);
 }
 
 static void run_randomkey(struct call *c)

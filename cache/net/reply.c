@@ -289,3 +289,8 @@ void reply_fill_map(struct reply *r, size_t hole, int64_t pairs)
 {
     fill(r, hole, reply_map, pairs);
 }
+
+void reply_fill_set(struct reply *r, size_t hole, int64_t count)
+{
+    fill(r, hole, reply_set, count);
+}

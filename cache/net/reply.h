@@ -83,5 +83,6 @@ void reply_push(struct reply *r, int64_t count);
 size_t reply_hole(const struct reply *r);
 void reply_fill_array(struct reply *r, size_t hole, int64_t count);
 void reply_fill_map(struct reply *r, size_t hole, int64_t pairs);
+void reply_fill_set(struct reply *r, size_t hole, int64_t count);
 
 #endif
