@@ -32,26 +32,39 @@ void block_on_keys(struct call *c, size_t first, size_t count, enum entry_type t
  * false when it is none, negative or out of range. */
 bool block_timeout(struct call *c, struct slice arg, int64_t *timeout);
 
-/* Whether some client waits for a key of a database. The first is one relaxed load, for hot paths. */
+/* Whether some client waits for a key: for any one, which is a relaxed load for hot paths, or for this one; with the key's shard
+ * locked, so that nobody begins to. */
 static inline bool block_anyone(const struct server *server)
 {
     return atomic_load_explicit(&server->waiting_clients, memory_order_relaxed) != 0;
 }
 bool block_waits_for(struct server *server, const struct db *db, const struct key *key);
 
-/* A key of this database has come into being (call.c's key_put, db_move's callers, SWAPDB for all keys that are waited for):
- * when the running command ends, those who wait for it are tried. Alone. */
-void block_signal(struct call *c, struct db *db, const struct key *key);
+/* A key of this database has come into being, or another value under its name (key_put, db_move's callers, SWAPDB for all
+ * keys that are waited for): when the running command ends, those who wait for it are tried. Alone, or where nobody can
+ * wait for the key. */
+void block_signal_key(struct call *c, struct db *db, const struct key *key);
 void block_signal_all(struct call *c, struct db *db);
+static inline void block_signal(struct call *c, struct db *db, const struct key *key)
+{
+    if (__builtin_expect(block_anyone(c->server), 0)) {
+        block_signal_key(c, db, key);
+    }
+}
 
 /* Runs again the commands of those who wait for keys that were signalled. Alone; by dispatch, after a command. */
-void block_serve(struct call *c);
+void block_serve_ready(struct call *c);
+static inline void block_serve(struct call *c)
+{
+    if (__builtin_expect(block_anyone(c->server), 0)) {
+        block_serve_ready(c);
+    }
+}
 
-/* The client's connection is gone, or its wait was ended (CLIENT UNBLOCK, time-out): it leaves the queues. */
-void block_forget(struct client *client);
-
-/* For INFO: clients that wait for keys, and keys that are waited for. */
-uint64_t block_clients(const struct server *server);
+/* For INFO: keys that are waited for. */
 uint64_t block_keys(struct server *server);
+
+/* Makes the queues, at start. */
+void block_init(struct server *server);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "commands/block.h"
 #include "commands/type.h"
 #include "types/number.h"
 
@@ -90,6 +91,7 @@ bool key_put(struct call *c, const struct key *key, struct entry *e)
         call_out_of_memory(c);
         return false;
     }
+    block_signal(c, c->db, key);
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "clock.h"
+#include "commands/dispatch.h"
 #include "commands/errorstats.h"
 #include "memory.h"
 
@@ -61,10 +62,39 @@ struct client *client_new(struct conn *conn)
     return client;
 }
 
-static void on_block_closed(uv_handle_t *handle)
+/* ---- a wait ------------------------------------------------------------------------------------------- */
+
+static void on_timer_closed(uv_handle_t *handle)
 {
     struct blocked *blocked = handle->data;
-    mem_free(blocked, sizeof *blocked);
+    blocked->timed = false;
+    if (blocked->over) {
+        mem_free(blocked, blocked->size);
+    }
+}
+
+static void close_timer(struct blocked *blocked)
+{
+    if (blocked->timed && !uv_is_closing((uv_handle_t *)&blocked->timer)) {
+        uv_close((uv_handle_t *)&blocked->timer, on_timer_closed);
+    }
+}
+
+static void free_blocked(struct blocked *blocked)
+{
+    blocked->over = true;
+    if (blocked->timed) {
+        close_timer(blocked);
+    } else {
+        mem_free(blocked, blocked->size);
+    }
+}
+
+static void leave(struct blocked *blocked)
+{
+    if (blocked->left != NULL) {
+        blocked->left(blocked);
+    }
 }
 
 static void end_block(struct client *client)
@@ -72,16 +102,38 @@ static void end_block(struct client *client)
     struct blocked *blocked = client->blocked;
     client->blocked = NULL;
     client->flags &= ~(uint32_t)(CLIENT_BLOCKED | CLIENT_WOKEN | CLIENT_WOKEN_BY_ERROR);
-    uv_close((uv_handle_t *)&blocked->timer, on_block_closed);
+    free_blocked(blocked);
+}
+
+/* The wait of a client that is gone. */
+static void forsake(struct client *client)
+{
+    struct blocked *blocked = client->blocked;
+    if (blocked->claimed) { /* it is the message's */
+        blocked->client = NULL;
+        close_timer(blocked);
+        return;
+    }
+    if (client_waits(client)) {
+        leave(blocked);
+    }
+    end_block(client);
 }
 
 void client_free(struct client *client)
 {
     if (client->blocked != NULL) {
-        end_block(client);
+        forsake(client);
     }
     free_texts(client);
     mem_free(client, sizeof *client);
+}
+
+void client_closing(struct client *client)
+{
+    if (client->blocked != NULL) {
+        atomic_store(&client->blocked->closing, true);
+    }
 }
 
 bool client_set_text(char **text, struct slice value)
@@ -148,25 +200,38 @@ static void reply_unblocked(struct client *client)
     errorstats_note(w, SLICE("UNBLOCKED "));
 }
 
-/* Ends a wait whose command did not get what it waited for. */
+/* Ends a wait whose command did not get what it waited for; unless it just did. */
 static void end_wait(struct blocked *blocked)
 {
     struct client *client = blocked->client;
     struct worker *w = client->worker;
-    w->loop->reply.resp = client->conn->resp;
     gate_enter(&w->server->gate, w->loop->index);
-    if ((client->flags & CLIENT_WOKEN_BY_ERROR) != 0) {
-        reply_unblocked(client);
-    } else {
-        blocked->timed_out(client);
+    bool ends = !blocked->claimed;
+    if (ends) {
+        bool failed = (client->flags & CLIENT_WOKEN_BY_ERROR) != 0;
+        if (client_waits(client)) {
+            leave(blocked);
+        }
+        w->loop->reply.resp = client->conn->resp;
+        if (failed) {
+            reply_unblocked(client);
+        } else {
+            blocked->timed_out(client);
+        }
+        dispatch_count_waited(w, client->last_command, failed);
     }
     gate_leave(&w->server->gate, w->loop->index);
-    client_unblock(client);
+    if (ends) {
+        client_unblock(client);
+    }
 }
 
 static void on_timeout(uv_timer_t *timer)
 {
-    end_wait(timer->data);
+    struct blocked *blocked = timer->data;
+    if (blocked->client != NULL) {
+        end_wait(blocked);
+    }
 }
 
 bool client_block(struct client *client, int64_t timeout, void (*timed_out)(struct client *), void *state)
@@ -175,21 +240,45 @@ bool client_block(struct client *client, int64_t timeout, void (*timed_out)(stru
     if (blocked == NULL) {
         return false;
     }
-    *blocked = (struct blocked){.client = client,
-                                .timed_out = timed_out,
-                                .state = state,
-                                .silent = (client->flags & CLIENT_REPLY_SKIP) != 0};
-    uv_timer_init(&client->worker->loop->uv, &blocked->timer);
-    blocked->timer.data = blocked;
+    *blocked = (struct blocked){.timed_out = timed_out, .state = state, .size = sizeof *blocked};
+    client_block_by(client, blocked, timeout);
+    return true;
+}
+
+void client_block_by(struct client *client, struct blocked *blocked, int64_t timeout)
+{
+    blocked->client = client;
+    blocked->silent = (client->flags & CLIENT_REPLY_SKIP) != 0;
     if (timeout > 0) {
-        uv_update_time(&client->worker->loop->uv);
+        uv_loop_t *uv = &client->worker->loop->uv;
+        uv_update_time(uv);
+        uv_timer_init(uv, &blocked->timer);
+        blocked->timer.data = blocked;
+        blocked->timed = true;
         /* The loop's time is cut to whole milliseconds: one more, and no wait ends early. */
         uv_timer_start(&blocked->timer, on_timeout, (uint64_t)timeout + 1, 0);
     }
     client->blocked = blocked;
     client->flags |= CLIENT_BLOCKED;
     conn_stall(client->conn);
-    return true;
+}
+
+void client_claim(struct blocked *blocked)
+{
+    blocked->claimed = true;
+    blocked->client->flags &= ~(uint32_t)CLIENT_BLOCKED;
+}
+
+void client_answer(struct blocked *blocked, const struct reply *reply)
+{
+    struct client *client = blocked->client;
+    if (client == NULL) {
+        free_blocked(blocked);
+        return;
+    }
+    reply_raw(&client->worker->loop->reply, reply->data, reply->len);
+    client->worker->loop->reply.failed |= reply->failed;
+    client_unblock(client);
 }
 
 void client_unblock(struct client *client)
@@ -257,10 +346,10 @@ void client_kill(struct worker *by, struct client *client)
 
 bool client_wake(struct client *client, bool with_error)
 {
-    if ((client->flags & (CLIENT_BLOCKED | CLIENT_WOKEN)) != CLIENT_BLOCKED || client->blocked->fixed ||
-        !summon(client->worker)) {
+    if (!client_waits(client) || client->blocked->fixed || !summon(client->worker)) {
         return false;
     }
+    leave(client->blocked);
     client->flags |= CLIENT_WOKEN | (with_error ? (uint32_t)CLIENT_WOKEN_BY_ERROR : 0);
     return true;
 }

@@ -28,16 +28,29 @@ enum client_flag {
     CLIENT_WOKEN_BY_ERROR = 1 << 10, /* … with an error */
 };
 
-/* A command that waits (WAIT, later BLPOP and its kin). */
+/*
+ * A command that waits: WAIT, or BLPOP and its kin (block.h), which have this at the front of a structure of their own.
+ *
+ * A wait ends in one of three ways, and in one of them only: by time-out or CLIENT UNBLOCK, when its connection is gone, or
+ * because it was claimed: whoever runs alone has got for it what it waited for, and a message with the reply is on its way to
+ * the client's loop. From then on it belongs to that message, which finds `client` NULL when the connection is gone.
+ */
 struct blocked {
-    uv_timer_t timer; /* stops on time-out */
     struct client *client;
     /* Replies (to loop->reply) to a wait that ends without what it waited for: on time-out, or by CLIENT UNBLOCK. */
     void (*timed_out)(struct client *client);
-    void *state; /* the command's own */
-    bool fixed;  /* CLIENT UNBLOCK does not end it */
-    bool silent; /* CLIENT REPLY SKIP stood before the command: its reply is dropped */
+    /* Called once when the wait ends other than by a claim, inside the gate on the client's loop, or alone; or NULL. */
+    void (*left)(struct blocked *blocked);
+    void *state;          /* the command's own */
+    size_t size;          /* of the whole allocation */
+    bool fixed;           /* CLIENT UNBLOCK does not end it */
+    bool silent;          /* CLIENT REPLY SKIP stood before the command: its reply is dropped */
+    bool claimed;         /* set alone */
+    bool timed;           /* its timer is open */
+    bool over;            /* to be freed when the timer is closed */
+    _Atomic bool closing; /* its connection is being closed: nothing may be taken for it */
     struct blocked *next_due;
+    uv_timer_t timer; /* stops on time-out; not opened for a wait without one */
 };
 
 struct client {
@@ -80,10 +93,26 @@ void client_set_authenticated(struct client *client, bool authenticated);
 /*
  * Blocking: client_block makes the running command wait; the connection is served no further until client_unblock,
  * which is called by the client's own loop, from a timer or a message (not inside the gate). timeout: milliseconds,
- * 0: for ever. False: no memory.
+ * 0: for ever. False: no memory. client_block_by takes a wait that was made by mem_alloc (of blocked->size bytes, and all but
+ * `size`, `timed_out` and `left` zero), and frees it in the end.
  */
 bool client_block(struct client *client, int64_t timeout, void (*timed_out)(struct client *), void *state);
+void client_block_by(struct client *client, struct blocked *blocked, int64_t timeout);
 void client_unblock(struct client *client);
+
+/* Whether it waits, and nothing has ended that yet. */
+static inline bool client_waits(const struct client *client)
+{
+    return (client->flags & (CLIENT_BLOCKED | CLIENT_WOKEN)) == CLIENT_BLOCKED;
+}
+
+/* For a wait that got what it waited for: client_claim by who runs alone; then client_answer by the message, on the client's own
+ * loop, sends the reply, if there still is a client, and frees the wait. */
+void client_claim(struct blocked *blocked);
+void client_answer(struct blocked *blocked, const struct reply *reply);
+
+/* Its connection is about to be closed (net's hook). */
+void client_closing(struct client *client);
 
 /*
  * Both under the gate alone, for a client of any loop (`by` is the caller's worker). client_kill closes its connection;

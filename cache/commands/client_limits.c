@@ -23,7 +23,7 @@ size_t client_memory(const struct client *client)
 {
     size_t bytes = mem_class(sizeof *client) + conn_memory(client->conn) + text_memory(client->name) +
                    text_memory(client->lib_name) + text_memory(client->lib_version);
-    return client->blocked != NULL ? bytes + mem_class(sizeof *client->blocked) : bytes;
+    return client->blocked != NULL ? bytes + mem_class(client->blocked->size) : bytes;
 }
 
 static void add_client(struct client_totals *totals, const struct client *client, int64_t memory)
@@ -36,7 +36,7 @@ static void add_client(struct client_totals *totals, const struct client *client
     totals->max_input = input > totals->max_input ? input : totals->max_input;
     totals->max_output = output > totals->max_output ? output : totals->max_output;
     totals->monitoring += (client->flags & CLIENT_MONITOR) != 0;
-    totals->blocked += (client->flags & CLIENT_BLOCKED) != 0;
+    totals->blocked += client_waits(client);
 }
 
 /* ---- one client ------------------------------------------------------------------------------------- */

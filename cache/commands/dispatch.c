@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "clock.h"
+#include "commands/block.h"
 #include "commands/call.h"
 #include "commands/errorstats.h"
 #include "commands/histogram.h"
@@ -238,12 +239,35 @@ static bool may_still_run(struct call *c)
             !pause_holds(c->client, c->command));
 }
 
-/* Runs the handler with what its mode needs. False when it has to wait after all. */
-static bool run_locked(struct call *c, const struct parsed *parsed)
+/* Runs the handler alone, and after it those whose wait it may have ended. */
+static bool run_alone(struct call *c)
 {
     struct gate *gate = &c->server->gate;
     int loop = c->worker->loop->index;
-    bool runs = true;
+    gate_alone(gate, loop);
+    bool runs = may_still_run(c);
+    if (runs) {
+        c->command->run(c);
+        block_serve(c);
+    }
+    gate_together(gate, loop);
+    return runs;
+}
+
+/* Whether somebody waits for the key that this command may fill. One that blocks itself only takes from its key. */
+static __attribute__((noinline)) bool is_waited_for(struct call *c, const struct parsed *parsed)
+{
+    struct slice name = {parsed->key, 0};
+    if ((c->command->flags & (CMD_WRITE | CMD_BLOCKING)) != CMD_WRITE) {
+        return false;
+    }
+    name.len = c->argv[c->command->keys[0].first].len;
+    return block_waits_for(c->server, c->db, &(struct key){name, parsed->hash});
+}
+
+/* Runs the handler with what its mode needs. False when it has to wait after all. */
+static bool run_locked(struct call *c, const struct parsed *parsed)
+{
     switch (parsed->mode) {
     case MODE_LOCAL: c->command->run(c); break;
     case MODE_KEY:
@@ -251,19 +275,16 @@ static bool run_locked(struct call *c, const struct parsed *parsed)
             call_out_of_memory(c);
             break;
         }
+        if (__builtin_expect(block_anyone(c->server), 0) && is_waited_for(c, parsed)) {
+            db_unlock(c->db, parsed->hash);
+            return run_alone(c);
+        }
         c->command->run(c);
         db_unlock(c->db, parsed->hash);
         break;
-    case MODE_ALONE:
-        gate_alone(gate, loop);
-        runs = may_still_run(c);
-        if (runs) {
-            c->command->run(c);
-        }
-        gate_together(gate, loop);
-        break;
+    case MODE_ALONE: return run_alone(c);
     }
-    return runs;
+    return true;
 }
 
 /* What follows a command when something asks for it; out of line. */
@@ -363,7 +384,8 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
         }
     }
     uint64_t ended = clock_ticks();
-    if (ran) {
+    if (ran && __builtin_expect((client->flags & CLIENT_BLOCKED) == 0,
+                                1)) { /* else it is counted when its wait ends */
         count_call(c, &c->worker->stats[parsed->id], ended - began);
     }
     if (c->reply->len > before && c->reply->data[before] == '-') {
@@ -373,6 +395,29 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
         drop_reply(c, flags, before);
     }
     return ended;
+}
+
+void dispatch_again(struct call *c)
+{
+    uint64_t began = clock_ticks();
+    c->command->run(c);
+    if (!c->still_waits) {
+        struct parsed parsed = {.id = command_id(c->command)};
+        count_call(c, &c->worker->stats[parsed.id], clock_ticks() - began);
+        if (c->reply->len > 0 && c->reply->data[0] == '-') {
+            note_error(c, &parsed, 0, true);
+        }
+    }
+}
+
+void dispatch_count_waited(struct worker *w, const struct command *command, bool failed)
+{
+    if (command != NULL) {
+        struct command_stats *stats = &w->stats[command_id(command)];
+        stats->calls++;
+        stats->failed += failed;
+        counter_add(&w->commands, 1);
+    }
 }
 
 void dispatch_prepare(struct conn *conn, const struct request *requests, size_t first, size_t count)

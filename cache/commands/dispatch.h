@@ -8,6 +8,8 @@
 
 #include "commands/server.h"
 
+struct call;
+
 /* The hook of net that asks for memory before an input buffer takes it. */
 void dispatch_make_room(struct loop *loop, size_t bytes);
 
@@ -15,6 +17,13 @@ void dispatch_make_room(struct loop *loop, size_t bytes);
 void dispatch_prepare(struct conn *conn, const struct request *requests, size_t first, size_t count);
 void dispatch_fetch(struct loop *loop, size_t count);
 size_t dispatch_serve(struct conn *conn, struct request *requests, size_t first, size_t count);
+
+/* Runs the handler of a call whose client waited (block.h), and counts it as the dispatcher does unless the client goes on
+ * waiting. Alone. */
+void dispatch_again(struct call *c);
+
+/* Counts a command whose wait has ended without what it waited for; NULL: none. Inside the gate. */
+void dispatch_count_waited(struct worker *w, const struct command *command, bool failed);
 
 /* Bytes that each worker needs for its batch. */
 size_t dispatch_batch_size(void);

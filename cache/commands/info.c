@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "commands/block.h"
 #include "commands/call.h"
 #include "commands/errorstats.h"
 #include "commands/groups.h"
@@ -134,7 +135,7 @@ static void section_clients(struct info *info)
     number(info, "blocked_clients", info->clients.blocked);
     number(info, "tracking_clients", 0);
     number(info, "clients_in_timeout_table", 0); /* loops have their own timers, and no such table */
-    number(info, "total_blocking_keys", 0);
+    number(info, "total_blocking_keys", (int64_t)block_keys(info->server));
     number(info, "total_blocking_keys_on_nokey", 0);
 }
 

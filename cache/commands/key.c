@@ -5,6 +5,7 @@
  */
 #include "commands/key.h"
 
+#include "commands/block.h"
 #include "commands/groups.h"
 #include "commands/type.h"
 
@@ -88,6 +89,7 @@ static void rename_key(struct call *c, bool only_new)
             call_out_of_memory(c);
             return;
         }
+        block_signal(c, c->db, &to);
         call_changed(c, 1);
     }
     if (only_new) {
@@ -131,6 +133,7 @@ static void run_move(struct call *c)
         call_out_of_memory(c);
         return;
     }
+    block_signal(c, to, &key);
     call_changed(c, 1);
     reply_int(c->reply, 1);
 }
@@ -180,6 +183,7 @@ static void run_copy(struct call *c)
         call_out_of_memory(c);
         return;
     }
+    block_signal(c, to_db, &to);
     call_changed(c, 1);
     reply_int(c->reply, 1);
 }

@@ -23,6 +23,7 @@
 #include "store/gate.h"
 #include "store/keyspace.h"
 
+struct block_queues;
 struct client;
 struct command;
 struct histogram;
@@ -104,7 +105,8 @@ struct server {
     _Atomic bool pause_all;      /* … for reads as well */
     _Atomic bool stopping;
     _Atomic uint32_t listening;       /* enum listening (change.h): who wants to know of changes of keys */
-    _Atomic uint64_t waiting_clients; /* for keys (block.h) */
+    _Atomic uint64_t waiting_clients; /* for keys (block.h) … */
+    struct block_queues *queues;      /* … in these queues */
     struct stats stats;
 };
 

@@ -5,6 +5,7 @@
  * empty when the reply goes out, and no loop waits for millions of calls of free.
  */
 #include "clock.h"
+#include "commands/block.h"
 #include "commands/call.h"
 #include "commands/groups.h"
 #include "commands/lolwut.h"
@@ -60,6 +61,8 @@ static void run_swapdb(struct call *c)
         return;
     }
     db_swap(&ks->dbs[a], &ks->dbs[b]);
+    block_signal_all(c, &ks->dbs[a]);
+    block_signal_all(c, &ks->dbs[b]);
     call_changed(c, 1);
     reply_ok(c->reply);
 }

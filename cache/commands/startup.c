@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "clock.h"
+#include "commands/block.h"
 #include "commands/client.h"
 #include "commands/command.h"
 #include "commands/cron.h"
@@ -53,6 +54,13 @@ static bool opened(struct conn *conn)
     conn->client = client;
     auth_opened(client);
     return true;
+}
+
+static void closing(struct conn *conn)
+{
+    if (conn->client != NULL) {
+        client_closing(conn->client);
+    }
 }
 
 static void closed(struct conn *conn)
@@ -128,6 +136,7 @@ void server_init(struct server *server, struct config *config)
         .fetch = dispatch_fetch,
         .serve = dispatch_serve,
         .make_room = dispatch_make_room,
+        .closing = closing,
         .closed = closed,
     };
     int loops = config_loops(config);
@@ -142,6 +151,7 @@ void server_init(struct server *server, struct config *config)
     rename_commands(config);
     gate_init(&server->gate, loops);
     keyspace_init(&server->keyspace, config->databases, loops);
+    block_init(server);
     net_init(&server->net, loops, &hooks);
     server_apply_config(server);
     server_follow_settings(server);

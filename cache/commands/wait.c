@@ -16,7 +16,7 @@ static void run_wait(struct call *c)
     if (!call_int(c, c->argv[1], &replicas) || !call_timeout(c, c->argv[2], &timeout)) {
         return;
     }
-    if (replicas <= 0) {
+    if (replicas <= 0 || c->may_not_block) {
         reply_int(c->reply, 0);
     } else if (!client_block(c->client, timeout, reply_acknowledged, NULL)) {
         call_out_of_memory(c);

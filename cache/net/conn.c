@@ -114,6 +114,9 @@ void conn_close(struct conn *conn)
 {
     if (!conn->closing) {
         conn->closing = true;
+        if (conn->loop->net->hooks.closing != NULL) {
+            conn->loop->net->hooks.closing(conn);
+        }
         uv_close(&conn->uv.handle, on_closed);
     }
 }

@@ -18,19 +18,31 @@ static void must(int status, const char *what)
 
 /* ---- mailbox -------------------------------------------------------------------------------------- */
 
+static void put_message(struct loop *loop, struct message *m)
+{
+    m->next = atomic_load_explicit(&loop->mailbox, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&loop->mailbox, &m->next, m, memory_order_release,
+                                                  memory_order_relaxed)) {
+        /* m->next now holds the newer head */
+    }
+    uv_async_send(&loop->wake);
+}
+
 bool loop_post(struct loop *loop, void (*run)(struct loop *, void *), void *argument)
 {
     struct message *m = mem_alloc(sizeof *m);
     if (m == NULL) {
         return false;
     }
-    *m = (struct message){atomic_load_explicit(&loop->mailbox, memory_order_relaxed), run, argument};
-    while (!atomic_compare_exchange_weak_explicit(&loop->mailbox, &m->next, m, memory_order_release,
-                                                  memory_order_relaxed)) {
-        /* m->next now holds the newer head */
-    }
-    uv_async_send(&loop->wake);
+    *m = (struct message){NULL, run, argument, false};
+    put_message(loop, m);
     return true;
+}
+
+void loop_post_lent(struct loop *loop, struct message *m, void (*run)(struct loop *, void *), void *argument)
+{
+    *m = (struct message){NULL, run, argument, true};
+    put_message(loop, m);
 }
 
 /* Takes all messages at once; they lie newest first, and are run oldest first. */
@@ -46,7 +58,9 @@ static void run_messages(struct loop *loop)
     }
     while (oldest != NULL) {
         struct message m = *oldest;
-        mem_free(oldest, sizeof *oldest);
+        if (!m.lent) {
+            mem_free(oldest, sizeof *oldest);
+        }
         m.run(loop, m.argument);
         oldest = m.next;
     }

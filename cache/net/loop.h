@@ -63,6 +63,9 @@ struct net_hooks {
     size_t (*serve)(struct conn *conn, struct request *requests, size_t first, size_t count);
     /* An input buffer of so many bytes is about to be made: memory that may be given up for it should be. */
     void (*make_room)(struct loop *loop, size_t bytes);
+    /* A connection is about to be closed: nothing may be taken for it any more. Anywhere on the loop's thread, also where
+     * neither enter nor leave is around it: it may set what is atomic. May be NULL. */
+    void (*closing)(struct conn *conn);
     /* Called once, last, when the connection is gone. */
     void (*closed)(struct conn *conn);
 };
@@ -71,6 +74,7 @@ struct message {
     struct message *next;
     void (*run)(struct loop *loop, void *argument);
     void *argument;
+    bool lent; /* the sender's memory, which `run` may free: not the mailbox's */
 };
 
 /* What a connection has sent in this turn of the loop, on its way to being served with others' (turn.c). */
@@ -142,6 +146,10 @@ void loop_run(struct loop *loop);
 /* From any thread: lets `run` be called by the loop's own thread, after what was posted before. False: no
  * memory. */
 bool loop_post(struct loop *loop, void (*run)(struct loop *loop, void *argument), void *argument);
+
+/* The same in memory of the caller's, which is the message's until `run` is called. Cannot fail. */
+void loop_post_lent(struct loop *loop, struct message *m, void (*run)(struct loop *loop, void *argument),
+                    void *argument);
 
 /* From any thread: lets the loop's own thread call loop_stop. Needs no memory. */
 void loop_ask_to_stop(struct loop *loop);
