@@ -5,6 +5,7 @@
 #include "types/bitfield.h"
 
 #include "commands/call.h"
+#include "commands/change.h"
 #include "commands/groups.h"
 #include "commands/value.h"
 
@@ -145,7 +146,7 @@ static bool run_op(struct reply *r, struct string *s, const struct field_op *op,
     return grown || new != old;
 }
 
-static void run_writes(struct call *c, struct string *s, int64_t count, bool grown)
+static void run_writes(struct call *c, const struct key *key, struct string *s, int64_t count, bool grown)
 {
     struct field_reader r = {2, BITFIELD_WRAP};
     struct field_op op;
@@ -155,7 +156,9 @@ static void run_writes(struct call *c, struct string *s, int64_t count, bool gro
     while (next_op(c, &r, &op, &failed)) {
         changes += run_op(c->reply, s, &op, grown);
     }
-    call_changed(c, changes);
+    if (changes > 0) {
+        key_changed(c, key, changes, EVENT_STRING, "setbit");
+    }
 }
 
 static void write_fields(struct call *c, const struct key *key, int64_t count, size_t written)
@@ -168,7 +171,7 @@ static void write_fields(struct call *c, const struct key *key, int64_t count, s
     size_t old_len = e != NULL ? value_len(e) : 0;
     struct string *s = value_edit(c, key, e, written);
     if (s != NULL) {
-        run_writes(c, s, count, s->len != old_len);
+        run_writes(c, key, s, count, s->len != old_len);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "types/bitmap.h"
 
 #include "commands/call.h"
+#include "commands/change.h"
 #include "commands/groups.h"
 #include "commands/value.h"
 #include "memory.h"
@@ -71,7 +72,7 @@ static void run_setbit(struct call *c)
     }
     bool was = bitmap_set((uint8_t *)s->bytes, offset, on != 0);
     if (was != (on != 0) || s->len != old_len) {
-        call_changed(c, 1);
+        key_changed(c, &key, 1, EVENT_STRING, "setbit");
     }
     reply_int(c->reply, was);
 }
@@ -271,7 +272,7 @@ static void combine(struct call *c, enum bitmap_op op, const struct bitmap_sourc
     size_t len = bitmap_combined_len(sources, count);
     if (len == 0) {
         if (key_delete(c, &key)) {
-            call_changed(c, 1);
+            key_changed(c, &key, 1, EVENT_GENERIC, "del");
         }
         reply_int(c->reply, 0);
         return;
@@ -288,7 +289,7 @@ static void combine(struct call *c, enum bitmap_op op, const struct bitmap_sourc
     }
     if (key_put(c, &key, e)) {
         reply_int(c->reply, (int64_t)len);
-        call_changed(c, 1);
+        key_changed(c, &key, 1, EVENT_STRING, "set");
     }
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "commands/block.h"
+#include "commands/change.h"
 #include "commands/type.h"
 #include "types/number.h"
 
@@ -33,6 +34,7 @@ struct entry *key_read(struct call *c, const struct key *key)
     struct entry *e = key_peek(c, key);
     if (e == NULL) {
         c->worker->misses++;
+        key_event(c, key, EVENT_KEY_MISS, "keymiss");
         return NULL;
     }
     c->worker->hits++;

@@ -83,12 +83,6 @@ bool key_expire(struct call *c, const struct key *key, struct entry *e, int64_t 
 /* Removes; false when there was none. */
 bool key_delete(struct call *c, const struct key *key);
 
-/* Notes `changes` changes of the keyspace (INFO's rdb_changes_since_last_save). */
-static inline void call_changed(struct call *c, uint64_t changes)
-{
-    c->worker->dirty += changes;
-}
-
 /* The access clock for an entry made now. */
 static inline uint32_t call_access(const struct call *c)
 {

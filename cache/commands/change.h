@@ -73,9 +73,12 @@ static inline void key_event(struct call *c, const struct key *key, enum event_c
     }
 }
 
-/* All keys of a database are about to go, or to be exchanged with another's (FLUSHDB, FLUSHALL, SWAPDB: once for each
- * database): whoever watches one of them that is there, or tracks any, is told. `with`: the database that SWAPDB puts in its
- * place, or NULL. Alone. */
-void change_all(struct call *c, struct db *db, struct db *with);
+/* All keys of a database (NULL: of every one) are about to go (FLUSHDB, FLUSHALL), or those of two databases to be exchanged
+ * (SWAPDB): before they are. Alone. */
+void change_flush(struct call *c, struct db *db);
+void change_swap(struct call *c, struct db *a, struct db *b);
+
+/* The hook of the keyspace (struct keyspace): an entry goes that is past its deadline, or evicted. */
+void change_gone(struct store_stats *stats, struct db *db, const struct entry *e, enum db_gone why);
 
 #endif

@@ -67,6 +67,8 @@ struct client {
     int fd;
     struct blocked *blocked; /* while CLIENT_BLOCKED */
     struct client *next_paused, *next_monitor;
+    struct watch *watches; /* watch.c */
+    _Atomic bool touched;  /* a key that it watches has changed; set by any loop */
 };
 
 /* The client of a new connection, or NULL when there is no memory. */

@@ -1,5 +1,6 @@
 #include "commands/dump.h"
 
+#include "commands/change.h"
 #include "commands/expiry.h"
 #include "commands/groups.h"
 
@@ -164,10 +165,12 @@ static void run_restore(struct call *c)
     }
     if (deadline <= c->now) { /* ABSTTL in the past: as if restored and expired at once */
         entry_free(e);
-        call_changed(c, key_delete(c, &key));
+        if (key_delete(c, &key)) {
+            key_changed(c, &key, 1, EVENT_GENERIC, "del");
+        }
         reply_ok(c->reply);
     } else if (key_put(c, &key, e)) {
-        call_changed(c, 1);
+        key_changed(c, &key, 1, EVENT_GENERIC, "restore");
         reply_ok(c->reply);
     }
 }

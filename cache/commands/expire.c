@@ -4,6 +4,7 @@
  * They are kept in clock.h's time, which never jumps, and turned into wall time only where a command speaks of it.
  */
 #include "clock.h"
+#include "commands/change.h"
 #include "commands/expiry.h"
 #include "commands/groups.h"
 #include "commands/key.h"
@@ -81,10 +82,12 @@ static void expire(struct call *c, enum expiry_unit unit, bool absolute)
     }
     if (deadline <= c->now) {
         key_delete(c, &key);
-    } else if (!key_expire(c, &key, e, deadline)) {
+        key_changed(c, &key, 1, EVENT_GENERIC, "del");
+    } else if (key_expire(c, &key, e, deadline)) {
+        key_changed(c, &key, 1, EVENT_GENERIC, "expire");
+    } else {
         return;
     }
-    call_changed(c, 1);
     reply_int(c->reply, 1);
 }
 
@@ -115,7 +118,7 @@ static void run_persist(struct call *c)
     if (e == NULL || !entry_has_deadline(e)) {
         reply_int(c->reply, 0);
     } else if (key_expire(c, &key, e, ENTRY_NO_DEADLINE)) {
-        call_changed(c, 1);
+        key_changed(c, &key, 1, EVENT_GENERIC, "persist");
         reply_int(c->reply, 1);
     }
 }

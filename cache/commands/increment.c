@@ -5,17 +5,19 @@
 #include <math.h>
 
 #include "commands/call.h"
+#include "commands/change.h"
 #include "commands/groups.h"
 #include "commands/value.h"
 #include "types/number.h"
 
 /* Stores a number's text: over `e`, or in a new key when that is NULL. */
-static bool store(struct call *c, const struct key *key, struct entry *e, struct slice text)
+static bool store(struct call *c, const struct key *key, struct entry *e, struct slice text,
+                  const char *event)
 {
     bool stored =
         e != NULL ? value_replace(c, key, e, text) : key_set_string(c, key, text, ENTRY_NO_DEADLINE);
     if (stored) {
-        call_changed(c, 1);
+        key_changed(c, key, 1, EVENT_STRING, event);
     }
     return stored;
 }
@@ -39,7 +41,7 @@ static void increment(struct call *c, int64_t by)
         return;
     }
     size_t len = number_format_i64(text, value);
-    if (store(c, &key, e, (struct slice){text, len})) {
+    if (store(c, &key, e, (struct slice){text, len}, "incrby")) {
         reply_int(c->reply, value);
     }
 }
@@ -107,7 +109,7 @@ static void run_incrbyfloat(struct call *c)
         return;
     }
     size_t len = number_format_long_double_human(text, value);
-    if (store(c, &key, e, (struct slice){text, len})) {
+    if (store(c, &key, e, (struct slice){text, len}, "incrbyfloat")) {
         reply_bulk(c->reply, text, len);
     }
 }

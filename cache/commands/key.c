@@ -6,6 +6,7 @@
 #include "commands/key.h"
 
 #include "commands/block.h"
+#include "commands/change.h"
 #include "commands/groups.h"
 #include "commands/type.h"
 
@@ -13,6 +14,9 @@ struct entry *key_look(struct call *c, const struct key *key)
 {
     struct entry *e = key_peek(c, key);
     *(e != NULL ? &c->worker->hits : &c->worker->misses) += 1;
+    if (e == NULL) {
+        key_event(c, key, EVENT_KEY_MISS, "keymiss");
+    }
     return e;
 }
 
@@ -56,9 +60,11 @@ static void run_del(struct call *c)
     int64_t removed = 0;
     for (size_t i = 1; i < c->argc; i++) {
         struct key key = call_key(c, i);
-        removed += key_delete(c, &key);
+        if (key_delete(c, &key)) {
+            key_changed(c, &key, 1, EVENT_GENERIC, "del");
+            removed++;
+        }
     }
-    call_changed(c, (uint64_t)removed);
     reply_int(c->reply, removed);
 }
 
@@ -90,7 +96,8 @@ static void rename_key(struct call *c, bool only_new)
             return;
         }
         block_signal(c, c->db, &to);
-        call_changed(c, 1);
+        key_changed(c, &from, 1, EVENT_GENERIC, "rename_from");
+        key_changed(c, &to, 0, EVENT_GENERIC, "rename_to");
     }
     if (only_new) {
         reply_int(c->reply, 1);
@@ -134,7 +141,8 @@ static void run_move(struct call *c)
         return;
     }
     block_signal(c, to, &key);
-    call_changed(c, 1);
+    key_changed(c, &key, 1, EVENT_GENERIC, "move_from");
+    key_changed_in(c, to, &key, 0, EVENT_GENERIC, "move_to");
     reply_int(c->reply, 1);
 }
 
@@ -184,7 +192,7 @@ static void run_copy(struct call *c)
         return;
     }
     block_signal(c, to_db, &to);
-    call_changed(c, 1);
+    key_changed_in(c, to_db, &to, 1, EVENT_GENERIC, "copy_to");
     reply_int(c->reply, 1);
 }
 

@@ -3,6 +3,7 @@
  * that their cache misses overlap as those of a batch of commands do (dispatch.c).
  */
 #include "commands/call.h"
+#include "commands/change.h"
 #include "commands/groups.h"
 #include "commands/value.h"
 
@@ -56,7 +57,7 @@ static bool set_all(struct call *c)
             if (!key_set_string(c, &keys[i], c->argv[at + 2 * i + 1], ENTRY_NO_DEADLINE)) {
                 return false;
             }
-            call_changed(c, 1);
+            key_changed(c, &keys[i], 1, EVENT_STRING, "set");
         }
     }
     return true;

@@ -2,6 +2,7 @@
  * Parts of a string value: APPEND, GETRANGE, SETRANGE, STRLEN.
  */
 #include "commands/call.h"
+#include "commands/change.h"
 #include "commands/groups.h"
 #include "commands/value.h"
 
@@ -27,7 +28,7 @@ static void run_append(struct call *c)
         memcpy(s->bytes + old, more.ptr, more.len);
     }
     reply_int(c->reply, (int64_t)(old + more.len));
-    call_changed(c, 1);
+    key_changed(c, &key, 1, EVENT_STRING, "append");
 }
 
 static void run_setrange(struct call *c)
@@ -58,7 +59,7 @@ static void run_setrange(struct call *c)
     if (s != NULL) {
         memcpy(s->bytes + offset, value.ptr, value.len);
         reply_int(c->reply, (int64_t)s->len);
-        call_changed(c, 1);
+        key_changed(c, &key, 1, EVENT_STRING, "setrange");
     }
 }
 

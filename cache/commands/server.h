@@ -27,6 +27,7 @@ struct block_queues;
 struct client;
 struct command;
 struct histogram;
+struct watch_table;
 
 #define ORDINAL_VERSION "0.1.0"
 #define REDIS_VERSION   "7.2.0" /* the version whose behaviour is kept, as INFO and HELLO give it */
@@ -107,6 +108,7 @@ struct server {
     _Atomic uint32_t listening;       /* enum listening (change.h): who wants to know of changes of keys */
     _Atomic uint64_t waiting_clients; /* for keys (block.h) … */
     struct block_queues *queues;      /* … in these queues */
+    struct watch_table *watches;
     struct stats stats;
 };
 

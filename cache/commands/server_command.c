@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "commands/block.h"
 #include "commands/call.h"
+#include "commands/change.h"
 #include "commands/groups.h"
 #include "commands/lolwut.h"
 #include "logger.h"
@@ -30,7 +31,8 @@ static bool parse_flush(struct call *c)
 static void run_flushdb(struct call *c)
 {
     if (parse_flush(c)) {
-        call_changed(c, db_flush(c->db) + 1);
+        change_flush(c, c->db);
+        c->worker->dirty += db_flush(c->db) + 1;
         reply_ok(c->reply);
     }
 }
@@ -41,10 +43,11 @@ static void run_flushall(struct call *c)
     if (!parse_flush(c)) {
         return;
     }
+    change_flush(c, NULL);
     for (int i = 0; i < ks->count; i++) {
-        call_changed(c, db_flush(&ks->dbs[i]));
+        c->worker->dirty += db_flush(&ks->dbs[i]);
     }
-    call_changed(c, 1);
+    c->worker->dirty++;
     reply_ok(c->reply);
 }
 
@@ -60,10 +63,13 @@ static void run_swapdb(struct call *c)
         reply_error(c->reply, "ERR DB index is out of range");
         return;
     }
-    db_swap(&ks->dbs[a], &ks->dbs[b]);
-    block_signal_all(c, &ks->dbs[a]);
-    block_signal_all(c, &ks->dbs[b]);
-    call_changed(c, 1);
+    if (a != b) {
+        change_swap(c, &ks->dbs[a], &ks->dbs[b]);
+        db_swap(&ks->dbs[a], &ks->dbs[b]);
+        block_signal_all(c, &ks->dbs[a]);
+        block_signal_all(c, &ks->dbs[b]);
+    }
+    c->worker->dirty++;
     reply_ok(c->reply);
 }
 

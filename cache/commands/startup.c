@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "commands/block.h"
+#include "commands/change.h"
 #include "commands/client.h"
 #include "commands/command.h"
 #include "commands/cron.h"
@@ -18,6 +19,7 @@
 #include "commands/monitor.h"
 #include "commands/pause.h"
 #include "commands/type.h"
+#include "commands/watch.h"
 #include "logger.h"
 #include "memory.h"
 
@@ -76,6 +78,7 @@ static void closed(struct conn *conn)
     if ((client->flags & CLIENT_MONITOR) != 0) {
         monitor_forget(client);
     }
+    watch_forget(client);
     client_free(client);
 }
 
@@ -152,6 +155,8 @@ void server_init(struct server *server, struct config *config)
     gate_init(&server->gate, loops);
     keyspace_init(&server->keyspace, config->databases, loops);
     block_init(server);
+    server->keyspace.gone = change_gone;
+    server->watches = watch_table_new();
     net_init(&server->net, loops, &hooks);
     server_apply_config(server);
     server_follow_settings(server);

@@ -3,6 +3,7 @@
  * keys: mset.c; LCS: lcs.c.)
  */
 #include "commands/call.h"
+#include "commands/change.h"
 #include "commands/expiry.h"
 #include "commands/groups.h"
 #include "commands/value.h"
@@ -38,17 +39,24 @@ static bool parse_set_options(struct call *c, struct set_options *options)
     return true;
 }
 
-/* Stores argv[index]; with a deadline that has passed (EXAT) the key is gone at once. False, and the error is replied,
- * when there is no memory. */
-static bool store(struct call *c, const struct key *key, size_t index, int64_t deadline)
+/* Stores argv[index], with a deadline if `timed`; when that has passed already (EXAT) the key is gone at once. False, and the
+ * error is replied, when there is no memory. */
+static bool store(struct call *c, const struct key *key, size_t index, int64_t deadline, bool timed)
 {
-    if (__builtin_expect(deadline <= c->now, 0)) {
+    bool late = deadline <= c->now;
+    if (__builtin_expect(late, 0)) {
         key_delete(c, key);
         c->worker->store.expired++;
     } else if (!key_set_string(c, key, c->argv[index], deadline)) {
         return false;
     }
-    call_changed(c, 1);
+    key_changed(c, key, 1, EVENT_STRING, "set");
+    if (timed) {
+        key_event(c, key, EVENT_GENERIC, "expire");
+    }
+    if (__builtin_expect(late, 0)) {
+        key_event(c, key, EVENT_EXPIRED, "expired");
+    }
     return true;
 }
 
@@ -84,7 +92,7 @@ static void set_conditionally(struct call *c, const struct key *key, const struc
     if (options->keep_ttl && old != NULL) {
         deadline = entry_deadline(old);
     }
-    if (store(c, key, 2, deadline)) {
+    if (store(c, key, 2, deadline, options->expiry.at != 0)) {
         if (!options->get) {
             reply_ok(c->reply);
         }
@@ -104,7 +112,7 @@ static void run_set(struct call *c)
     }
     if (options.only_new || options.only_existing || options.get || options.keep_ttl) {
         set_conditionally(c, &key, &options, deadline);
-    } else if (store(c, &key, 2, deadline)) {
+    } else if (store(c, &key, 2, deadline, options.expiry.at != 0)) {
         reply_ok(c->reply);
     }
 }
@@ -113,7 +121,7 @@ static void set_expiring(struct call *c, enum expiry_unit unit)
 {
     int64_t deadline;
     struct key key = call_key(c, 1);
-    if (expiry_option(c, c->argv[2], unit, false, &deadline) && store(c, &key, 3, deadline)) {
+    if (expiry_option(c, c->argv[2], unit, false, &deadline) && store(c, &key, 3, deadline, true)) {
         reply_ok(c->reply);
     }
 }
@@ -133,7 +141,7 @@ static void run_setnx(struct call *c)
     struct key key = call_key(c, 1);
     if (key_write(c, &key) != NULL) {
         reply_int(c->reply, 0);
-    } else if (store(c, &key, 2, ENTRY_NO_DEADLINE)) {
+    } else if (store(c, &key, 2, ENTRY_NO_DEADLINE, false)) {
         reply_int(c->reply, 1);
     }
 }
@@ -168,7 +176,7 @@ static void run_getdel(struct call *c)
     reply_entry(c->reply, e);
     if (e != NULL) {
         key_delete(c, &key);
-        call_changed(c, 1);
+        key_changed(c, &key, 1, EVENT_GENERIC, "del");
     }
 }
 
@@ -195,12 +203,11 @@ static void get_expiring(struct call *c, const struct key *key, struct entry *e,
     if (deadline <= c->now) {
         value_reply(c->reply, e);
         key_delete(c, key);
+        key_changed(c, key, 1, EVENT_GENERIC, "del");
     } else if (key_expire(c, key, e, deadline)) {
         value_reply(c->reply, key_peek(c, key)); /* it may have moved */
-    } else {
-        return;
+        key_changed(c, key, 1, EVENT_GENERIC, deadline == ENTRY_NO_DEADLINE ? "persist" : "expire");
     }
-    call_changed(c, 1);
 }
 
 static void run_getex(struct call *c)
