@@ -200,7 +200,7 @@ test-long: all $(HELPERS)
 test-differential: all
 	$(PYTEST) tests/differential $(PYTEST_ARGS)
 
-test-apps: all srp-packages
+test-apps: all srp-packages fib-packages node20
 	$(PYTEST) tests/apps $(PYTEST_ARGS)
 
 # With -k the integration tests run even where a unit test has failed.
@@ -357,4 +357,4 @@ help:
 	@echo 'make docs docs-check  the pages made from the tables in the code'
 	@echo 'make install          to PREFIX=$(PREFIX), under DESTDIR'
 
--include bench/bench.mk $(wildcard k8s/examples/*/*.mk) tests/redis-suite/redis-suite.mk
+-include bench/bench.mk $(wildcard k8s/examples/*/*.mk) tests/apps/apps.mk tests/redis-suite/redis-suite.mk

@@ -13,14 +13,14 @@ import os
 import secrets
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
 import redis
 
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "k8s/examples/srp"
+from programs import EXAMPLES, environment, make_packages
+
+EXAMPLE = EXAMPLES / "srp"
 SEED = b"ordinal"
 PARALLEL = 20
 REFUSED = (401, {"error": "not authenticated"})
@@ -112,15 +112,9 @@ def assert_accepted(reply, M2):
     assert int(body["M2"], 16) == M2
 
 
-def environment():
-    binary = os.environ.get("ORDINAL", str(ROOT / "ordinal"))
-    return {**os.environ, "ORDINAL": str(Path(binary).absolute())}
-
-
 @pytest.fixture(scope="session")
 def packages():
-    command = ["make", "-s", "-f", "k8s/examples/srp/srp.mk", "srp-packages"]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=300)
+    make_packages("k8s/examples/srp/srp.mk", "srp-packages")
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createClient } from 'redis';
+import { spawnBound } from '../processes.mjs';
 import { Challenges } from './challenges.js';
 import { askChallenge, prove, sendProof } from './login.js';
-import { spawnBound, startStack } from './stack.js';
+import { startStack } from './stack.js';
 import { credentials } from './users.js';
 
 const PARALLEL = 4;
