@@ -3,20 +3,33 @@
 void groups_register(void)
 {
     static const struct command *const groups[] = {
-        /* clang-format off: a line for each */
-        bitfield_commands,      bitmap_commands,
-        client_commands,        config_commands,
-        connection_commands,    debug_commands,
-        dump_commands,          expire_commands,
-        hyperloglog_commands,   hyperloglog_debug_commands,
-        increment_commands,     info_commands,
-        introspection_commands, key_commands,
-        latency_commands,       lcs_commands,
-        memory_commands,        monitor_commands,
-        mset_commands,          object_commands,
-        range_commands,         scan_commands,
-        server_commands,        slowlog_commands,
-        string_commands,        wait_commands,
+        /* clang-format off */ /* a line for each */
+        bitfield_commands,
+        bitmap_commands,
+        client_commands,
+        config_commands,
+        connection_commands,
+        debug_commands,
+        dump_commands,
+        expire_commands,
+        hyperloglog_commands,
+        hyperloglog_debug_commands,
+        increment_commands,
+        info_commands,
+        introspection_commands,
+        key_commands,
+        latency_commands,
+        lcs_commands,
+        memory_commands,
+        monitor_commands,
+        mset_commands,
+        object_commands,
+        range_commands,
+        scan_commands,
+        server_commands,
+        slowlog_commands,
+        string_commands,
+        wait_commands,
         /* clang-format on */
     };
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
