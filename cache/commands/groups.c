@@ -12,6 +12,7 @@ void groups_register(void)
         debug_commands,
         dump_commands,
         expire_commands,
+        hash_commands,
         hyperloglog_commands,
         hyperloglog_debug_commands,
         increment_commands,

@@ -4,6 +4,7 @@
 
 static const struct type *const types[TYPE_COUNT] = {
     [TYPE_STRING] = &type_string,
+    [TYPE_HASH] = &type_hash,
 };
 
 static void object_free(enum entry_type type, void *object)
@@ -27,6 +28,8 @@ const struct type *type_of_rdb(enum rdb_type rdb_type)
 {
     switch (rdb_type) {
     case RDB_TYPE_STRING: return &type_string;
+    case RDB_TYPE_HASH:
+    case RDB_TYPE_HASH_LISTPACK: return &type_hash;
     default: return NULL;
     }
 }

@@ -55,6 +55,7 @@ struct type {
 
 /* The types; one file each. */
 extern const struct type type_string;
+extern const struct type type_hash;
 
 /* The type of an entry's value. */
 const struct type *type_of(const struct entry *e);

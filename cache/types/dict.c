@@ -423,9 +423,11 @@ struct dict_item *dict_add(struct dict *d, const struct item_parts *parts, bool 
     return it;
 }
 
-static struct dict_item *change(struct dict *d, struct dict_item *it, const struct item_parts *parts)
+struct dict_item *dict_change(struct dict *d, struct dict_item *it, const struct item_parts *parts,
+                              struct dict_item **old)
 {
     bool was_timed = item_is_timed(it);
+    *old = NULL;
     if (item_rewrite(it, parts)) {
         d->timed += (uint64_t)item_is_timed(it) - (uint64_t)was_timed;
         return it;
@@ -439,8 +441,16 @@ static struct dict_item *change(struct dict *d, struct dict_item *it, const stru
     line_set(slot.line, slot.index, other);
     count_item(d, other);
     discount_item(d, it);
-    item_free(it);
+    *old = it;
     return other;
+}
+
+static struct dict_item *change(struct dict *d, struct dict_item *it, const struct item_parts *parts)
+{
+    struct dict_item *old;
+    struct dict_item *changed = dict_change(d, it, parts, &old);
+    item_free(old);
+    return changed;
 }
 
 struct dict_item *dict_replace(struct dict *d, struct dict_item *it, struct slice value)

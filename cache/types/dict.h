@@ -85,6 +85,11 @@ struct dict_item *dict_replace(struct dict *d, struct dict_item *it, struct slic
 /* Gives an item a deadline, or takes it away (ITEM_NO_DEADLINE). Returns as dict_replace. */
 struct dict_item *dict_set_deadline(struct dict *d, struct dict_item *it, int64_t deadline);
 
+/* Gives an item other parts with the same field: value and deadline at once. Returns as dict_replace; where another item
+ * has taken its place, *old is the old one, which the caller frees (item_free), else NULL. */
+struct dict_item *dict_change(struct dict *d, struct dict_item *it, const struct item_parts *parts,
+                              struct dict_item **old);
+
 /* Removes and frees the item with this field; false when there is none. */
 bool dict_remove(struct dict *d, struct slice field);
 

@@ -1,0 +1,104 @@
+/*
+ * Hashes as a type (type.h): what works for keys of any type does with a hash. (RDB: hash_rdb.c.)
+ */
+#include <stdlib.h>
+
+#include "clock.h"
+#include "commands/digest.h"
+#include "commands/hash_rdb.h"
+#include "commands/hash_value.h"
+#include "commands/type.h"
+
+static const char *encoding(const struct entry *e)
+{
+    return hash_value_is_small(e) ? "listpack" : "hashtable";
+}
+
+/* Fields past their deadline are counted until they are swept. */
+static uint64_t length(const struct entry *e)
+{
+    return hash_value_count(e, INT64_MIN);
+}
+
+static struct entry *copy_small(const struct entry *e, const struct entry_head *head)
+{
+    size_t bytes = listpack_bytes(entry_small(e));
+    struct entry *made = entry_new_room(TYPE_HASH, head->key, bytes, head->deadline, head->access);
+    if (made != NULL) {
+        memcpy(entry_small(made), entry_small(e), bytes);
+    }
+    return made;
+}
+
+/* A hash with the same fields, values and deadlines. */
+static struct hash *copy_hash(const struct server *server, const struct hash *from)
+{
+    struct hash *h = hash_new(server->keyspace.secret, KEYSPACE_SECRET);
+    struct dict_iterator at = {0};
+    const struct dict_item *it;
+    while (h != NULL && (it = dict_next(&from->dict, &at)) != NULL) {
+        struct item_parts parts = item_parts(it);
+        bool created;
+        if (hash_put(h, parts.field, parts.value, parts.deadline, INT64_MIN, &created) == NULL) {
+            hash_free(h);
+            h = NULL;
+        }
+    }
+    return h;
+}
+
+static struct entry *copy(const struct server *server, const struct entry *e, const struct entry_head *head)
+{
+    if (hash_value_is_small(e)) {
+        return copy_small(e, head);
+    }
+    struct hash *h = copy_hash(server, entry_object(e));
+    struct entry *made =
+        h != NULL ? entry_new_object(TYPE_HASH, head->key, h, head->deadline, head->access) : NULL;
+    if (made == NULL && h != NULL) {
+        hash_free(h);
+    }
+    return made;
+}
+
+/* A field's digest joins the others whatever their order; Redis's word for a deadline is part of it. */
+static void digest(struct digest *digest, const struct entry *e)
+{
+    struct hash_iterator at = hash_value_iterate(e, clock_now());
+    struct hash_pair pair;
+    while (hash_value_next(&at, &pair)) {
+        char field[NUMBER_I64_MAX_CHARS], value[NUMBER_I64_MAX_CHARS];
+        struct slice text = listpack_text(&pair.field, field);
+        struct digest one = {{0}};
+        digest_append(&one, text.ptr, text.len);
+        if (hash_value_deadline(e, text) != ENTRY_NO_DEADLINE) {
+            digest_append(&one, "!!hexpire!!", 11);
+        }
+        text = listpack_text(&pair.value, value);
+        digest_append(&one, text.ptr, text.len);
+        digest_blend(digest, one.bytes, sizeof one.bytes);
+    }
+}
+
+static void free_object(void *object)
+{
+    hash_free(object);
+}
+
+static size_t memory(const void *object)
+{
+    return hash_memory(object);
+}
+
+const struct type type_hash = {
+    .name = "hash",
+    .encoding = encoding,
+    .length = length,
+    .copy = copy,
+    .rdb_type = hash_rdb_type,
+    .save = hash_rdb_save,
+    .load = hash_rdb_load,
+    .digest = digest,
+    .free = free_object,
+    .memory = memory,
+};
