@@ -5,6 +5,7 @@
 static const struct type *const types[TYPE_COUNT] = {
     [TYPE_STRING] = &type_string,
     [TYPE_HASH] = &type_hash,
+    [TYPE_SET] = &type_set,
 };
 
 static void object_free(enum entry_type type, void *object)
@@ -30,6 +31,9 @@ const struct type *type_of_rdb(enum rdb_type rdb_type)
     case RDB_TYPE_STRING: return &type_string;
     case RDB_TYPE_HASH:
     case RDB_TYPE_HASH_LISTPACK: return &type_hash;
+    case RDB_TYPE_SET:
+    case RDB_TYPE_SET_INTSET:
+    case RDB_TYPE_SET_LISTPACK: return &type_set;
     default: return NULL;
     }
 }

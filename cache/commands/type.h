@@ -56,6 +56,7 @@ struct type {
 /* The types; one file each. */
 extern const struct type type_string;
 extern const struct type type_hash;
+extern const struct type type_set;
 
 /* The type of an entry's value. */
 const struct type *type_of(const struct entry *e);

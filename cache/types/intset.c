@@ -94,22 +94,27 @@ static void add_wider(uint8_t *set, int64_t member)
     set_header(set, width, count + 1);
 }
 
-bool intset_add(uint8_t *set, int64_t member)
+void intset_insert(uint8_t *set, uint32_t index, int64_t member)
 {
     uint32_t width = intset_width(set);
-    uint32_t index;
     if (width_of(member) > width) {
         add_wider(set, member);
-        return true;
-    }
-    if (intset_find(set, member, &index)) {
-        return false;
+        return;
     }
     uint32_t count = intset_count(set);
     uint8_t *at = set + INTSET_HEADER + (size_t)index * width;
     memmove(at + width, at, (size_t)(count - index) * width);
     put(set, width, index, member);
     set_header(set, width, count + 1);
+}
+
+bool intset_add(uint8_t *set, int64_t member)
+{
+    uint32_t index;
+    if (intset_find(set, member, &index)) {
+        return false;
+    }
+    intset_insert(set, index, member);
     return true;
 }
 

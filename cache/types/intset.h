@@ -58,6 +58,9 @@ bool intset_find(const uint8_t *set, int64_t member, uint32_t *index);
 /* Adds a member in place, widening all when it must; false when it is there already. Needs intset_bytes_with() bytes. */
 bool intset_add(uint8_t *set, int64_t member);
 
+/* Adds one that is no member yet, at the index that intset_find gave. */
+void intset_insert(uint8_t *set, uint32_t index, int64_t member);
+
 /* Removes a member in place; false when it was none. */
 bool intset_remove(uint8_t *set, int64_t member);
 
