@@ -29,9 +29,12 @@ DEADLINE_FROM = {
     "SET": 3, "GETEX": 2, "SETEX": 2, "PSETEX": 2, "EXPIRE": 2, "PEXPIRE": 2, "HEXPIRE": 2, "HPEXPIRE": 2,
 }  # fmt: skip
 NOW_MS = 4102444800000  # the time of day, or later
-# Offsets that make a value of more than some kilobytes. Past the larger bound they are an error, which is cheap.
-HEAVY_FROM = {"SETRANGE": 2, "SETBIT": 2, "BITFIELD": 2}
-HEAVY = {"SETRANGE": (5000, 2**29 - 1), "SETBIT": (40000, 2**32 - 1), "BITFIELD": (40000, 2**32 - 1)}
+# Offsets that make a value, and counts that make a reply, of more than some kilobytes. Past the larger bound they are an error, which is cheap.
+HEAVY_FROM = {"SETRANGE": 2, "SETBIT": 2, "BITFIELD": 2, "SRANDMEMBER": 2}
+HEAVY = {
+    "SETRANGE": (5000, 2**29 - 1), "SETBIT": (40000, 2**32 - 1), "BITFIELD": (40000, 2**32 - 1),
+    "SRANDMEMBER": (-values.I64_MAX, -5000),
+}  # fmt: skip
 
 
 class Generator:
@@ -279,6 +282,14 @@ def _name_last(args: List[Arg], _rng: random.Random) -> None:
         del args[words.index(b"SETNAME", 2) + 2 :]
 
 
+def _pop_all(args: List[Arg], _rng: random.Random) -> None:
+    """SPOP takes other members from each server, unless it takes all."""
+    if len(args) == 2:
+        args.append(10**6)
+    elif len(args) == 3 and _within(args[2], 1, 10**6):
+        args[2] = 10**6
+
+
 def _within(arg: Arg, least: int, most: int) -> bool:
     try:
         return least <= int(to_bytes(arg).lstrip(b"#")) <= most
@@ -294,4 +305,5 @@ OTHERS = {
     "BITFIELD": _sane_bitfield,
     "BITFIELD_RO": _sane_bitfield,
     "WAIT": _no_endless_wait,
+    "SPOP": _pop_all,
 }

@@ -65,6 +65,13 @@ def idle(_args, a: Reply, b: Reply) -> bool:
     return x is not None and y is not None and y >= 0 and (abs(x - y) <= IDLE_TOLERANCE_SECONDS or x > y <= 1)
 
 
+def same_length(_args, a: Reply, b: Reply) -> bool:
+    """A string each, or as many elements."""
+    if not shape(_args, a, b) or isinstance(a.value, list) != isinstance(b.value, list):
+        return False
+    return not isinstance(a.value, list) or len(a.value) == len(b.value)
+
+
 def unordered(_args, a: Reply, b: Reply) -> bool:
     """The same elements in any order."""
     if a.kind != b.kind or not isinstance(a.value, list) or not isinstance(b.value, list):
@@ -196,6 +203,11 @@ KNOWN: List[Known] = [
     Known("all-settings", "each server has settings of its own, which a pattern in CONFIG GET also shows", ["config|get"],
           all_settings),
     Known("scan-cursor", "cursors mean something only to their server", ["scan"], scan),
+    Known("member-order", "the order of a set's members is the hash table's", ["smembers", "sinter", "sunion", "sdiff",
+          "spop"], unordered),
+    Known("random-members", "any members may be chosen", ["srandmember"], same_length),
+    Known("sscan-cursor", "cursors mean something only to their server, and Redis 7.2 replies with a small set whole",
+          ["sscan"], scan),
     Known("own-identity", "version and connection id are each server's own", ["hello"], hello),
     Known("connection-id", "ids are given out in order of connection", ["client|id"], shape),
     Known("client-fields", "addresses, ages, ids and buffer sizes; Redis 7.2 adds fields", ["client|info", "client|list"],

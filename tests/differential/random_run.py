@@ -14,7 +14,7 @@ from .generate import Generator
 from .servers import Server
 from .shrink import shrink
 
-GROUPS = ("string", "bitmap", "generic", "connection", "server")
+GROUPS = ("string", "bitmap", "set", "generic", "connection", "server")
 EPISODE = 500
 CLIENTS = 3
 SHRINK_SECONDS = 45.0
