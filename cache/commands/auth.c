@@ -67,7 +67,7 @@ void auth_follow_settings(struct server *server)
     config_on_change(server->config, "requirepass", on_password, server);
 }
 
-void auth_failed(struct client *client, void (*refuse)(struct client *client))
+void auth_failed(struct client *client, void (*refuse)(struct client *client), bool may_wait)
 {
     struct auth_guesser *oldest;
     struct auth_guesser *guesser = find(client, &oldest);
@@ -83,7 +83,7 @@ void auth_failed(struct client *client, void (*refuse)(struct client *client))
     guesser->failures++;
     int64_t delay = delay_of(guesser->failures);
     guesser->until = now + delay;
-    if (client_block(client, delay, refuse, NULL)) {
+    if (may_wait && client_block(client, delay, refuse, NULL)) {
         client->blocked->fixed = true;
     } else {
         refuse(client);

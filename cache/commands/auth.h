@@ -30,8 +30,8 @@ struct auth_guesser {
 void auth_follow_settings(struct server *server);
 
 /* Notes a wrong password of this client and makes it wait; `refuse` writes the reply when it has waited (at
- * once where there is no memory for waiting). */
-void auth_failed(struct client *client, void (*refuse)(struct client *client));
+ * once where it may not wait, being in a transaction, or there is no memory for waiting). */
+void auth_failed(struct client *client, void (*refuse)(struct client *client), bool may_wait);
 
 /* Forgives the client's address what it guessed before. */
 void auth_succeeded(struct client *client);

@@ -26,6 +26,7 @@ enum client_flag {
     CLIENT_KILLED = 1 << 8,          /* its loop is about to close it; it counts no more */
     CLIENT_WOKEN = 1 << 9,           /* its loop is about to end its wait (CLIENT UNBLOCK) … */
     CLIENT_WOKEN_BY_ERROR = 1 << 10, /* … with an error */
+    CLIENT_MULTI = 1 << 16,          /* its commands are kept for EXEC (transaction.h) */
 };
 
 /*
@@ -53,6 +54,21 @@ struct blocked {
     uv_timer_t timer; /* stops on time-out; not opened for a wait without one */
 };
 
+/* The commands that a client in MULTI has sent (transaction.h). */
+struct transaction {
+    struct queued *first, *last;
+    size_t memory;
+    uint32_t count;
+    uint32_t flags; /* of all of them together */
+    bool failed;    /* one was refused: EXEC will fail */
+};
+
+/* The keys that a client watches (watch.h). */
+struct watches {
+    struct watch *first;
+    size_t count, memory;
+};
+
 struct client {
     struct conn *conn;
     struct worker *worker;
@@ -67,8 +83,9 @@ struct client {
     int fd;
     struct blocked *blocked; /* while CLIENT_BLOCKED */
     struct client *next_paused, *next_monitor;
-    struct watch *watches; /* watch.c */
-    _Atomic bool touched;  /* a key that it watches has changed; set by any loop */
+    struct transaction transaction;
+    struct watches watches;
+    _Atomic bool touched; /* a key that it watches has changed; set by any loop */
 };
 
 /* The client of a new connection, or NULL when there is no memory. */

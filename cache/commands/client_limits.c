@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "commands/client.h"
+#include "commands/transaction.h"
 #include "logger.h"
 #include "memory.h"
 
@@ -22,7 +23,8 @@ static size_t text_memory(const char *text)
 size_t client_memory(const struct client *client)
 {
     size_t bytes = mem_class(sizeof *client) + conn_memory(client->conn) + text_memory(client->name) +
-                   text_memory(client->lib_name) + text_memory(client->lib_version);
+                   text_memory(client->lib_name) + text_memory(client->lib_version) +
+                   transaction_memory(client) + client->watches.memory;
     return client->blocked != NULL ? bytes + mem_class(client->blocked->size) : bytes;
 }
 

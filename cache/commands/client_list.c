@@ -1,6 +1,7 @@
 #include "commands/client_list.h"
 
 #include "commands/text.h"
+#include "commands/transaction.h"
 #include "types/number.h"
 
 /* ---- a line ------------------------------------------------------------------------------------------- */
@@ -10,12 +11,15 @@ static void format_flags(const struct client *client, char *text)
     static const struct {
         uint32_t flag;
         char letter;
-    } letters[] = {{CLIENT_MONITOR, 'O'}, {CLIENT_BLOCKED, 'b'}};
+    } letters[] = {{CLIENT_MONITOR, 'O'}, {CLIENT_MULTI, 'x'}, {CLIENT_BLOCKED, 'b'}};
     size_t len = 0;
     for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {
         if ((client->flags & letters[i].flag) != 0) {
             text[len++] = letters[i].letter;
         }
+    }
+    if (atomic_load_explicit(&client->touched, memory_order_relaxed)) {
+        text[len++] = 'd';
     }
     if (client->conn->local) {
         text[len++] = 'U';
@@ -74,7 +78,8 @@ static void put_memory(struct reply *out, const struct client *client, size_t ar
     put_number(out, " qbuf=", input != NULL ? (int64_t)input->len : 0);
     put_number(out, " qbuf-free=", input != NULL ? (int64_t)(input->cap - input->len) : 0);
     put_number(out, " argv-mem=", (int64_t)argv_bytes);
-    put_text(out, " multi-mem=0 rbs=0 rbp=0 obl=0", "");
+    put_number(out, " multi-mem=", (int64_t)(transaction_memory(client) + client->watches.memory));
+    put_text(out, " rbs=0 rbp=0 obl=0", "");
     put_number(out, " oll=", unsent > 0);
     put_number(out, " omem=", unsent);
     put_number(out, " tot-mem=", (int64_t)(client_memory(client) + argv_bytes));
@@ -93,13 +98,15 @@ static void put_client(struct reply *out, const struct client *client, const str
         command_full_name(client->last_command, command, sizeof command);
     }
     put_identity(out, client, c->now);
-    put_text(out, " sub=0 psub=0 ssub=0 multi=-1", "");
+    put_text(out, " sub=0 psub=0 ssub=0", "");
+    put_number(out, " multi=", (client->flags & CLIENT_MULTI) != 0 ? (int64_t)client->transaction.count : -1);
     put_memory(out, client, argv_bytes);
     put_text(out, " cmd=", command);
     put_text(out, " user=default redir=-1", "");
     put_number(out, " resp=", client->conn->resp);
     put_text(out, " lib-name=", or_empty(client->lib_name));
     put_text(out, " lib-ver=", or_empty(client->lib_version));
+    put_number(out, " watch=", (int64_t)client->watches.count);
     REPLY_LITERAL(out, "\n");
 }
 

@@ -41,8 +41,10 @@ enum command_flag {
 
     /* Ordinal's own: how the command runs. Without either, a command with one key takes that key's shard, and
      * any other runs alone (gate.h). */
-    CMD_LOCAL = 1 << 28, /* touches nothing but its own connection and what any thread may read */
-    CMD_ALONE = 1 << 29, /* always runs alone */
+    CMD_EXEC = 1 << 26,       /* EXEC: runs the commands that were kept */
+    CMD_NOT_QUEUED = 1 << 27, /* runs at once in MULTI too */
+    CMD_LOCAL = 1 << 28,      /* touches nothing but its own connection and what any thread may read */
+    CMD_ALONE = 1 << 29,      /* always runs alone */
 };
 
 enum command_group {

@@ -5,6 +5,7 @@
 #include "commands/call.h"
 #include "commands/groups.h"
 #include "commands/monitor.h"
+#include "commands/transaction.h"
 
 static const char wrong_pass[] = "WRONGPASS invalid username-password pair or user is disabled.";
 
@@ -37,7 +38,7 @@ static bool authenticate(struct call *c, struct slice user, struct slice passwor
         return true;
     }
     if (has_password(c)) {
-        auth_failed(c->client, refuse);
+        auth_failed(c->client, refuse, !c->may_not_block);
     } else {
         reply_error(c->reply, wrong_pass);
     }
@@ -183,6 +184,7 @@ static void run_reset(struct call *c)
     if ((client->flags & CLIENT_MONITOR) != 0) {
         monitor_forget(client);
     }
+    transaction_discard(client);
     client->flags &= ~(uint32_t)(CLIENT_REPLY_MASK | CLIENT_NO_EVICT | CLIENT_NO_TOUCH);
     client->db = &c->server->keyspace.dbs[0];
     client_set_text(&client->name, SLICE(""));
@@ -249,7 +251,7 @@ const struct command connection_commands[] = {
         .name = "quit",
         .run = run_quit,
         .arity = -1,
-        .flags = ALWAYS,
+        .flags = ALWAYS | CMD_NOT_QUEUED,
         .group = GROUP_CONNECTION,
         .since = "1.0.0",
         .complexity = "O(1)",
@@ -261,7 +263,7 @@ const struct command connection_commands[] = {
         .name = "reset",
         .run = run_reset,
         .arity = 1,
-        .flags = ALWAYS,
+        .flags = ALWAYS | CMD_NOT_QUEUED,
         .group = GROUP_CONNECTION,
         .since = "6.2.0",
         .complexity = "O(1)",

@@ -17,6 +17,7 @@
 #include "commands/monitor.h"
 #include "commands/pause.h"
 #include "commands/slowlog.h"
+#include "commands/transaction.h"
 #include "logger.h"
 #include "memory.h"
 
@@ -145,6 +146,21 @@ static bool debug_allowed(const struct call *c)
     return allow == CONFIG_ALLOW_YES || (allow == CONFIG_ALLOW_LOCAL && client_is_local(c->client));
 }
 
+/* What the client is in the middle of may forbid a command. */
+static __attribute__((noinline)) bool refused_in_state(struct call *c)
+{
+    uint32_t flags = c->command->flags;
+    if ((c->client->flags & CLIENT_MULTI) != 0 && (flags & CMD_NO_MULTI) != 0) {
+        reply_error(c->reply, "ERR Command not allowed inside a transaction");
+    } else if ((c->client->flags & CLIENT_MONITOR) != 0 && (flags & (CMD_WRITE | CMD_READONLY)) != 0) {
+        reply_error(c->reply,
+                    "ERR Replica can't interact with the keyspace"); /* Redis's monitors count as replicas */
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static bool refused(struct call *c)
 {
     const struct command *command = c->command;
@@ -162,12 +178,8 @@ static bool refused(struct call *c)
             "then restart the server.");
     } else if (!c->client->authenticated && (command->flags & CMD_NO_AUTH) == 0) {
         reply_error(c->reply, "NOAUTH Authentication required.");
-    } else if ((c->client->flags & CLIENT_MONITOR) != 0 &&
-               (command->flags & (CMD_WRITE | CMD_READONLY)) != 0) {
-        reply_error(c->reply,
-                    "ERR Replica can't interact with the keyspace"); /* Redis's monitors count as replicas */
     } else {
-        return false;
+        return (c->client->flags & (CLIENT_MONITOR | CLIENT_MULTI)) != 0 && refused_in_state(c);
     }
     return true;
 }
@@ -205,7 +217,8 @@ void dispatch_make_room(struct loop *loop, size_t bytes)
 static bool out_of_memory(struct call *c, const struct request *request)
 {
     int64_t incoming = 0;
-    if ((c->command->flags & CMD_DENYOOM) == 0) {
+    bool queued = transaction_takes(c->client, c->command);
+    if (!queued && (transaction_flags(c->client, c->command) & CMD_DENYOOM) == 0) {
         return false;
     }
     for (size_t i = 1; i < request->argc; i++) {
@@ -288,14 +301,13 @@ static bool run_locked(struct call *c, const struct parsed *parsed)
 }
 
 /* What follows a command when something asks for it; out of line. */
-static __attribute__((noinline)) void note_error(struct call *c, const struct parsed *parsed, size_t before,
-                                                 bool ran)
+static __attribute__((noinline)) void note_error(struct call *c, int id, size_t before, bool ran)
 {
     const struct reply *r = c->reply;
     c->worker->errors++;
     errorstats_note(c->worker, (struct slice){r->data + before + 1, r->len - before - 1});
     if (c->command != NULL) {
-        struct command_stats *stats = &c->worker->stats[parsed->id];
+        struct command_stats *stats = &c->worker->stats[id];
         *(ran ? &stats->failed : &stats->rejected) += 1;
     }
 }
@@ -354,6 +366,32 @@ static __attribute__((noinline)) void drop_reply(struct call *c, uint32_t flags_
     }
 }
 
+static struct nested nested_of(const struct call *c, const struct parsed *parsed)
+{
+    return (struct nested){parsed->command, parsed->id, c->argv, c->argc, parsed->hash, parsed->key};
+}
+
+/* A command that passed all that is looked at before it runs, of a client in MULTI. True when it was queued. */
+static __attribute__((noinline)) bool queued(struct call *c, const struct parsed *parsed)
+{
+    if (!transaction_takes(c->client, c->command)) {
+        return false;
+    }
+    struct nested nested = nested_of(c, parsed);
+    c->client->last_command = c->command;
+    transaction_queue(c, &nested);
+    return true;
+}
+
+/* What a refusal means to a transaction. */
+static __attribute__((noinline)) void note_refused(struct call *c, size_t before)
+{
+    if ((c->client->flags & CLIENT_MULTI) != 0 ||
+        (c->command != NULL && (c->command->flags & CMD_EXEC) != 0)) {
+        transaction_refused(c, before);
+    }
+}
+
 /* Runs one request. Returns the ticks when it ended, from which the next one is timed; 0 when it has to wait after all. */
 static uint64_t run_one(struct call *c, const struct request *request, const struct parsed *parsed,
                         uint64_t began)
@@ -369,8 +407,10 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
     c->db = client->db;
     c->first_key = parsed->key;
     c->first_hash = parsed->hash;
-    if (__builtin_expect(!refused(c), 1) &&
-        (__builtin_expect(server->max_memory == 0, 1) || !out_of_memory(c, request))) {
+    if (__builtin_expect(refused(c) || (server->max_memory > 0 && out_of_memory(c, request)), 0)) {
+        note_refused(c, before);
+    } else if (__builtin_expect((flags & CLIENT_MULTI) == 0, 1) || !queued(c, parsed)) {
+        bool grows = server->max_memory > 0 && (transaction_flags(client, c->command) & CMD_DENYOOM) != 0;
         client->last_command = c->command;
         if (!run_locked(c, parsed)) {
             return 0;
@@ -379,7 +419,7 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
         if (__builtin_expect(atomic_load_explicit(&server->monitors, memory_order_relaxed) > 0, 0)) {
             monitor_feed(c);
         }
-        if (__builtin_expect(server->max_memory > 0, 0) && (c->command->flags & CMD_DENYOOM) != 0) {
+        if (__builtin_expect(grows, 0)) {
             fits(c->worker, 0); /* the value may have grown by more than its arguments */
         }
     }
@@ -389,7 +429,7 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
         count_call(c, &c->worker->stats[parsed->id], ended - began);
     }
     if (c->reply->len > before && c->reply->data[before] == '-') {
-        note_error(c, parsed, before, ran);
+        note_error(c, parsed->id, before, ran);
     }
     if (__builtin_expect(((flags | client->flags) & CLIENT_REPLY_MASK) != 0, 0)) {
         drop_reply(c, flags, before);
@@ -402,12 +442,35 @@ void dispatch_again(struct call *c)
     uint64_t began = clock_ticks();
     c->command->run(c);
     if (!c->still_waits) {
-        struct parsed parsed = {.id = command_id(c->command)};
-        count_call(c, &c->worker->stats[parsed.id], clock_ticks() - began);
+        int id = command_id(c->command);
+        count_call(c, &c->worker->stats[id], clock_ticks() - began);
         if (c->reply->len > 0 && c->reply->data[0] == '-') {
-            note_error(c, &parsed, 0, true);
+            note_error(c, id, 0, true);
         }
     }
+}
+
+uint64_t dispatch_nested(struct call *outer, const struct nested *command, uint64_t began)
+{
+    struct call c = *outer;
+    size_t before = c.reply->len;
+    c.command = command->command;
+    c.argv = command->argv;
+    c.argc = command->argc;
+    c.db = c.client->db;
+    c.first_hash = command->hash;
+    c.first_key = command->key;
+    c.may_not_block = true;
+    c.command->run(&c);
+    if (__builtin_expect(atomic_load_explicit(&c.server->monitors, memory_order_relaxed) > 0, 0)) {
+        monitor_feed(&c);
+    }
+    uint64_t ended = clock_ticks();
+    count_call(&c, &c.worker->stats[command->id], ended - began);
+    if (c.reply->len > before && c.reply->data[before] == '-') {
+        note_error(&c, command->id, before, true);
+    }
+    return ended;
 }
 
 void dispatch_count_waited(struct worker *w, const struct command *command, bool failed)

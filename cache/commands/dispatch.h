@@ -25,6 +25,21 @@ void dispatch_again(struct call *c);
 /* Counts a command whose wait has ended without what it waited for; NULL: none. Inside the gate. */
 void dispatch_count_waited(struct worker *w, const struct command *command, bool failed);
 
+/* A command that runs within another one. */
+struct nested {
+    const struct command *command;
+    int id; /* command_id */
+    struct slice *argv;
+    size_t argc;
+    uint64_t hash;   /* of its first key */
+    const char *key; /* that key's bytes in argv; NULL: none */
+};
+
+/* Runs it for the client of a call that runs alone (EXEC, a script), with nothing looked at first: its reply goes behind what is
+ * there, it must not block, and it is counted, logged and shown to monitors like any other. `began`: the time in ticks; returns
+ * the time when it ended. */
+uint64_t dispatch_nested(struct call *outer, const struct nested *command, uint64_t began);
+
 /* Bytes that each worker needs for its batch. */
 size_t dispatch_batch_size(void);
 

@@ -33,6 +33,7 @@ void groups_register(void)
         set_random_commands,
         slowlog_commands,
         string_commands,
+        transaction_commands,
         wait_commands,
         /* clang-format on */
     };

@@ -19,6 +19,7 @@
 #include "commands/histogram.h"
 #include "commands/memory_report.h"
 #include "commands/text.h"
+#include "commands/watch.h"
 #include "net/listener.h"
 #include "store/reaper.h"
 
@@ -134,7 +135,9 @@ static void section_clients(struct info *info)
     number(info, "client_recent_max_output_buffer", info->clients.max_output);
     number(info, "blocked_clients", info->clients.blocked);
     number(info, "tracking_clients", 0);
+    number(info, "watching_clients", (int64_t)watch_clients(info->server));
     number(info, "clients_in_timeout_table", 0); /* loops have their own timers, and no such table */
+    number(info, "total_watched_keys", (int64_t)watch_keys(info->server));
     number(info, "total_blocking_keys", (int64_t)block_keys(info->server));
     number(info, "total_blocking_keys_on_nokey", 0);
 }

@@ -126,6 +126,10 @@ static void run_monitor(struct call *c)
 {
     struct client *client = c->client;
     struct worker *w = c->worker;
+    if (c->may_not_block) {
+        reply_error(c->reply, "ERR MONITOR isn't allowed for DENY BLOCKING client");
+        return;
+    }
     if ((client->flags & CLIENT_MONITOR) != 0) {
         return; /* Redis replies nothing either */
     }

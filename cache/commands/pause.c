@@ -1,6 +1,7 @@
 #include "commands/pause.h"
 
 #include "clock.h"
+#include "commands/transaction.h"
 
 /*
  * A pause that is over is 0 again: the hot path looks at that alone. pause_all stands for a pause that lasts.
@@ -40,7 +41,8 @@ static bool is_exempt(const struct command *command)
 bool pause_holds(struct client *client, const struct command *command)
 {
     struct server *server = client->worker->server;
-    bool writes = command != NULL && (command->flags & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
+    bool writes =
+        command != NULL && (transaction_flags(client, command) & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
     if (clock_now() >= atomic_load(&server->pause_until) || (!writes && !atomic_load(&server->pause_all)) ||
         (command != NULL && is_exempt(command))) {
         return false;

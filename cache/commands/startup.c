@@ -18,6 +18,7 @@
 #include "commands/groups.h"
 #include "commands/monitor.h"
 #include "commands/pause.h"
+#include "commands/transaction.h"
 #include "commands/type.h"
 #include "commands/watch.h"
 #include "logger.h"
@@ -78,7 +79,7 @@ static void closed(struct conn *conn)
     if ((client->flags & CLIENT_MONITOR) != 0) {
         monitor_forget(client);
     }
-    watch_forget(client);
+    transaction_discard(client);
     client_free(client);
 }
 

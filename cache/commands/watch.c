@@ -174,18 +174,24 @@ static void count_client(struct server *server, bool more)
 
 static bool watches(const struct client *client, const struct watched *key)
 {
-    const struct watch *watch = client->watches;
+    const struct watch *watch = client->watches.first;
     while (watch != NULL && watch->key != key) {
         watch = watch->next_of_client;
     }
     return watch != NULL;
 }
 
+/* A key counts for each of its watchers: which of them goes last is not known. */
+static size_t memory_of(const struct watch *watch)
+{
+    return mem_class(sizeof *watch) + mem_class(sizeof *watch->key + watch->key->len);
+}
+
 /* The stripe's lock is held. */
 static bool add(struct stripe *s, struct client *client, const struct key *name)
 {
     struct watched *key = find_or_add(s, client->db->id, name);
-    if (key == NULL || watches(client, key)) {
+    if (key == NULL || (key->watchers != NULL && watches(client, key))) {
         return key != NULL;
     }
     struct watch *watch = mem_alloc(sizeof *watch);
@@ -193,8 +199,10 @@ static bool add(struct stripe *s, struct client *client, const struct key *name)
         free_unwatched(s, key);
         return false;
     }
-    *watch = (struct watch){.key = key, .client = client, .next_of_client = client->watches};
-    client->watches = watch;
+    *watch = (struct watch){.key = key, .client = client, .next_of_client = client->watches.first};
+    client->watches.first = watch;
+    client->watches.count++;
+    client->watches.memory += memory_of(watch);
     link_watch(key, watch);
     return true;
 }
@@ -203,7 +211,7 @@ bool watch_add(struct client *client, const struct key *key)
 {
     struct server *server = client->worker->server;
     struct stripe *s = stripe_of(server, key->hash);
-    bool first = client->watches == NULL;
+    bool first = client->watches.first == NULL;
     if (first) {
         count_client(server, true);
     }
@@ -220,10 +228,10 @@ void watch_forget(struct client *client)
 {
     struct server *server = client->worker->server;
     struct watch *next;
-    if (client->watches == NULL) {
+    if (client->watches.first == NULL) {
         return;
     }
-    for (struct watch *watch = client->watches; watch != NULL; watch = next) {
+    for (struct watch *watch = client->watches.first; watch != NULL; watch = next) {
         struct watched *key = watch->key;
         struct stripe *s = stripe_of(server, key->hash);
         next = watch->next_of_client;
@@ -233,7 +241,7 @@ void watch_forget(struct client *client)
         pthread_mutex_unlock(&s->lock);
         mem_free(watch, sizeof *watch);
     }
-    client->watches = NULL;
+    client->watches = (struct watches){0};
     atomic_store_explicit(&client->touched, false, memory_order_relaxed); /* nobody can mark it any more */
     count_client(server, false);
 }
@@ -242,7 +250,7 @@ void watch_forget(struct client *client)
 void watch_expire(struct client *client, int64_t now)
 {
     struct keyspace *ks = &client->worker->server->keyspace;
-    for (const struct watch *watch = client->watches; watch != NULL; watch = watch->next_of_client) {
+    for (const struct watch *watch = client->watches.first; watch != NULL; watch = watch->next_of_client) {
         const struct watched *key = watch->key;
         struct slice name = {key->name, key->len};
         db_find(&ks->dbs[key->db], key->hash, name, now, &client->worker->store);
@@ -289,25 +297,6 @@ void watch_touch_all(struct worker *w, struct db *db, struct db *with, int64_t n
 }
 
 /* ---- what there is ------------------------------------------------------------------------------------ */
-
-size_t watch_count(const struct client *client)
-{
-    size_t count = 0;
-    for (const struct watch *watch = client->watches; watch != NULL; watch = watch->next_of_client) {
-        count++;
-    }
-    return count;
-}
-
-/* A key counts for each of its watchers: which of them goes last is not known. */
-size_t watch_memory(const struct client *client)
-{
-    size_t bytes = 0;
-    for (const struct watch *watch = client->watches; watch != NULL; watch = watch->next_of_client) {
-        bytes += mem_class(sizeof *watch) + mem_class(sizeof *watch->key + watch->key->len);
-    }
-    return bytes;
-}
 
 uint64_t watch_clients(const struct server *server)
 {

@@ -37,10 +37,6 @@ void watch_touch(struct server *server, const struct db *db, uint64_t hash, stru
  * is there, or will be, counts as changed. Alone. */
 void watch_touch_all(struct worker *w, struct db *db, struct db *with, int64_t now);
 
-/* Keys that the client watches, and their memory; for CLIENT LIST. */
-size_t watch_count(const struct client *client);
-size_t watch_memory(const struct client *client);
-
 /* For INFO: clients that watch, and keys that are watched. */
 uint64_t watch_clients(const struct server *server);
 uint64_t watch_keys(const struct server *server);

@@ -1,0 +1,44 @@
+/*
+ * MULTI: the commands of a client that are kept until EXEC runs them, one after another, while nobody else runs any.
+ *
+ * A command is kept in one allocation: its row, its arguments and their bytes, with the hash of its first key, which is not
+ * computed twice.
+ *
+ * Threads: the client's own loop; others may look at it under the gate alone.
+ */
+#ifndef ORDINAL_COMMANDS_TRANSACTION_H
+#define ORDINAL_COMMANDS_TRANSACTION_H
+
+#include "commands/call.h"
+#include "commands/client.h"
+#include "commands/dispatch.h"
+
+/* Whether this command of a client in MULTI is kept rather than run. */
+static inline bool transaction_takes(const struct client *client, const struct command *command)
+{
+    return (client->flags & CLIENT_MULTI) != 0 && (command->flags & CMD_NOT_QUEUED) == 0;
+}
+
+/* The flags of a command that is about to run: EXEC is what its commands are as well (enum command_flag). */
+static inline uint32_t transaction_flags(const struct client *client, const struct command *command)
+{
+    return command->flags | ((command->flags & CMD_EXEC) != 0 ? client->transaction.flags : 0);
+}
+
+/* Keeps the command, and replies QUEUED; when there is no memory, with the error, and EXEC will fail. */
+void transaction_queue(struct call *c, const struct nested *command);
+
+/* A command was refused, and the error replied from c->reply->data + before on. Where it was to be kept, EXEC will fail; where it
+ * was EXEC itself, the transaction ends here, and the reply becomes EXECABORT. */
+void transaction_refused(struct call *c, size_t before);
+
+/* Ends a client's transaction, if there is one, and its watches. */
+void transaction_discard(struct client *client);
+
+/* Memory of the commands that are kept. */
+static inline size_t transaction_memory(const struct client *client)
+{
+    return client->transaction.memory;
+}
+
+#endif
