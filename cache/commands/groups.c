@@ -35,6 +35,8 @@ void groups_register(void)
         string_commands,
         transaction_commands,
         wait_commands,
+        zset_commands,
+        zset_range_commands,
         /* clang-format on */
     };
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {

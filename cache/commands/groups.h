@@ -37,6 +37,8 @@ extern const struct command slowlog_commands[];
 extern const struct command string_commands[];
 extern const struct command transaction_commands[];
 extern const struct command wait_commands[];
+extern const struct command zset_commands[];
+extern const struct command zset_range_commands[];
 
 /* Registers the rows of every group. */
 void groups_register(void);

@@ -6,6 +6,7 @@ static const struct type *const types[TYPE_COUNT] = {
     [TYPE_STRING] = &type_string,
     [TYPE_HASH] = &type_hash,
     [TYPE_SET] = &type_set,
+    [TYPE_ZSET] = &type_zset,
 };
 
 static void object_free(enum entry_type type, void *object)
@@ -34,6 +35,9 @@ const struct type *type_of_rdb(enum rdb_type rdb_type)
     case RDB_TYPE_SET:
     case RDB_TYPE_SET_INTSET:
     case RDB_TYPE_SET_LISTPACK: return &type_set;
+    case RDB_TYPE_ZSET:
+    case RDB_TYPE_ZSET_2:
+    case RDB_TYPE_ZSET_LISTPACK: return &type_zset;
     default: return NULL;
     }
 }

@@ -57,6 +57,7 @@ struct type {
 extern const struct type type_string;
 extern const struct type type_hash;
 extern const struct type type_set;
+extern const struct type type_zset;
 
 /* The type of an entry's value. */
 const struct type *type_of(const struct entry *e);

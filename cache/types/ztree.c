@@ -619,6 +619,35 @@ bool ztree_move(struct ztree *t, double score, const struct dict_item *it, const
     return true;
 }
 
+/* Whether an element that gets another score stays between its neighbours. */
+static bool keeps_place(struct ztree_place at, const struct ztree_cut *cut)
+{
+    struct ztree_place before = ztree_previous(at);
+    struct ztree_place after = ztree_next(at);
+    return (before.leaf == NULL || lies_before(ztree_score(before), ztree_item(before), cut)) &&
+           (after.leaf == NULL || !lies_before(ztree_score(after), ztree_item(after), cut));
+}
+
+bool ztree_rescore(struct ztree *t, double old, double score, const struct dict_item *it)
+{
+    struct slice member = item_field(it);
+    struct ztree_cut cut = {.by = ZTREE_BY_BOTH, .score = score, .member = member};
+    struct path path;
+    int index = walk_to_element(t, old, member, &path);
+    if (index < 0) {
+        return false;
+    }
+    if (!keeps_place((struct ztree_place){path.leaf, (unsigned)index}, &cut)) {
+        return ztree_insert(t, score, it) && ztree_delete(t, old, member);
+    }
+    path.leaf->score[index] = score;
+    bool first = index == 0;
+    for (unsigned d = t->height; first && d-- > 0; first = path.index[d] == 0) {
+        path.node[d]->score[path.index[d]] = score;
+    }
+    return true;
+}
+
 /* ---- freeing ---------------------------------------------------------------------------------------------- */
 
 void ztree_init(struct ztree *t)

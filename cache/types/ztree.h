@@ -85,6 +85,10 @@ bool ztree_insert(struct ztree *t, double score, const struct dict_item *it);
 /* Takes out the element with this score and member, which is borrowed until the call returns; false if there is none. */
 bool ztree_delete(struct ztree *t, double score, struct slice member);
 
+/* Gives the element of an item another score: where it stands when its neighbours allow, else by a deletion and an insertion.
+ * False when there is no memory, and nothing has changed. */
+bool ztree_rescore(struct ztree *t, double old, double score, const struct dict_item *it);
+
 /* Puts `to` in place of `it`: the dict has moved the item, whose member is the same. Call it before the old one is freed. */
 bool ztree_move(struct ztree *t, double score, const struct dict_item *it, const struct dict_item *to);
 
