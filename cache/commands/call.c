@@ -143,6 +143,16 @@ bool key_delete(struct call *c, const struct key *key)
     return db_remove(c->db, key->hash, key->name, c->now, &c->worker->store);
 }
 
+bool call_reply_within_limit(struct call *c, size_t start)
+{
+    const struct conn_limit *limit = c->client->conn->limit;
+    int64_t hard = limit != NULL ? counter_get(&limit->hard) : 0;
+    if (hard > 0 && c->reply->len > start + (uint64_t)hard) {
+        c->reply->failed = true;
+    }
+    return !c->reply->failed;
+}
+
 void call_wrong_type(struct call *c)
 {
     reply_error(c->reply, "WRONGTYPE Operation against a key holding the wrong kind of value");

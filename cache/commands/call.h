@@ -89,6 +89,10 @@ static inline uint32_t call_access(const struct call *c)
     return access_new(&c->server->access, c->now);
 }
 
+/* Whether a reply that began at `start` and grows without an end in sight may go on: not beyond the hard limit of the client's
+ * output buffer, where the client is cut off, nor without memory. */
+bool call_reply_within_limit(struct call *c, size_t start);
+
 /* Errors that many commands give. */
 void call_wrong_type(struct call *c);
 void call_syntax_error(struct call *c);

@@ -13,6 +13,8 @@ void groups_register(void)
         dump_commands,
         expire_commands,
         hash_commands,
+        hash_increment_commands,
+        hash_walk_commands,
         hyperloglog_commands,
         hyperloglog_debug_commands,
         increment_commands,

@@ -15,6 +15,8 @@ extern const struct command debug_commands[];
 extern const struct command dump_commands[];
 extern const struct command expire_commands[];
 extern const struct command hash_commands[];
+extern const struct command hash_increment_commands[];
+extern const struct command hash_walk_commands[];
 extern const struct command hyperloglog_commands[];
 extern const struct command hyperloglog_debug_commands[];
 extern const struct command increment_commands[];

@@ -68,8 +68,14 @@ static bool parse_count(struct call *c, struct slice arg, struct scan *scan)
 bool scan_parse_options(struct call *c, size_t from, struct scan *scan)
 {
     bool of_keys = c->command->keys[0].first == 0;
+    bool of_pairs = !of_keys && c->command->name[0] == 'h';
     for (size_t i = from; i < c->argc; i += 2) {
         bool argument = i + 1 < c->argc;
+        if (of_pairs && slice_is(c->argv[i], "novalues")) {
+            scan->no_values = true;
+            i--;
+            continue;
+        }
         if (argument && slice_is(c->argv[i], "count")) {
             if (!parse_count(c, c->argv[i + 1], scan)) {
                 return false;

@@ -19,6 +19,7 @@ struct scan {
     uint32_t count;       /* COUNT, 1 or more */
     struct slice pattern; /* MATCH; ptr NULL: any */
     struct slice type;    /* TYPE, of SCAN alone; ptr NULL: any */
+    bool no_values;       /* NOVALUES, of HSCAN alone */
     size_t start, hole;   /* where in the reply the cursor and the elements begin */
     int64_t replied;      /* elements in the reply: kept by the caller */
 };
