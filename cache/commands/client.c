@@ -165,12 +165,20 @@ bool client_name_is_valid(struct slice name)
 /* Redis's: who has given no password yet and reads no replies gets no memory for them. */
 static const struct conn_limit unauthenticated_limit = {.hard = 1024};
 
+void client_choose_limit(struct client *client)
+{
+    bool subscribed = (client->flags & CLIENT_SUBSCRIBED) != 0;
+    const struct conn_limit *limits = client->worker->server->output_limits;
+    client->conn->limit = client->authenticated
+                              ? &limits[subscribed ? CONFIG_CLASS_PUBSUB : CONFIG_CLASS_NORMAL]
+                              : &unauthenticated_limit;
+}
+
 void client_set_authenticated(struct client *client, bool authenticated)
 {
     client->authenticated = authenticated;
     client->conn->unauthenticated = !authenticated;
-    client->conn->limit =
-        authenticated ? &client->worker->server->output_limits[CONFIG_CLASS_NORMAL] : &unauthenticated_limit;
+    client_choose_limit(client);
 }
 
 bool client_address_is_local(const struct sockaddr *address)

@@ -27,6 +27,7 @@ enum client_flag {
     CLIENT_WOKEN = 1 << 9,           /* its loop is about to end its wait (CLIENT UNBLOCK) … */
     CLIENT_WOKEN_BY_ERROR = 1 << 10, /* … with an error */
     CLIENT_MULTI = 1 << 16,          /* its commands are kept for EXEC (transaction.h) */
+    CLIENT_SUBSCRIBED = 1 << 11,     /* to something (pubsub.h) */
 };
 
 /*
@@ -85,7 +86,8 @@ struct client {
     struct client *next_paused, *next_monitor;
     struct transaction transaction;
     struct watches watches;
-    _Atomic bool touched; /* a key that it watches has changed; set by any loop */
+    _Atomic bool touched;          /* a key that it watches has changed; set by any loop */
+    struct subscriber *subscriber; /* while CLIENT_SUBSCRIBED */
 };
 
 /* The client of a new connection, or NULL when there is no memory. */
@@ -108,6 +110,9 @@ bool client_is_local(const struct client *client);
 /* Notes whether this client has given a password, or none is needed; until then the small limits of requests and replies
  * hold. */
 void client_set_authenticated(struct client *client, bool authenticated);
+
+/* Chooses the output limit that holds for this client now. */
+void client_choose_limit(struct client *client);
 
 /*
  * Blocking: client_block makes the running command wait; the connection is served no further until client_unblock,

@@ -22,7 +22,7 @@ static void kill_one(void *context, struct client *client)
     struct kill *kill = context;
     bool self = client == kill->c->client;
     if (!is_text(kill->address, client->peer) || !is_text(kill->local_address, client->local) ||
-        (kill->id != 0 && kill->id != client->id) || kill->type == CLIENT_TYPE_OTHER ||
+        (kill->id != 0 && kill->id != client->id) || !client_has_type(client, kill->type) ||
         (self && kill->skip_me)) {
         return;
     }

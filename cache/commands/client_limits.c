@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "commands/client.h"
+#include "commands/pubsub.h"
 #include "commands/transaction.h"
 #include "logger.h"
 #include "memory.h"
@@ -24,7 +25,7 @@ size_t client_memory(const struct client *client)
 {
     size_t bytes = mem_class(sizeof *client) + conn_memory(client->conn) + text_memory(client->name) +
                    text_memory(client->lib_name) + text_memory(client->lib_version) +
-                   transaction_memory(client) + client->watches.memory;
+                   transaction_memory(client) + client->watches.memory + pubsub_memory(client);
     return client->blocked != NULL ? bytes + mem_class(client->blocked->size) : bytes;
 }
 
@@ -46,7 +47,8 @@ static void add_client(struct client_totals *totals, const struct client *client
 static bool idle_too_long(const struct client *client, int64_t now)
 {
     int64_t timeout = client->worker->server->config->timeout;
-    return timeout > 0 && (client->flags & (CLIENT_BLOCKED | CLIENT_MONITOR | CLIENT_PAUSED)) == 0 &&
+    return timeout > 0 &&
+           (client->flags & (CLIENT_BLOCKED | CLIENT_MONITOR | CLIENT_PAUSED | CLIENT_SUBSCRIBED)) == 0 &&
            now - counter_get(&client->conn->last_active) > timeout * 1000;
 }
 

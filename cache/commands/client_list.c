@@ -1,5 +1,6 @@
 #include "commands/client_list.h"
 
+#include "commands/pubsub.h"
 #include "commands/text.h"
 #include "commands/transaction.h"
 #include "types/number.h"
@@ -11,7 +12,8 @@ static void format_flags(const struct client *client, char *text)
     static const struct {
         uint32_t flag;
         char letter;
-    } letters[] = {{CLIENT_MONITOR, 'O'}, {CLIENT_MULTI, 'x'}, {CLIENT_BLOCKED, 'b'}};
+    } letters[] = {
+        {CLIENT_MONITOR, 'O'}, {CLIENT_SUBSCRIBED, 'P'}, {CLIENT_MULTI, 'x'}, {CLIENT_BLOCKED, 'b'}};
     size_t len = 0;
     for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {
         if ((client->flags & letters[i].flag) != 0) {
@@ -98,7 +100,9 @@ static void put_client(struct reply *out, const struct client *client, const str
         command_full_name(client->last_command, command, sizeof command);
     }
     put_identity(out, client, c->now);
-    put_text(out, " sub=0 psub=0 ssub=0", "");
+    put_number(out, " sub=", pubsub_count_kind(client, TOPIC_CHANNEL));
+    put_number(out, " psub=", pubsub_count_kind(client, TOPIC_PATTERN));
+    put_number(out, " ssub=", pubsub_count_kind(client, TOPIC_SHARD));
     put_number(out, " multi=", (client->flags & CLIENT_MULTI) != 0 ? (int64_t)client->transaction.count : -1);
     put_memory(out, client, argv_bytes);
     put_text(out, " cmd=", command);
@@ -114,8 +118,10 @@ static void put_client(struct reply *out, const struct client *client, const str
 
 bool client_type_parse(struct call *c, struct slice word, enum client_type *type)
 {
-    static const char *const others[] = {"master", "slave", "replica", "pubsub"};
-    *type = slice_is(word, "normal") ? CLIENT_TYPE_NORMAL : CLIENT_TYPE_ANY;
+    static const char *const others[] = {"master", "slave", "replica"};
+    *type = slice_is(word, "normal")   ? CLIENT_TYPE_NORMAL
+            : slice_is(word, "pubsub") ? CLIENT_TYPE_PUBSUB
+                                       : CLIENT_TYPE_ANY;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         if (slice_is(word, others[i])) {
             *type = CLIENT_TYPE_OTHER;
@@ -125,6 +131,13 @@ bool client_type_parse(struct call *c, struct slice word, enum client_type *type
         reply_errorf(c->reply, "ERR Unknown client type '%.*s'", (int)word.len, word.ptr);
     }
     return *type != CLIENT_TYPE_ANY;
+}
+
+bool client_has_type(const struct client *client, enum client_type type)
+{
+    bool subscribed = (client->flags & CLIENT_SUBSCRIBED) != 0;
+    return type == CLIENT_TYPE_ANY || (type == CLIENT_TYPE_PUBSUB && subscribed) ||
+           (type == CLIENT_TYPE_NORMAL && !subscribed);
 }
 
 void client_info_run(struct call *c)
@@ -137,12 +150,15 @@ void client_info_run(struct call *c)
 struct listing {
     const struct call *c;
     struct reply lines;
+    enum client_type type;
 };
 
 static void list_one(void *context, struct client *client)
 {
     struct listing *listing = context;
-    put_client(&listing->lines, client, listing->c);
+    if (client_has_type(client, listing->type)) {
+        put_client(&listing->lines, client, listing->c);
+    }
 }
 
 static bool list_ids(struct call *c, struct listing *listing)
@@ -163,10 +179,9 @@ static bool list_ids(struct call *c, struct listing *listing)
 
 void client_list_run(struct call *c)
 {
-    struct listing listing = {c, {.resp = 2}};
-    enum client_type type = CLIENT_TYPE_ANY;
+    struct listing listing = {c, {.resp = 2}, CLIENT_TYPE_ANY};
     if (c->argc == 4 && slice_is(c->argv[2], "type")) {
-        if (!client_type_parse(c, c->argv[3], &type)) {
+        if (!client_type_parse(c, c->argv[3], &listing.type)) {
             return;
         }
     } else if (c->argc > 3 && slice_is(c->argv[2], "id")) {
@@ -174,13 +189,11 @@ void client_list_run(struct call *c)
             reply_free(&listing.lines);
             return;
         }
-        type = CLIENT_TYPE_OTHER; /* no more than these */
+        listing.type = CLIENT_TYPE_OTHER; /* no more than these */
     } else if (c->argc != 2) {
         call_syntax_error(c);
         return;
     }
-    if (type != CLIENT_TYPE_OTHER) {
-        client_each(c->server, list_one, &listing);
-    }
+    client_each(c->server, list_one, &listing);
     text_reply(c, &listing.lines);
 }

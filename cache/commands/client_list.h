@@ -6,11 +6,13 @@
 
 #include "commands/call.h"
 
-/* Nothing is of replication or Pub/Sub yet: every client is a normal one. */
-enum client_type { CLIENT_TYPE_ANY, CLIENT_TYPE_NORMAL, CLIENT_TYPE_OTHER };
+/* Nothing is of replication yet: no client is of another type. */
+enum client_type { CLIENT_TYPE_ANY, CLIENT_TYPE_NORMAL, CLIENT_TYPE_PUBSUB, CLIENT_TYPE_OTHER };
 
 /* The type that a word names; replies with the error and returns false when it names none. */
 bool client_type_parse(struct call *c, struct slice word, enum client_type *type);
+
+bool client_has_type(const struct client *client, enum client_type type);
 
 void client_info_run(struct call *c);
 

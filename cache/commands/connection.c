@@ -5,6 +5,7 @@
 #include "commands/call.h"
 #include "commands/groups.h"
 #include "commands/monitor.h"
+#include "commands/pubsub.h"
 #include "commands/transaction.h"
 
 static const char wrong_pass[] = "WRONGPASS invalid username-password pair or user is disabled.";
@@ -150,6 +151,10 @@ static void run_ping(struct call *c)
 {
     if (c->argc > 2) {
         reply_error(c->reply, "ERR wrong number of arguments for 'ping' command");
+    } else if ((c->client->flags & CLIENT_SUBSCRIBED) != 0 && c->reply->resp == 2) {
+        reply_array(c->reply, 2); /* in the form of a message */
+        reply_bulk_string(c->reply, "pong");
+        reply_bulk_slice(c->reply, c->argc == 2 ? c->argv[1] : SLICE(""));
     } else if (c->argc == 2) {
         reply_bulk_slice(c->reply, c->argv[1]);
     } else {
@@ -185,6 +190,7 @@ static void run_reset(struct call *c)
         monitor_forget(client);
     }
     transaction_discard(client);
+    pubsub_forget(client);
     client->flags &= ~(uint32_t)(CLIENT_REPLY_MASK | CLIENT_NO_EVICT | CLIENT_NO_TOUCH);
     client->db = &c->server->keyspace.dbs[0];
     client_set_text(&client->name, SLICE(""));

@@ -146,6 +146,20 @@ static bool debug_allowed(const struct call *c)
     return allow == CONFIG_ALLOW_YES || (allow == CONFIG_ALLOW_LOCAL && client_is_local(c->client));
 }
 
+/* What a RESP2 client may run that is subscribed: a message and a reply look alike to it. */
+static bool allowed_while_subscribed(const struct command *command)
+{
+    static const char *const names[] = {"subscribe",   "ssubscribe",   "psubscribe",
+                                        "unsubscribe", "sunsubscribe", "punsubscribe",
+                                        "ping",        "quit",         "reset"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(command->name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What the client is in the middle of may forbid a command. */
 static __attribute__((noinline)) bool refused_in_state(struct call *c)
 {
@@ -155,6 +169,15 @@ static __attribute__((noinline)) bool refused_in_state(struct call *c)
     } else if ((c->client->flags & CLIENT_MONITOR) != 0 && (flags & (CMD_WRITE | CMD_READONLY)) != 0) {
         reply_error(c->reply,
                     "ERR Replica can't interact with the keyspace"); /* Redis's monitors count as replicas */
+    } else if ((c->client->flags & CLIENT_SUBSCRIBED) != 0 && c->client->conn->resp == 2 &&
+               !allowed_while_subscribed(c->command)) {
+        char name[64];
+        command_full_name(c->command, name, sizeof name);
+        reply_errorf(
+            c->reply,
+            "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+            "allowed in this context",
+            name);
     } else {
         return false;
     }
@@ -179,7 +202,8 @@ static bool refused(struct call *c)
     } else if (!c->client->authenticated && (command->flags & CMD_NO_AUTH) == 0) {
         reply_error(c->reply, "NOAUTH Authentication required.");
     } else {
-        return (c->client->flags & (CLIENT_MONITOR | CLIENT_MULTI)) != 0 && refused_in_state(c);
+        return (c->client->flags & (CLIENT_MONITOR | CLIENT_MULTI | CLIENT_SUBSCRIBED)) != 0 &&
+               refused_in_state(c);
     }
     return true;
 }

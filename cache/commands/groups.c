@@ -27,6 +27,7 @@ void groups_register(void)
         monitor_commands,
         mset_commands,
         object_commands,
+        pubsub_commands,
         range_commands,
         scan_commands,
         server_commands,

@@ -29,6 +29,7 @@ extern const struct command memory_commands[];
 extern const struct command monitor_commands[];
 extern const struct command mset_commands[];
 extern const struct command object_commands[];
+extern const struct command pubsub_commands[];
 extern const struct command range_commands[];
 extern const struct command scan_commands[];
 extern const struct command server_commands[];

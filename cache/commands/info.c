@@ -18,6 +18,7 @@
 #include "commands/groups.h"
 #include "commands/histogram.h"
 #include "commands/memory_report.h"
+#include "commands/pubsub.h"
 #include "commands/text.h"
 #include "commands/watch.h"
 #include "net/listener.h"
@@ -136,6 +137,7 @@ static void section_clients(struct info *info)
     number(info, "blocked_clients", info->clients.blocked);
     number(info, "tracking_clients", 0);
     number(info, "watching_clients", (int64_t)watch_clients(info->server));
+    number(info, "pubsub_clients", (int64_t)pubsub_clients(info->server));
     number(info, "clients_in_timeout_table", 0); /* loops have their own timers, and no such table */
     number(info, "total_watched_keys", (int64_t)watch_keys(info->server));
     number(info, "total_blocking_keys", (int64_t)block_keys(info->server));
@@ -293,9 +295,6 @@ static void expiry_and_eviction(struct info *info)
 static void section_stats(struct info *info)
 {
     static const char *const resting[] = {
-        "pubsub_channels",
-        "pubsub_patterns",
-        "pubsubshard_channels",
         "latest_fork_usec",
         "total_forks",
         "migrate_cached_sockets",
@@ -323,6 +322,9 @@ static void section_stats(struct info *info)
     expiry_and_eviction(info);
     number(info, "keyspace_hits", (int64_t)totals->hits);
     number(info, "keyspace_misses", (int64_t)totals->misses);
+    number(info, "pubsub_channels", (int64_t)pubsub_channels(info->server));
+    number(info, "pubsub_patterns", (int64_t)pubsub_patterns(info->server));
+    number(info, "pubsubshard_channels", (int64_t)pubsub_shard_channels(info->server));
     zeros(info, resting);
     number(info, "total_error_replies", (int64_t)totals->errors);
     number(info, "dump_payload_sanitizations", 0);

@@ -28,6 +28,8 @@ struct client;
 struct command;
 struct histogram;
 struct watch_table;
+struct outbox;
+struct pubsub;
 
 #define ORDINAL_VERSION "0.1.0"
 #define REDIS_VERSION   "7.2.0" /* the version whose behaviour is kept, as INFO and HELLO give it */
@@ -79,6 +81,7 @@ struct worker {
     counter monitoring;      /* how many they are */
     counter auth_failures;   /* wrong passwords */
     struct auth_guesser guessers[AUTH_GUESSERS];
+    struct outbox *outbox; /* outbox.h */
 };
 
 struct server {
@@ -110,6 +113,7 @@ struct server {
     struct block_queues *queues;      /* … in these queues */
     struct watch_table *watches;
     struct stats stats;
+    struct pubsub *pubsub; /* pubsub.c */
 };
 
 /* 64 random bits, fast and good enough for choices (not for secrets). */

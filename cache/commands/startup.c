@@ -17,7 +17,9 @@
 #include "commands/dispatch.h"
 #include "commands/groups.h"
 #include "commands/monitor.h"
+#include "commands/outbox.h"
 #include "commands/pause.h"
+#include "commands/pubsub.h"
 #include "commands/transaction.h"
 #include "commands/type.h"
 #include "commands/watch.h"
@@ -66,6 +68,11 @@ static void closing(struct conn *conn)
     }
 }
 
+static void before_poll(struct loop *loop)
+{
+    outbox_before_poll(loop->worker);
+}
+
 static void closed(struct conn *conn)
 {
     struct client *client = conn->client;
@@ -80,6 +87,7 @@ static void closed(struct conn *conn)
         monitor_forget(client);
     }
     transaction_discard(client);
+    pubsub_forget(client);
     client_free(client);
 }
 
@@ -142,6 +150,7 @@ void server_init(struct server *server, struct config *config)
         .make_room = dispatch_make_room,
         .closing = closing,
         .closed = closed,
+        .before_poll = before_poll,
     };
     int loops = config_loops(config);
     memset(server, 0, sizeof *server);
@@ -170,11 +179,15 @@ void server_init(struct server *server, struct config *config)
     for (int i = 0; i < loops; i++) {
         worker_init(server, &server->workers[i], i);
     }
+    outbox_init(server);
+    pubsub_init(server);
 }
 
 void server_free(struct server *server)
 {
 #ifdef ORDINAL_SYSTEM_MALLOC /* for leak checkers alone: the system takes all of it back sooner than we could */
+    pubsub_free(server);
+    outbox_free(server);
     for (int i = 0; i < server->keyspace.count; i++) {
         db_free(&server->keyspace.dbs[i]);
     }

@@ -104,6 +104,7 @@ static void on_closed(uv_handle_t *handle)
     }
     counter_add(&loop->connections, -1);
     loop->net->hooks.closed(conn);
+    output_drop_queue(conn);
     input_free(conn);
     mem_free(conn, sizeof *conn);
     loop->net->hooks.leave(loop);

@@ -16,6 +16,7 @@
 #define ORDINAL_NET_CONN_H
 
 #include "net/loop.h"
+#include "net/push.h"
 
 /* Unsent bytes at which a connection is not served any further. */
 enum { CONN_MAX_UNSENT = 256 * 1024 * 1024 };
@@ -41,9 +42,11 @@ struct conn {
         uv_pipe_t pipe;
     } uv;
     struct loop *loop;
-    struct conn *next, **link; /* in loop->conns */
-    void *client;              /* the hooks' own */
-    struct conn_input *input;  /* NULL while no request is incomplete */
+    struct conn *next, **link;       /* in loop->conns */
+    void *client;                    /* the hooks' own */
+    struct conn_input *input;        /* NULL while no request is incomplete */
+    struct block *queue, *queue_end; /* what conn_queue has gathered (output.c) … */
+    struct conn *next_queued;        /* … while it stands in loop->queued */
     /* Both may be set by the hooks of another loop (a new password): atomic, and in words of their own. */
     const struct conn_limit *_Atomic limit;
     _Alignas(8) _Atomic bool unauthenticated; /* the small limits hold */
@@ -87,6 +90,17 @@ void conn_flush(struct conn *conn);
 /* Sends bytes that no request of this connection asked for (a monitor's line, a message). From a message
  * of the loop or a timer, or from this connection's own serve; never from inside the serve of another one. */
 void conn_send(struct conn *conn, const char *bytes, size_t len);
+
+/*
+ * Gathers bytes that no request of this connection asked for, until its loop is about to poll: then all of them go out at
+ * once, behind the replies of the turn. conn_queue copies a small push and shares a large one; conn_queue_bytes copies. From
+ * anywhere on the loop's thread. Without memory for them the connection is closed.
+ */
+void conn_queue(struct conn *conn, struct push *push);
+void conn_queue_bytes(struct conn *conn, const char *bytes, size_t len);
+
+/* From this connection's own serve: what was gathered goes out with the replies, before the next one. */
+void conn_queue_reply(struct conn *conn);
 
 /* Memory of the connection: structure, unfinished input, unsent output. Its loop's thread, or one that
  * keeps every loop from being between hooks->enter and hooks->leave. */

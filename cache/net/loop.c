@@ -6,6 +6,7 @@
 #include "memory.h"
 #include "net/conn.h"
 #include "net/listener.h"
+#include "net/output.h"
 #include "net/turn.h"
 
 static void must(int status, const char *what)
@@ -82,6 +83,15 @@ static void on_polled(uv_check_t *check)
     turn_serve_all(check->loop->data);
 }
 
+static void on_before_poll(uv_prepare_t *prepare)
+{
+    struct loop *loop = prepare->loop->data;
+    if (loop->net->hooks.before_poll != NULL) {
+        loop->net->hooks.before_poll(loop);
+    }
+    output_flush_queues(loop);
+}
+
 static void loop_init(struct loop *loop, struct net *net, int index)
 {
     memset(loop, 0, sizeof *loop);
@@ -94,6 +104,8 @@ static void loop_init(struct loop *loop, struct net *net, int index)
     loop->read_area = mem_must(LOOP_READ_AREA);
     must(uv_check_init(&loop->uv, &loop->after_poll), "cannot make a loop's check");
     uv_check_start(&loop->after_poll, on_polled);
+    must(uv_prepare_init(&loop->uv, &loop->before_poll), "cannot make a loop's prepare");
+    uv_prepare_start(&loop->before_poll, on_before_poll);
     loop->reply.resp = 2;
 }
 
@@ -179,6 +191,11 @@ void loop_stop(struct loop *loop)
     /* What belongs to a connection (a blocked client's timer) is closed with it; the other handles go when
      * all are gone. */
     loop_conn_gone(loop);
+}
+
+void loop_wake(struct loop *loop)
+{
+    uv_async_send(&loop->wake);
 }
 
 void loop_ask_to_stop(struct loop *loop)

@@ -68,6 +68,9 @@ struct net_hooks {
     void (*closing)(struct conn *conn);
     /* Called once, last, when the connection is gone. */
     void (*closed)(struct conn *conn);
+    /* The loop is about to wait for input: once in each of its turns, outside of enter and leave. Or NULL. What the hook queues
+     * (conn_queue) goes out with what was queued before. */
+    void (*before_poll)(struct loop *loop);
 };
 
 struct message {
@@ -104,7 +107,9 @@ struct loop {
     size_t read_at;  /* how much of it the waiting turns hold */
     struct turn turns[LOOP_TURNS];
     size_t turn_count;
-    uv_check_t after_poll; /* serves the turns */
+    uv_check_t after_poll;    /* serves the turns */
+    uv_prepare_t before_poll; /* sends what is queued */
+    struct conn *queued;      /* connections with something queued */
 
     struct conn *conns; /* list of all connections of this loop */
     bool stopping;      /* loop_stop was called: no connection is opened any more */
@@ -150,6 +155,8 @@ bool loop_post(struct loop *loop, void (*run)(struct loop *loop, void *argument)
 /* The same in memory of the caller's, which is the message's until `run` is called. Cannot fail. */
 void loop_post_lent(struct loop *loop, struct message *m, void (*run)(struct loop *loop, void *argument),
                     void *argument);
+/* From any thread: lets the loop come round to hooks->before_poll soon. Needs no memory. */
+void loop_wake(struct loop *loop);
 
 /* From any thread: lets the loop's own thread call loop_stop. Needs no memory. */
 void loop_ask_to_stop(struct loop *loop);

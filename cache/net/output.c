@@ -8,13 +8,20 @@
 #include "clock.h"
 #include "memory.h"
 
-enum { COPY_UNSENT = 64 * 1024 }; /* more than this is handed to libuv without a copy */
+enum {
+    COPY_UNSENT = 64 * 1024, /* more than this is handed to libuv without a copy */
+    QUEUE_FIRST = 512        /* bytes of room in what a connection queues, at first */
+};
 
-/* Replies that the kernel did not take at once, on their way through libuv's queue. */
+/* Bytes on their way out: what was queued, and what the kernel did not take at once, in libuv's queue. */
 struct block {
     uv_write_t write;
-    char *data;
-    size_t len, cap;
+    struct block *next; /* in conn->queue */
+    char *data;         /* its own … */
+    size_t len, cap;    /* cap: bytes that it is held responsible for */
+    struct push *push;  /* … or NULL, and these are shared … */
+    struct slice head;  /* … behind the head for the protocol of that moment */
+    uv_buf_t bufs[2];   /* what is still to be sent */
 };
 
 void output_done(struct conn *conn)
@@ -24,18 +31,38 @@ void output_done(struct conn *conn)
     }
 }
 
-static void forget_block(struct conn *conn, struct block *block)
+/* Takes `len` bytes over: memory that counts as the connection's from here on. */
+static struct block *block_new(struct conn *conn, char *data, size_t len, size_t cap)
 {
-    counter_add(&conn->unsent, -(int64_t)block->len);
+    struct block *block = mem_alloc(sizeof *block);
+    if (block != NULL) {
+        block->next = NULL;
+        block->data = data;
+        block->len = len;
+        block->cap = cap;
+        block->push = NULL;
+        counter_add(&conn->unsent_memory, (int64_t)(cap + sizeof *block));
+    }
+    return block;
+}
+
+static void block_free(struct conn *conn, struct block *block)
+{
     counter_add(&conn->unsent_memory, -(int64_t)(block->cap + sizeof *block));
-    mem_free(block->data, block->cap);
+    if (block->push != NULL) {
+        push_drop(block->push);
+    } else {
+        mem_free(block->data, block->cap);
+    }
     mem_free(block, sizeof *block);
 }
 
 static void on_written(uv_write_t *write, int status)
 {
     struct conn *conn = conn_of((uv_handle_t *)write->handle);
-    forget_block(conn, write->data);
+    struct block *block = write->data;
+    counter_add(&conn->unsent, -(int64_t)block->len);
+    block_free(conn, block);
     if (status < 0) {
         conn_close(conn);
         return;
@@ -72,16 +99,34 @@ static bool within_limits(struct conn *conn)
     return now - conn->soft_since <= counter_get(&limit->soft_seconds) * 1000;
 }
 
+/* Points to the bytes of a block from `sent` on. Returns how many runs they are. */
+static unsigned block_point(struct block *block, size_t sent)
+{
+    if (block->push == NULL) {
+        block->bufs[0] = (uv_buf_t){block->data + sent, block->len - sent};
+        return 1; /* uv_buf_init would take 32 bits of the length */
+    }
+    if (sent < block->head.len) {
+        block->bufs[0] = (uv_buf_t){(char *)block->head.ptr + sent, block->head.len - sent};
+        block->bufs[1] = (uv_buf_t){push_body(block->push), block->push->body};
+        return 2;
+    }
+    sent -= block->head.len;
+    block->bufs[0] = (uv_buf_t){push_body(block->push) + sent, block->push->body - sent};
+    return 1;
+}
+
+/* Hands a block, whose first bytes the kernel has taken, to libuv. */
 static void queue_block(struct conn *conn, struct block *block, size_t sent)
 {
+    unsigned runs = block_point(block, sent);
     block->write.data = block;
     block->len -= sent;
-    uv_buf_t buf = {block->data + sent, block->len}; /* uv_buf_init would take 32 bits of the length */
     counter_add(&conn->unsent, (int64_t)block->len);
-    counter_add(&conn->unsent_memory, (int64_t)(block->cap + sizeof *block));
-    int status = uv_write(&block->write, &conn->uv.stream, &buf, 1, on_written);
+    int status = uv_write(&block->write, &conn->uv.stream, block->bufs, runs, on_written);
     if (status < 0) { /* the callback does not come, and block->write may not even know its stream */
-        forget_block(conn, block);
+        counter_add(&conn->unsent, -(int64_t)block->len);
+        block_free(conn, block);
         conn_close(conn);
         return;
     }
@@ -95,26 +140,45 @@ static void queue_block(struct conn *conn, struct block *block, size_t sent)
  * copied. */
 static void queue_rest(struct conn *conn, struct reply *r, size_t from, size_t to)
 {
-    struct block *block = mem_alloc(sizeof *block);
+    struct block *block;
+    size_t sent = 0;
+    if (to == r->len && to - from > COPY_UNSENT && conn->loop->reply_base == 0) {
+        block = block_new(conn, r->data, r->len, r->cap);
+        sent = from;
+    } else {
+        char *copy = mem_alloc(to - from);
+        block = copy != NULL ? block_new(conn, copy, to - from, to - from) : NULL;
+        if (block == NULL) {
+            mem_free(copy, to - from);
+        } else {
+            memcpy(copy, r->data + from, to - from);
+        }
+    }
     if (block == NULL) {
         conn_close(conn);
         return;
     }
-    size_t sent = 0;
-    if (to == r->len && to - from > COPY_UNSENT && conn->loop->reply_base == 0) {
-        *block = (struct block){.data = r->data, .len = r->len, .cap = r->cap};
+    if (block->data == r->data) {
         *r = (struct reply){.resp = r->resp};
-        sent = from;
-    } else {
-        *block = (struct block){.data = mem_alloc(to - from), .len = to - from, .cap = to - from};
-        if (block->data == NULL) {
-            mem_free(block, sizeof *block);
-            conn_close(conn);
-            return;
-        }
-        memcpy(block->data, r->data + from, to - from);
     }
     queue_block(conn, block, sent);
+}
+
+/* Notes bytes that go out, and lets the kernel take what it will at once. Returns how many; negative: closed. */
+static ssize_t try_send(struct conn *conn, const uv_buf_t *bufs, unsigned runs, size_t len)
+{
+    counter_add(&conn->bytes_out, (int64_t)len);
+    counter_add(&conn->loop->bytes_out, (int64_t)len);
+    counter_add(&conn->loop->writes, 1);
+    if (counter_get(&conn->unsent) > 0) {
+        return 0;
+    }
+    int status = uv_try_write(&conn->uv.stream, bufs, runs);
+    if (status < 0 && status != UV_EAGAIN) {
+        conn_close(conn);
+        return status;
+    }
+    return status > 0 ? status : 0;
 }
 
 void output_send(struct conn *conn, size_t from, size_t to)
@@ -123,18 +187,12 @@ void output_send(struct conn *conn, size_t from, size_t to)
     if (from == to || conn->closing) {
         return;
     }
-    counter_add(&conn->bytes_out, (int64_t)(to - from));
-    counter_add(&conn->loop->bytes_out, (int64_t)(to - from));
-    counter_add(&conn->loop->writes, 1);
-    if (counter_get(&conn->unsent) == 0) {
-        uv_buf_t buf = {r->data + from, to - from};
-        int status = uv_try_write(&conn->uv.stream, &buf, 1);
-        if (status < 0 && status != UV_EAGAIN) {
-            conn_close(conn);
-            return;
-        }
-        from += status > 0 ? (size_t)status : 0;
+    uv_buf_t buf = {r->data + from, to - from};
+    ssize_t sent = try_send(conn, &buf, 1, to - from);
+    if (sent < 0) {
+        return;
     }
+    from += (size_t)sent;
     if (from < to) {
         queue_rest(conn, r, from, to);
         if (counter_get(&conn->unsent) > CONN_MAX_UNSENT) {
@@ -143,6 +201,163 @@ void output_send(struct conn *conn, size_t from, size_t to)
         }
     }
 }
+
+/* ---- what is queued ----------------------------------------------------------------------------------- */
+
+static void queue_append(struct conn *conn, struct block *block)
+{
+    if (conn->queue == NULL) {
+        conn->queue = block;
+        conn->next_queued = conn->loop->queued;
+        conn->loop->queued = conn;
+    } else {
+        conn->queue_end->next = block;
+    }
+    conn->queue_end = block;
+}
+
+static bool block_grow(struct conn *conn, struct block *block, size_t len)
+{
+    size_t cap = block->cap * 2 > block->len + len ? block->cap * 2 : block->len + len;
+    char *data = mem_realloc(block->data, block->cap, cap);
+    if (data == NULL) {
+        return false;
+    }
+    counter_add(&conn->unsent_memory, (int64_t)(cap - block->cap));
+    block->data = data;
+    block->cap = cap;
+    return true;
+}
+
+/* Room for `len` bytes at the end of the queue's last block, or of a new one. False: no memory. */
+static bool queue_reserve(struct conn *conn, size_t len)
+{
+    struct block *block = conn->queue != NULL ? conn->queue_end : NULL;
+    if (block != NULL && block->push == NULL) {
+        return block->cap - block->len >= len || block_grow(conn, block, len);
+    }
+    size_t cap = len > QUEUE_FIRST ? len : QUEUE_FIRST;
+    char *data = mem_alloc(cap);
+    block = data != NULL ? block_new(conn, data, 0, cap) : NULL;
+    if (block == NULL) {
+        mem_free(data, cap);
+        return false;
+    }
+    queue_append(conn, block);
+    return true;
+}
+
+static void queue_copy(struct conn *conn, const char *bytes, size_t len)
+{
+    memcpy(conn->queue_end->data + conn->queue_end->len, bytes, len);
+    conn->queue_end->len += len;
+}
+
+void conn_queue_bytes(struct conn *conn, const char *bytes, size_t len)
+{
+    if (conn->closing || conn->closing_after_write) {
+        return;
+    }
+    if (!queue_reserve(conn, len)) {
+        conn_close(conn);
+        return;
+    }
+    queue_copy(conn, bytes, len);
+}
+
+void conn_queue(struct conn *conn, struct push *push)
+{
+    struct slice head = push_head(push, conn->resp);
+    if (head.len == 0 || conn->closing || conn->closing_after_write) {
+        return;
+    }
+    if (push->body >= PUSH_SHARED) {
+        struct block *block = block_new(conn, NULL, head.len + push->body, head.len + push->body);
+        if (block == NULL) {
+            conn_close(conn);
+            return;
+        }
+        push_keep(push);
+        block->push = push;
+        block->head = head;
+        queue_append(conn, block);
+    } else if (queue_reserve(conn, head.len + push->body)) {
+        queue_copy(conn, head.ptr, head.len);
+        queue_copy(conn, push_body(push), push->body);
+    } else {
+        conn_close(conn);
+    }
+}
+
+/* Takes a connection's queue out of it; it still stands in loop->queued. */
+static struct block *queue_take(struct conn *conn)
+{
+    struct block *first = conn->queue;
+    conn->queue = conn->queue_end = NULL;
+    return first;
+}
+
+static void send_queued(struct conn *conn, struct block *block)
+{
+    ssize_t sent = -1;
+    if (!conn->closing) {
+        unsigned runs = block_point(block, 0);
+        sent = try_send(conn, block->bufs, runs, block->len);
+    }
+    if (sent >= 0 && (size_t)sent < block->len) {
+        queue_block(conn, block, (size_t)sent);
+    } else {
+        block_free(conn, block);
+    }
+}
+
+void output_flush_queues(struct loop *loop)
+{
+    while (loop->queued != NULL) {
+        struct conn *conn = loop->queued;
+        loop->queued = conn->next_queued;
+        struct block *next;
+        for (struct block *block = queue_take(conn); block != NULL; block = next) {
+            next = block->next;
+            send_queued(conn, block);
+        }
+    }
+}
+
+static void leave_queued(struct conn *conn)
+{
+    struct conn **link = &conn->loop->queued;
+    while (*link != conn) {
+        link = &(*link)->next_queued;
+    }
+    *link = conn->next_queued;
+}
+
+void output_drop_queue(struct conn *conn)
+{
+    if (conn->queue == NULL) {
+        return;
+    }
+    leave_queued(conn);
+    struct block *next;
+    for (struct block *block = queue_take(conn); block != NULL; block = next) {
+        next = block->next;
+        block_free(conn, block);
+    }
+}
+
+void conn_queue_reply(struct conn *conn)
+{
+    for (struct block *block = conn->queue; block != NULL; block = block->next) {
+        unsigned runs = block_point(block, 0);
+        for (unsigned i = 0; i < runs; i++) {
+            reply_raw(&conn->loop->reply, block->bufs[i].base, block->bufs[i].len);
+        }
+    }
+    output_drop_queue(conn);
+}
+
+/* ---- the turn's replies ------------------------------------------------------------------------------- */
 
 void output_check(struct conn *conn)
 {

@@ -16,6 +16,12 @@ static inline struct conn *conn_of(const uv_handle_t *handle)
 /* Sends loop->reply's bytes from .. to. They stay there, unless the whole of a large buffer is taken over. */
 void output_send(struct conn *conn, size_t from, size_t to);
 
+/* Sends what the loop's connections have queued. */
+void output_flush_queues(struct loop *loop);
+
+/* Drops what a connection has queued. */
+void output_drop_queue(struct conn *conn);
+
 /* Closes the connection when a reply ran out of memory: it cannot be sent in part. */
 void output_check(struct conn *conn);
 
