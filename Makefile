@@ -13,7 +13,7 @@ SHELL := /bin/bash
 # ---- Debian packages, listed once ----------------------------------------------------------------------------
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libuv1-dev libxxhash-dev libjemalloc-dev libssl-dev liblzf-dev
 TEST_PACKAGES := libcmocka-dev libhiredis-dev redis-tools python3-redis python3-pytest python3-hypothesis \
-    tcl tcl-tls gnuplot-nox curl
+    tcl tcl-tls gnuplot-nox curl ruby ruby-redis php-cli php-redis perl libredis-perl
 NODE_PACKAGES := nodejs npm
 SANITIZER_PACKAGES := libasan8 libubsan1 libtsan2
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev
@@ -200,7 +200,7 @@ test-long: all $(HELPERS)
 test-differential: all
 	$(PYTEST) tests/differential $(PYTEST_ARGS)
 
-test-apps: all srp-packages fib-packages node20
+test-apps: all srp-packages fib-packages node20 client-packages client-hiredis
 	$(PYTEST) tests/apps $(PYTEST_ARGS)
 
 # With -k the integration tests run even where a unit test has failed.
