@@ -9,8 +9,9 @@ from collections import Counter
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from . import keyspace, known, values
-from .resp import Arg, Closed, Framed, Malformed, Silent, command_line, encode, show
+from .resp import Arg, Closed, Framed, Malformed, Reply, Silent, command_line, encode, show
 from .servers import Server
+from .transactions import Transactions
 
 BATCH = 64
 # Replies after which the server closes the connection, and the rest of a batch would be lost.
@@ -108,6 +109,7 @@ class Comparison:
         self.compared = 0
         self.errors = 0
         self.clients = {}
+        self.transactions = Transactions()
         self.admins = (Client(oracle, timeout), Client(subject, timeout))
 
     def close(self) -> None:
@@ -120,6 +122,7 @@ class Comparison:
             for client in pair:
                 client.drop()
         self.clients = {}
+        self.transactions = Transactions()
 
     def reset(self) -> None:
         """Both servers empty, settings back, and no client connected. A subject that ended or hangs is restarted."""
@@ -198,7 +201,7 @@ class Comparison:
                 shown_left = left_ended if ends[0] else show(left[at].reply)
                 shown_right = self._end_of_subject(right_ended) if ends[1] else show(right[at].reply)
                 return self._difference(start + at, step, shown_left, shown_right)._replace(ended=True)
-            if not self.same(step.args, left[at], right[at]):
+            if not self.same(step.args, left[at], right[at], step.client):
                 return self._difference(start + at, step, show(left[at].reply), show(right[at].reply))
             self.compared += 1
             self.errors += left[at].reply.is_error()
@@ -212,11 +215,20 @@ class Comparison:
     def _difference(self, index, step, oracle, subject) -> Difference:
         return Difference(index, self.name_of(step.args), step.line(200), oracle, subject)
 
-    def same(self, args: Sequence[Arg], oracle: Framed, subject: Framed) -> bool:
-        """Whether two replies to `args` count as the same."""
+    def same(self, args: Sequence[Arg], oracle: Framed, subject: Framed, client: int = 0) -> bool:
+        """Whether two replies to `args`, in their order from `client`, count as the same."""
+        name = self.name_of(args)
+        queue = self.transactions.commands(client, oracle.reply, subject.reply) if name == "exec" else None
+        self.transactions.note(client, name, args, oracle)
         if oracle.raw == subject.raw:
             return True
-        entry = known.find(self.name_of(args), args, oracle.reply, subject.reply)
+        if queue is not None:
+            elements = zip(queue, oracle.reply.value, subject.reply.value)
+            return all(a == b or self._same_reply(command, a, b) for command, a, b in elements)
+        return self._same_reply(args, oracle.reply, subject.reply)
+
+    def _same_reply(self, args: Sequence[Arg], oracle: Reply, subject: Reply) -> bool:
+        entry = known.find(self.name_of(args), args, oracle, subject)
         if entry is None:
             return False
         self.used[entry.name] += 1

@@ -6,7 +6,7 @@ faults (an argument lost, doubled, moved or of the wrong type). The same seed gi
 """
 
 import random
-from typing import Dict, List, Sequence
+from typing import Dict, List, Sequence, Tuple
 
 from . import values
 from .resp import Arg, to_bytes
@@ -14,9 +14,10 @@ from .spec import Argument, Command, containers
 
 VALID, NEARLY, ABSURD = "valid", "nearly valid", "absurd"
 
-GROUP_WEIGHTS = {"connection": 0.12, "server": 0.08, "pubsub": 0.1, "transactions": 0.5, "bitmap": 1.5}
+GROUP_WEIGHTS = {"connection": 0.12, "server": 0.08, "pubsub": 0.1, "transactions": 1.5, "bitmap": 1.5}
 COMMAND_WEIGHTS = {
-    "flushall": 0.02, "flushdb": 0.04, "swapdb": 0.3, "select": 3.0, "hello": 2.0, "quit": 0.5, "reset": 1.0, "set": 3.0,
+    "discard": 0.2, "exec": 0.2, "flushall": 0.02, "flushdb": 0.04, "swapdb": 0.3, "select": 3.0,
+    "hello": 2.0, "quit": 0.5, "reset": 1.0, "set": 3.0,
     "bitfield": 3.0, "setrange": 2.0, "command": 0.02, "command|docs": 0.1, "command|info": 0.1, "command|getkeys": 4.0,
     "incrbyfloat": 2.0, "lcs": 2.0, "dump": 0.5, "del": 0.5, "unlink": 0.5, "config|set": 3.0, "memory|stats": 0.1,
     "object|help": 0.05, "restore": 2.0,
@@ -53,6 +54,7 @@ class Generator:
         self.weights = [
             COMMAND_WEIGHTS.get(name, 1.0) * GROUP_WEIGHTS.get(table[name].group, 1.0) for name in self.names
         ]
+        self.planned: Dict[int, List] = {}  # what follows of each client, the last first; None: any command
         self.special = {
             "wait": self._wait,
             "command|getkeys": self._getkeys,
@@ -60,8 +62,33 @@ class Generator:
             "config|set": self._config_set,
         }
 
-    def command(self) -> List[Arg]:
-        """The next command, its arguments as they are sent."""
+    def command(self, client: int = 0) -> List[Arg]:
+        """The next command of a client, its arguments as they are sent. A MULTI is most often followed by its EXEC, some
+        commands later."""
+        planned = self.planned.setdefault(client, [])
+        if planned:
+            args = planned.pop()
+            return args if args is not None else self._queued()
+        args = self._any()
+        if [to_bytes(arg).upper() for arg in args] == [b"MULTI"] and self.rng.random() < 0.9:
+            end = [self._case(b"DISCARD" if self.rng.random() < 0.05 else b"EXEC")]
+            planned += [end] + [None] * self.rng.choice([0, 1, 2, 5, 10, 30])
+        return args
+
+    def _queued(self) -> List[Arg]:
+        """A command for a transaction: one that is refused, which fails the whole of it, comes seldom."""
+        for _ in range(20):
+            command, args = self._drawn()
+            fits = len(args) == command.arity if command.arity >= 0 else len(args) >= -command.arity
+            known = to_bytes(args[0]).lower() == command.words[0].lower()
+            if (fits and known and command.name not in ("exec", "reset", "quit")) or self.rng.random() < 0.01:
+                break
+        return args
+
+    def _any(self) -> List[Arg]:
+        return self._drawn()[1]
+
+    def _drawn(self) -> Tuple[Command, List[Arg]]:
         command = self.table[self.rng.choices(self.names, self.weights)[0]]
         roll = self.rng.random()
         if roll < 0.65:
@@ -70,7 +97,7 @@ class Generator:
             args = self._faulty(command, self.valid(command))
         else:
             args = self._absurd(command)
-        return tame(args, self.rng)
+        return command, tame(args, self.rng)
 
     def valid(self, command: Command) -> List[Arg]:
         """A call of `command` as its documents have it."""

@@ -14,7 +14,7 @@ from .generate import Generator
 from .servers import Server
 from .shrink import shrink
 
-GROUPS = ("string", "bitmap", "set", "generic", "connection", "server")
+GROUPS = ("string", "bitmap", "set", "generic", "connection", "server", "transactions")
 EPISODE = 500
 CLIENTS = 3
 SHRINK_SECONDS = 45.0
@@ -111,7 +111,7 @@ class RandomRun:
         while len(steps) < length:
             client = rng.randrange(CLIENTS)
             burst = min(rng.choice([1, 3, 20, 60]), length - len(steps))
-            steps += [Step(client, tuple(generator.command())) for _ in range(burst)]
+            steps += [Step(client, tuple(generator.command(client))) for _ in range(burst)]
         return steps
 
     def run(self, commands: int, most_findings: int = 20, first_episode: int = 0, progress=None) -> Result:

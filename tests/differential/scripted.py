@@ -151,7 +151,7 @@ def _compare_line(comparison: Comparison, line: Line) -> List[str]:
     same = (
         left_ended == right_ended
         and len(left) == len(right)
-        and all(comparison.same(line.args, a, b) for a, b in zip(left, right))
+        and all(comparison.same(line.args, a, b, line.client) for a, b in zip(left, right))
     )
     if same:
         return []
