@@ -31,10 +31,10 @@ DEADLINE_FROM = {
 }  # fmt: skip
 NOW_MS = 4102444800000  # the time of day, or later
 # Offsets that make a value, and counts that make a reply, of more than some kilobytes. Past the larger bound they are an error, which is cheap.
-HEAVY_FROM = {"SETRANGE": 2, "SETBIT": 2, "BITFIELD": 2, "SRANDMEMBER": 2}
+HEAVY_FROM = {"SETRANGE": 2, "SETBIT": 2, "BITFIELD": 2, "SRANDMEMBER": 2, "HRANDFIELD": 2}
 HEAVY = {
     "SETRANGE": (5000, 2**29 - 1), "SETBIT": (40000, 2**32 - 1), "BITFIELD": (40000, 2**32 - 1),
-    "SRANDMEMBER": (-values.I64_MAX, -5000),
+    "SRANDMEMBER": (-values.I64_MAX, -5000), "HRANDFIELD": (-values.I64_MAX, -5000),
 }  # fmt: skip
 
 

@@ -86,6 +86,25 @@ def unordered_pairs(_args, a: Reply, b: Reply) -> bool:
     return as_dict(a) == as_dict(b) and len(a.value) == len(b.value)
 
 
+def unordered_fields(_args, a: Reply, b: Reply) -> bool:
+    """The same fields, whose names may be any bytes, with the same values in any order."""
+    if a.kind != b.kind or not isinstance(a.value, list) or not isinstance(b.value, list):
+        return False
+    return sorted(pairs(a.value)) == sorted(pairs(b.value))
+
+
+def pairs(items: Sequence[Reply]):
+    return [(field.text(), value.text()) for field, value in zip(items[::2], items[1::2])]
+
+
+def scan_fields(args, a: Reply, b: Reply) -> bool:
+    """A cursor and pairs; the same pairs where both replies are the whole hash."""
+    if not scan(args, a, b):
+        return False
+    whole = to_bytes(args[2]) == b"0" and a.value[0].text() == b.value[0].text() == b"0"
+    return not whole or sorted(pairs(a.value[1].value)) == sorted(pairs(b.value[1].value))
+
+
 def all_settings(_args, a: Reply, b: Reply) -> bool:
     """Long lists: both tell of many settings, and agree on those that the random run changes."""
     if a.kind != b.kind or not isinstance(a.value, list) or min(len(a.value), len(b.value or [])) < MANY_SETTINGS:
@@ -208,6 +227,10 @@ KNOWN: List[Known] = [
     Known("random-members", "any members may be chosen", ["srandmember"], same_length),
     Known("sscan-cursor", "cursors mean something only to their server, and Redis 7.2 replies with a small set whole",
           ["sscan"], scan),
+    Known("field-order", "the order of a hash's fields is the hash table's", ["hkeys", "hvals"], unordered),
+    Known("field-order-pairs", "the order of a hash's fields is the hash table's", ["hgetall"], unordered_fields),
+    Known("random-fields", "any fields may be chosen", ["hrandfield"], same_length),
+    Known("hscan-cursor", "cursors mean something only to their server; a whole hash is compared", ["hscan"], scan_fields),
     Known("own-identity", "version and connection id are each server's own", ["hello"], hello),
     Known("connection-id", "ids are given out in order of connection", ["client|id"], shape),
     Known("client-fields", "addresses, ages, ids and buffer sizes; Redis 7.2 adds fields", ["client|info", "client|list"],

@@ -14,7 +14,7 @@ from .generate import Generator
 from .servers import Server
 from .shrink import shrink
 
-GROUPS = ("string", "bitmap", "set", "generic", "connection", "server", "transactions")
+GROUPS = ("string", "bitmap", "hash", "set", "generic", "connection", "server", "transactions")
 EPISODE = 500
 CLIENTS = 3
 SHRINK_SECONDS = 45.0
@@ -70,12 +70,14 @@ class Result(NamedTuple):
 
 
 def payloads(server: Server) -> List[bytes]:
-    """DUMP payloads of sample strings, for RESTORE; more types come with their commands."""
+    """DUMP payloads of sample values, for RESTORE; more types come with their commands."""
     connection = server.connect()
     samples = [b"1", b"-300", b"70000", b"9223372036854775807", b"abc", b"", b"z" * 200, b"\x00\xff" * 9000, b"3.14"]
     dumped = []
-    for sample in samples:
-        _, reply, _ = keyspace.ask(connection, [("SET", "sample", sample), ("DUMP", "sample"), ("DEL", "sample")])
+    makers = [("SET", "sample", sample) for sample in samples]
+    makers += [("HSET", "sample", "a", "1", "b", "text"), ("HSET", "sample", "long", b"x" * 100, "n", "-70000")]
+    for maker in makers:
+        _, reply, _ = keyspace.ask(connection, [maker, ("DUMP", "sample"), ("DEL", "sample")])
         dumped.append(reply.text())
     connection.close()
     return dumped + [b"", b"\x00", b"not a payload at all"]

@@ -51,6 +51,7 @@ PATTERNS = [
     b"*", b"s*", b"?1", b"[sn]*", b"[^s]*", b"num[0-9]", b"*1", b"", b"\\*", b"[", b"[a-", b"k*e", b"**", b"h?llo", b"*\x00*", b"s1",
     b"[b-a]its*", b"\\", b"[\\]]*",
 ]  # fmt: skip
+FIELDS = [b"f1", b"f2", b"f3", b"f4", b"", b"1", b"-5", b"007", b"\x00\xff", b"9223372036854775807", b"long " * 20]
 PAST = [0, 1, -1, 1000, 1300000000, I64_MIN, I64_MIN + 1]
 OVERFLOWING = [I64_MAX, I64_MAX // 1000, I64_MAX // 1000 + 1, I64_MAX - 1, 10**16]
 FUTURE_SECONDS = [4102444800, 4102444801, 5000000000]
@@ -72,10 +73,13 @@ PARAMETERS: Dict[bytes, List[bytes]] = {
     b"lazyfree-lazy-expire": [b"yes", b"no", b"maybe", b"YES", b"1"],
     b"maxmemory-policy": [b"noeviction", b"wrong", b""],
     b"loglevel": [b"notice", b"warning", b"loud"],
+    b"hash-max-listpack-entries": [b"512", b"2", b"0", b"3", b"-1"],
+    b"hash-max-listpack-value": [b"64", b"4", b"0", b"-1"],
 }
 DEFAULTS = {
     b"maxmemory-samples": b"5", b"lfu-log-factor": b"10", b"lfu-decay-time": b"1", b"slowlog-max-len": b"128", b"timeout": b"0",
     b"tcp-keepalive": b"300", b"hz": b"10", b"lazyfree-lazy-expire": b"no", b"maxmemory-policy": b"noeviction", b"loglevel": b"notice",
+    b"hash-max-listpack-entries": b"512", b"hash-max-listpack-value": b"64",
 }  # fmt: skip
 
 
@@ -190,6 +194,9 @@ BY_NAME: Dict[str, Callable] = {
     "message": text,
     "increment": integer,
     "incrbyfloat increment": number,
+    "hincrbyfloat increment": number,
+    "field": lambda rng: rng.choice(FIELDS) if rng.random() < 0.9 else text(rng),
+    "hscan count": _choice([1, 10, 1000, 0, -1, b"x"]),
 }
 BY_TYPE: Dict[str, Callable] = {
     "string": text,
