@@ -17,7 +17,6 @@
 #include "commands/groups.h"
 #include "commands/reload.h"
 #include "commands/type.h"
-#include "commands/value.h"
 #include "logger.h"
 #include "persist/rdb_writer.h"
 #include "types/glob.h"
@@ -55,16 +54,11 @@ static void run_accepted(struct call *c)
 static bool serialized_length(struct call *c, const struct entry *e, size_t *len)
 {
     struct rdb_writer writer;
-    struct value_run value;
-    if (!value_hold(e, &value)) {
-        return false;
-    }
     rdb_writer_init(&writer, c->server->config->rdbcompression);
-    rdb_write_string(&writer, value.bytes.ptr, value.bytes.len);
+    type_of(e)->save(&writer, e);
     *len = writer.len;
     bool good = rdb_writer_ok(&writer);
     rdb_writer_free(&writer);
-    value_release(&value);
     return good;
 }
 
