@@ -205,23 +205,10 @@ bool hll_merge(const uint8_t *bytes, size_t len, uint8_t *registers)
 
 /* ---- counting ----------------------------------------------------------------------------------------- */
 
-/* How many registers have each rank. Dense ones are counted in four columns, so that equal ranks in a row, which are
- * common, do not wait for each other: 9 µs instead of 24 for a full one. */
+/* How many registers have each rank. */
 struct histogram {
-    uint32_t columns[4][RANKS];
+    uint32_t ranks[RANKS];
 };
-
-static void histogram_add(struct histogram *h, const uint8_t *four)
-{
-    for (size_t i = 0; i < 4; i++) {
-        h->columns[i][four[i] & (RANKS - 1)]++;
-    }
-}
-
-static uint32_t with_rank(const struct histogram *h, size_t rank)
-{
-    return h->columns[0][rank] + h->columns[1][rank] + h->columns[2][rank] + h->columns[3][rank];
-}
 
 /* Ertl's sigma: what registers of rank 0 stand for. */
 static double sigma(double x)
@@ -259,12 +246,12 @@ static uint64_t estimate(const struct histogram *h)
 {
     const double alpha = 0.721347520444481703680; /* 1 / (2 ln 2) */
     const double m = HLL_REGISTERS;
-    double z = m * tau((m - with_rank(h, HLL_MAX_RANK)) / m);
+    double z = m * tau((m - h->ranks[HLL_MAX_RANK]) / m);
     for (size_t rank = HLL_MAX_RANK - 1; rank >= 1; rank--) {
-        z += with_rank(h, rank);
+        z += h->ranks[rank];
         z *= 0.5;
     }
-    z += m * sigma(with_rank(h, 0) / m);
+    z += m * sigma(h->ranks[0] / m);
     return (uint64_t)llroundl(alpha * m * m / z);
 }
 
@@ -273,7 +260,7 @@ static bool count_sparse(const uint8_t *bytes, size_t len, struct histogram *h)
     struct hll_run run;
     uint64_t index = 0;
     for (size_t at = HLL_HEADER; hll_run_next(bytes, len, &at, &run); index += run.len) {
-        h->columns[0][run.rank] += run.len;
+        h->ranks[run.rank] += run.len;
     }
     return index == HLL_REGISTERS;
 }
@@ -290,7 +277,9 @@ bool hll_count(const uint8_t *bytes, size_t len, uint64_t *count)
         for (size_t i = 0; i < HLL_REGISTERS; i += 4, from += 3) {
             uint8_t four[4];
             unpack(from, four);
-            histogram_add(&h, four);
+            for (size_t j = 0; j < 4; j++) {
+                h.ranks[four[j]]++;
+            }
         }
     }
     *count = estimate(&h);
@@ -300,8 +289,8 @@ bool hll_count(const uint8_t *bytes, size_t len, uint64_t *count)
 uint64_t hll_count_registers(const uint8_t *registers)
 {
     struct histogram h = {0};
-    for (size_t i = 0; i < HLL_REGISTERS; i += 4) {
-        histogram_add(&h, registers + i);
+    for (size_t i = 0; i < HLL_REGISTERS; i++) {
+        h.ranks[registers[i] & (RANKS - 1)]++;
     }
     return estimate(&h);
 }

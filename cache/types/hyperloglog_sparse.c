@@ -21,10 +21,9 @@ bool hll_run_next(const uint8_t *bytes, size_t len, size_t *at, struct hll_run *
         *run = (struct hll_run){(op & 3U) + 1, (uint8_t)((op >> 2 & 31) + 1), 1};
     } else if ((op & XZERO_BIT) == 0) {
         *run = (struct hll_run){(op & 63U) + 1, 0, 1};
-    } else if (len - *at < 2) {
-        return false;
     } else {
-        *run = (struct hll_run){((op & 63U) << 8 | bytes[*at + 1]) + 1, 0, 2};
+        unsigned low = *at + 1 < len ? bytes[*at + 1] : 0;
+        *run = (struct hll_run){((op & 63U) << 8 | low) + 1, 0, 2};
     }
     *at += run->size;
     return true;
@@ -126,7 +125,11 @@ enum hll_status hll_sparse_raise(uint8_t *bytes, size_t *len, struct hll_hit hit
         return HLL_FULL;
     }
     size_t rest = place.at + place.run.size;
-    memmove(bytes + place.at + size, bytes + rest, *len - rest);
+    if (rest > *len) { /* a last XZERO that is cut off: so is what takes its place */
+        size--;
+    } else {
+        memmove(bytes + place.at + size, bytes + rest, *len - rest);
+    }
     memcpy(bytes + place.at, runs, size);
     *len = new_len;
     join(bytes, len, place.before);

@@ -28,8 +28,8 @@ struct hll_run {
     uint8_t size; /* bytes */
 };
 
-/* The run at offset `at`, which hll_run_next moves behind it; false at the end, or when the last run is cut off. A walk starts
- * at HLL_HEADER. */
+/* The run at offset `at`, which hll_run_next moves behind it; false at the end. A walk starts at HLL_HEADER. When the last byte
+ * is the first of an XZERO, a zero byte is thought behind it: that is what Redis finds there. */
 bool hll_run_next(const uint8_t *bytes, size_t len, size_t *at, struct hll_run *run);
 
 /*

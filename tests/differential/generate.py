@@ -20,7 +20,7 @@ COMMAND_WEIGHTS = {
     "hello": 2.0, "quit": 0.5, "reset": 1.0, "set": 3.0,
     "bitfield": 3.0, "setrange": 2.0, "command": 0.02, "command|docs": 0.1, "command|info": 0.1, "command|getkeys": 4.0,
     "incrbyfloat": 2.0, "lcs": 2.0, "dump": 0.5, "del": 0.5, "unlink": 0.5, "config|set": 3.0, "memory|stats": 0.1,
-    "object|help": 0.05, "restore": 2.0,
+    "object|help": 0.05, "restore": 2.0, "pfadd": 3.0,
 }  # fmt: skip
 
 # A deadline that passes during the run would make replies depend on the clock: the least that is left of a relative
@@ -57,6 +57,7 @@ class Generator:
         self.planned: Dict[int, List] = {}  # what follows of each client, the last first; None: any command
         self.special = {
             "wait": self._wait,
+            "pfadd": self._pfadd,
             "command|getkeys": self._getkeys,
             "command|getkeysandflags": self._getkeys,
             "config|set": self._config_set,
@@ -183,6 +184,15 @@ class Generator:
 
     def _wait(self) -> List[Arg]:
         return [0, self.rng.choice([0, 1, 100, -1, b"x"])]
+
+    def _pfadd(self) -> List[Arg]:
+        """Few elements, or so many that the value turns dense."""
+        key = values.key(self.rng, "hyperloglog")
+        count = self.rng.choice([0, 1, 1, 2, 3, 10, 50, 50, 300, 2000])
+        if count < 10:
+            return [key] + [values.text(self.rng) for _ in range(count)]
+        first = self.rng.choice([0, 1000, 10**6])
+        return [key, *range(first, first + count)]
 
     def _getkeys(self) -> List[Arg]:
         name = self.rng.choice(self.names)

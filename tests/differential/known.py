@@ -280,6 +280,7 @@ NOT_RANDOM = {
     "client|kill": "ids and addresses differ; scripts/connection.txt",
     "client|pause": "stops every client; scripts/connection.txt",
     "client|reply": "changes how many replies come; scripts/connection.txt",
+    "pfselftest": "takes a second on redis-server",
     "latency|histogram": "its reply is as long as the list of commands that ran",
 }
 

@@ -8,13 +8,23 @@ import random
 import time
 from typing import Dict, List, NamedTuple, Sequence
 
-from . import keyspace, known, spec
+from . import keyspace, known, spec, values
 from .compare import Comparison, Difference, Step
 from .generate import Generator
 from .servers import Server
 from .shrink import shrink
 
-GROUPS = ("string", "bitmap", "hash", "set", "generic", "connection", "server", "transactions")
+GROUPS = (
+    "string",
+    "bitmap",
+    "hash",
+    "set",
+    "hyperloglog",
+    "generic",
+    "transactions",
+    "connection",
+    "server",
+)
 EPISODE = 500
 CLIENTS = 3
 SHRINK_SECONDS = 45.0
@@ -72,7 +82,8 @@ class Result(NamedTuple):
 def payloads(server: Server) -> List[bytes]:
     """DUMP payloads of sample values, for RESTORE; more types come with their commands."""
     connection = server.connect()
-    samples = [b"1", b"-300", b"70000", b"9223372036854775807", b"abc", b"", b"z" * 200, b"\x00\xff" * 9000, b"3.14"]
+    samples = list(values.HYPERLOGLOGS)
+    samples += [b"1", b"-300", b"70000", b"9223372036854775807", b"abc", b"", b"z" * 200, b"\x00\xff" * 9000, b"3.14"]
     dumped = []
     makers = [("SET", "sample", sample) for sample in samples]
     makers += [("HSET", "sample", "a", "1", "b", "text"), ("HSET", "sample", "long", b"x" * 100, "n", "-70000")]

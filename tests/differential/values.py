@@ -32,6 +32,14 @@ TEXTS = [
     b"-5", b"3.14", b"1e3", b"nan", b"inf", b"9223372036854775807", b"-9223372036854775808", b" 1", b"1 ", b"007",
     "käse".encode(), b"\x00\x01\x02\x03\x04\x05\x06\x07", b"\xf0\x0f\xaa\x55", b"*1\r\n$4\r\nPING\r\n",
 ]  # fmt: skip
+# HyperLogLogs as clients may set them: an empty one, a small one, and ones that are corrupt behind a good header (too few
+# registers, too many, an unknown encoding, a dense one that is too short).
+_HLL = b"HYLL\x01" + b"\x00" * 10 + b"\x80"
+HYPERLOGLOGS = [
+    _HLL + b"\x7f\xff", _HLL + b"\x5d\x66\x80\x62\x1b", _HLL + b"\x5d\x66\x80\x4d\x74\x80\x51\x2c\x8c\x43\xf3",
+    _HLL + b"\x7f\xff\x81", _HLL + b"\x7f\xf0\x83\x83\x87\x87\x83", _HLL, b"HYLL\x02" + _HLL[5:] + b"\x7f\xff",
+    b"HYLL\x00" + _HLL[5:] + b"\x00" * 100, b"HYLL",
+]  # fmt: skip
 SMALL = [-3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 16, 31, 32, 63, 64, 100]
 LIMITS = [
     127, 128, 255, 256, 1000, 2**31 - 1, 2**31, -(2**31), 2**32 - 1, 2**32, 2**53, 2**53 + 1, I64_MAX, I64_MIN, I64_MAX - 1,
@@ -109,6 +117,8 @@ def number(rng: random.Random) -> bytes:
 def text(rng: random.Random) -> bytes:
     """A value: from the pool, a number, or random bytes of up to 200 (rarely some thousand)."""
     roll = rng.random()
+    if roll < 0.03:
+        return rng.choice(HYPERLOGLOGS)
     if roll < 0.70:
         return rng.choice(TEXTS)
     if roll < 0.85:
@@ -192,6 +202,7 @@ BY_NAME: Dict[str, Callable] = {
     "event": _choice([b"command", b"fork", b"nosuch", b""]),
     "version": _choice([5, 6, 1, b"x"]),
     "message": text,
+    "pfdebug subcommand": _choice([b"GETREG", b"DECODE", b"DECODE", b"decode", b"ENCODING", b"TODENSE", b"HELP", b""]),
     "increment": integer,
     "incrbyfloat increment": number,
     "hincrbyfloat increment": number,
