@@ -78,22 +78,36 @@ static uint32_t access_of_set(struct call *c, const struct key *key)
     return old != NULL ? entry_access(old) : call_access(c);
 }
 
+/* Whether the event "new" is asked for, and will be due once the key has its value. */
+static bool will_be_new(struct call *c, const struct key *key)
+{
+    return __builtin_expect(c->server->notify & EVENT_NEW, 0) && key_peek(c, key) == NULL;
+}
+
 bool key_set_string(struct call *c, const struct key *key, struct slice value, int64_t deadline)
 {
+    bool is_new = will_be_new(c, key);
     if (!db_set(c->db, key->hash, TYPE_STRING, key->name, value, deadline, access_of_set(c, key), c->now)) {
         call_out_of_memory(c);
         return false;
+    }
+    if (is_new) {
+        key_event(c, key, EVENT_NEW, "new");
     }
     return true;
 }
 
 bool key_put(struct call *c, const struct key *key, struct entry *e)
 {
+    bool is_new = will_be_new(c, key);
     if (e == NULL || !db_put(c->db, key->hash, e, c->now)) {
         call_out_of_memory(c);
         return false;
     }
     block_signal(c, c->db, key);
+    if (is_new) {
+        key_event(c, key, EVENT_NEW, "new");
+    }
     return true;
 }
 

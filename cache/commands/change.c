@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "commands/notify.h"
 #include "commands/watch.h"
 
 static struct worker *worker_of(struct store_stats *stats)
@@ -16,11 +17,7 @@ static struct worker *worker_of(struct store_stats *stats)
 void change_event(struct call *c, struct db *db, const struct key *key, enum event_class class,
                   const char *event)
 {
-    (void)c;
-    (void)db;
-    (void)key;
-    (void)class;
-    (void)event;
+    notify_key(c->worker, db, key->name, class, event);
 }
 
 void change_note(struct call *c, struct db *db, const struct key *key, enum event_class class,
@@ -40,10 +37,13 @@ void change_gone(struct store_stats *stats, struct db *db, const struct entry *e
     struct worker *w = worker_of(stats);
     struct server *server = w->server;
     uint32_t listening = atomic_load_explicit(&server->listening, memory_order_relaxed);
-    (void)why;
+    struct slice name = entry_key(e);
     if ((listening & LISTENING_WATCH) != 0) {
-        struct slice name = entry_key(e);
         watch_touch(server, db, keyspace_hash(&server->keyspace, name), name);
+    }
+    if ((listening & LISTENING_EVENTS) != 0) {
+        bool expired = why == DB_EXPIRED;
+        notify_key(w, db, name, expired ? EVENT_EXPIRED : EVENT_EVICTED, expired ? "expired" : "evicted");
     }
 }
 

@@ -73,6 +73,16 @@ static inline void key_event(struct call *c, const struct key *key, enum event_c
     }
 }
 
+/* The same for a key of another database. */
+static inline void key_event_in(struct call *c, struct db *db, const struct key *key, enum event_class class,
+                                const char *event)
+{
+    if (__builtin_expect(atomic_load_explicit(&c->server->listening, memory_order_relaxed) & LISTENING_EVENTS,
+                         0)) {
+        change_event(c, db, key, class, event);
+    }
+}
+
 /* All keys of a database (NULL: of every one) are about to go (FLUSHDB, FLUSHALL), or those of two databases to be exchanged
  * (SWAPDB): before they are. Alone. */
 void change_flush(struct call *c, struct db *db);

@@ -96,6 +96,7 @@ static void rename_key(struct call *c, bool only_new)
             return;
         }
         block_signal(c, c->db, &to);
+        key_event(c, &to, EVENT_NEW, "new");
         key_changed(c, &from, 1, EVENT_GENERIC, "rename_from");
         key_changed(c, &to, 0, EVENT_GENERIC, "rename_to");
     }
@@ -141,6 +142,7 @@ static void run_move(struct call *c)
         return;
     }
     block_signal(c, to, &key);
+    key_event_in(c, to, &key, EVENT_NEW, "new");
     key_changed(c, &key, 1, EVENT_GENERIC, "move_from");
     key_changed_in(c, to, &key, 0, EVENT_GENERIC, "move_to");
     reply_int(c->reply, 1);
@@ -192,6 +194,7 @@ static void run_copy(struct call *c)
         return;
     }
     block_signal(c, to_db, &to);
+    key_event_in(c, to_db, &to, EVENT_NEW, "new");
     key_changed_in(c, to_db, &to, 1, EVENT_GENERIC, "copy_to");
     reply_int(c->reply, 1);
 }

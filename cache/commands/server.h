@@ -110,6 +110,7 @@ struct server {
     _Atomic bool stopping;
     _Atomic uint32_t listening;       /* enum listening (change.h): who wants to know of changes of keys */
     _Atomic uint64_t waiting_clients; /* for keys (block.h) … */
+    uint32_t notify;                  /* enum event_class: what notify-keyspace-events asks for */
     struct block_queues *queues;      /* … in these queues */
     struct watch_table *watches;
     struct stats stats;

@@ -17,6 +17,7 @@
 #include "commands/dispatch.h"
 #include "commands/groups.h"
 #include "commands/monitor.h"
+#include "commands/notify.h"
 #include "commands/outbox.h"
 #include "commands/pause.h"
 #include "commands/pubsub.h"
@@ -171,6 +172,7 @@ void server_init(struct server *server, struct config *config)
     server_apply_config(server);
     server_follow_settings(server);
     auth_follow_settings(server);
+    notify_follow_settings(server);
     server->workers = mem_alloc_lines(((size_t)loops * sizeof *server->workers + 63) / 64 * 64);
     if (server->workers == NULL) {
         fprintf(stderr, "ordinal: out of memory at start\n");

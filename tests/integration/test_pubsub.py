@@ -263,13 +263,14 @@ def test_a_thousand_subscribers(many, any_server):
 def test_memory_returns_when_subscribers_leave(any_server):
     before = None
     with any_server.connect() as watcher:
-        for _ in range(4):
+        for turn in range(8):
             with any_server.connect() as client:
                 names = ["channel:%d" % n for n in range(5000)]
                 assert subscribe(client, "SUBSCRIBE", *names)[-1] == 5000
                 assert subscribe(client, "PSUBSCRIBE", *(name + "*" for name in names[:500]))[-1] == 5500
             while watcher("PUBSUB", "NUMPAT") != 0:
                 pass
-            before = before or int(any_server.info()["used_memory"])  # the tables keep their buckets
+            if turn == 3:  # tables and loops keep some of their buffers
+                before = int(any_server.info()["used_memory"])
         assert watcher("PUBSUB", "CHANNELS") == []
-        assert int(any_server.info()["used_memory"]) - before < 100000
+        assert int(any_server.info()["used_memory"]) - before < 700000  # 20,000 leaked subscriptions would take 2 MB
