@@ -8,6 +8,7 @@
 #include "commands/digest.h"
 #include "commands/set_value.h"
 #include "memory.h"
+#include "store/reaper.h"
 
 static const char *encoding(const struct entry *e)
 {
@@ -37,8 +38,11 @@ static struct entry *small_copy(const struct entry *e, const struct entry_head *
 
 static void free_object(void *object)
 {
+    enum { PIECE = 256 };
     struct dict *table = object;
-    dict_clear(table);
+    while (!dict_free_some(table, PIECE)) {
+        reaper_rest();
+    }
     mem_free(table, sizeof *table);
 }
 

@@ -16,8 +16,20 @@ enum { LARGE_VALUE = 64 * 1024 };
 
 enum {
     RETURN_PAGES_MS = 500, /* how often free pages go back to the system */
-    LOW_PRIORITY = 10       /* `nice`: a tenth of a loop's share of a core that both want */
+    LOW_PRIORITY = 10      /* `nice`: a tenth of a loop's share of a core that both want */
 };
+
+/*
+ * The kernel lets a thread that has a core keep it for a slice of up to 4 ms (the tick), whoever wakes meanwhile and whatever
+ * its priority: a loop on the same core stood still for so long whenever the reaper had begun to run. So it works for 100 us
+ * and sleeps. What it cannot choose is when it gets the core back: on one that a loop keeps busy it waits a slice of the
+ * loop's each time, and works the longer then, up to WORK_MOST_NS, so that memory comes back under load as well.
+ */
+enum { WORK_NS = 100 * 1000, WORK_MOST_NS = 500 * 1000, REST_NS = 50 * 1000, WAIT_FOR_WORK = 8 };
+
+/* Of the reaper's thread: since when it works, and for how long it may. 0: not the reaper's thread. */
+static _Thread_local uint64_t work_began;
+static uint64_t work_ns;
 
 struct job {
     struct job *next;
@@ -28,12 +40,36 @@ struct job {
 
 static struct {
     pthread_t thread;
-    pthread_mutex_t lock; /* guards first, last, stopping; `running` changes while no loop runs */
+    pthread_mutex_t lock; /* guards first, last; `running` changes while no loop runs */
     pthread_cond_t work, done;
     struct job *first, **last;
-    bool running, stopping;
+    bool running;
+    _Atomic bool stopping;
     _Atomic uint64_t pending, freed;
 } reaper = {.lock = PTHREAD_MUTEX_INITIALIZER, .last = &reaper.first};
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+void reaper_rest(void)
+{
+    if (work_began == 0 || atomic_load_explicit(&reaper.stopping, memory_order_relaxed)) {
+        return;
+    }
+    uint64_t now = monotonic_ns();
+    if (now - work_began < work_ns) {
+        return;
+    }
+    struct timespec rest = {0, REST_NS};
+    nanosleep(&rest, NULL);
+    work_began = monotonic_ns();
+    uint64_t earned = (work_began - now) / WAIT_FOR_WORK;
+    work_ns = earned < WORK_NS ? WORK_NS : earned < WORK_MOST_NS ? earned : WORK_MOST_NS;
+}
 
 static void run(const struct job *job)
 {
@@ -43,6 +79,7 @@ static void run(const struct job *job)
     }
     for (size_t i = 0; i < job->count; i++) {
         shard_clear(&job->shards[i]);
+        reaper_rest();
     }
     mem_free(job->shards, job->count * sizeof *job->shards);
 }
@@ -79,6 +116,8 @@ static void *reap(void *unused)
             reaper.last = &reaper.first;
         }
         pthread_mutex_unlock(&reaper.lock);
+        work_began = monotonic_ns();
+        work_ns = WORK_NS;
         run(job);
         mem_free(job, sizeof *job);
         atomic_fetch_sub(&reaper.pending, 1);

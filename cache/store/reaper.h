@@ -23,6 +23,11 @@ void reaper_free_shards(struct shard *shards, size_t count);
 /* Frees an entry: here when that is quick, in the reaper's thread when its value is large. Any thread. */
 void reaper_free_entry(struct entry *e);
 
+/* For whoever frees something large piece by piece (256 items of a dict, a segment of a list): between two pieces. On the
+ * reaper's thread it rests for a moment when the thread has worked for one, so that a loop that wants its core has it within
+ * a tenth of a millisecond; on any other thread it does nothing. */
+void reaper_rest(void);
+
 /* Things that wait or are being freed now. */
 uint64_t reaper_pending(void);
 
