@@ -40,6 +40,10 @@ void groups_register(void)
         wait_commands,
         zset_commands,
         zset_range_commands,
+        zset_walk_commands,
+        zset_remove_range_commands,
+        zset_pop_commands,
+        zset_combine_commands,
         /* clang-format on */
     };
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {

@@ -42,6 +42,10 @@ extern const struct command transaction_commands[];
 extern const struct command wait_commands[];
 extern const struct command zset_commands[];
 extern const struct command zset_range_commands[];
+extern const struct command zset_walk_commands[];
+extern const struct command zset_remove_range_commands[];
+extern const struct command zset_pop_commands[];
+extern const struct command zset_combine_commands[];
 
 /* Registers the rows of every group. */
 void groups_register(void);

@@ -37,6 +37,7 @@ const struct type *type_of_rdb(enum rdb_type rdb_type)
     case RDB_TYPE_SET_LISTPACK: return &type_set;
     case RDB_TYPE_ZSET:
     case RDB_TYPE_ZSET_2:
+    case RDB_TYPE_ZSET_ZIPLIST:
     case RDB_TYPE_ZSET_LISTPACK: return &type_zset;
     default: return NULL;
     }

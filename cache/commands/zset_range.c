@@ -198,21 +198,21 @@ static void step(struct zset_place *place, bool reverse)
     }
 }
 
+void zset_span_reply_members(struct reply *r, const struct entry *e, struct zset_span span, bool reverse,
+                             enum zset_reply_form form)
+{
+    struct zset_place place = zset_value_at(e, reverse ? span.rank + span.count - 1 : span.rank);
+    for (uint64_t left = span.count; left > 0; left--) {
+        zset_place_reply(r, &place, form);
+        step(&place, reverse);
+    }
+}
+
 void zset_span_reply(struct reply *r, const struct entry *e, struct zset_span span, bool reverse,
                      enum zset_reply_form form)
 {
-    bool pairs = form == ZSET_REPLY_PAIRS;
-    bool flat = form == ZSET_REPLY_FLAT;
-    reply_array(r, (int64_t)span.count * (flat ? 2 : 1));
-    struct zset_place place = zset_value_at(e, reverse ? span.rank + span.count - 1 : span.rank);
-    for (uint64_t left = span.count; left > 0; left--) {
-        if (pairs) {
-            reply_array(r, 2);
-        }
-        zset_place_reply(r, &place);
-        if (pairs || flat) {
-            reply_double(r, zset_place_score(&place));
-        }
-        step(&place, reverse);
+    reply_array(r, (int64_t)span.count * (form == ZSET_REPLY_FLAT ? 2 : 1));
+    if (span.count > 0) {
+        zset_span_reply_members(r, e, span, reverse, form);
     }
 }

@@ -32,11 +32,12 @@ struct zset_span zset_range_span(const struct entry *e, const struct zset_range 
 /* LIMIT: leaves out `offset` members of a span (a negative one leaves none), seen from its high end if `reverse`, and keeps up to `limit` (negative: all). */
 struct zset_span zset_span_limit(struct zset_span span, int64_t offset, int64_t limit, bool reverse);
 
-/* How a reply shows members: alone; each followed by its score; or each with its score in an array of two. */
-enum zset_reply_form { ZSET_REPLY_MEMBERS, ZSET_REPLY_FLAT, ZSET_REPLY_PAIRS };
-
 /* Replies with the array of a span's members, the highest first if `reverse`. */
 void zset_span_reply(struct reply *r, const struct entry *e, struct zset_span span, bool reverse,
                      enum zset_reply_form form);
+
+/* Its elements alone, of a span that is not empty. */
+void zset_span_reply_members(struct reply *r, const struct entry *e, struct zset_span span, bool reverse,
+                             enum zset_reply_form form);
 
 #endif

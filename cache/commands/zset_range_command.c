@@ -77,14 +77,6 @@ static struct zset_span query_span(const struct entry *e, const struct query *q)
 
 /* ---- replies ---------------------------------------------------------------------------------------------- */
 
-static enum zset_reply_form form_of(const struct call *c, const struct query *q)
-{
-    if (!q->with_scores) {
-        return ZSET_REPLY_MEMBERS;
-    }
-    return c->reply->resp == 2 ? ZSET_REPLY_FLAT : ZSET_REPLY_PAIRS;
-}
-
 static void read_range(struct call *c, unsigned may, enum zset_range_by by, bool reverse)
 {
     struct query q = {.range = {.by = by}, .reverse = reverse};
@@ -95,7 +87,7 @@ static void read_range(struct call *c, unsigned may, enum zset_range_by by, bool
     }
     const struct entry *e = key_read_type(c, &key, TYPE_ZSET, &wrong);
     if (e != NULL) {
-        zset_span_reply(c->reply, e, query_span(e, &q), q.reverse, form_of(c, &q));
+        zset_span_reply(c->reply, e, query_span(e, &q), q.reverse, zset_reply_form(c->reply, q.with_scores));
     } else if (!wrong) {
         reply_array(c->reply, 0);
     }

@@ -94,10 +94,16 @@ struct slice zset_place_member(const struct zset_place *place, char *room)
     return listpack_text(&value, room);
 }
 
-void zset_place_reply(struct reply *r, const struct zset_place *place)
+void zset_place_reply(struct reply *r, const struct zset_place *place, enum zset_reply_form form)
 {
     char room[NUMBER_I64_MAX_CHARS];
+    if (form == ZSET_REPLY_PAIRS) {
+        reply_array(r, 2);
+    }
     reply_bulk_slice(r, zset_place_member(place, room));
+    if (form != ZSET_REPLY_MEMBERS) {
+        reply_double(r, zset_place_score(place));
+    }
 }
 
 /* ---- whole values ----------------------------------------------------------------------------------------- */

@@ -55,8 +55,20 @@ double zset_place_score(const struct zset_place *place);
 /* `room` (NUMBER_I64_MAX_CHARS bytes) takes the digits of a member that is kept as an integer. */
 struct slice zset_place_member(const struct zset_place *place, char *room);
 
-/* Replies with the member. */
-void zset_place_reply(struct reply *r, const struct zset_place *place);
+/* How a reply shows members: alone; each followed by its score; or each with its score in an array of two. */
+enum zset_reply_form { ZSET_REPLY_MEMBERS, ZSET_REPLY_FLAT, ZSET_REPLY_PAIRS };
+
+/* The form of a reply WITHSCORES, or without. */
+static inline enum zset_reply_form zset_reply_form(const struct reply *r, bool with_scores)
+{
+    if (!with_scores) {
+        return ZSET_REPLY_MEMBERS;
+    }
+    return r->resp == 2 ? ZSET_REPLY_FLAT : ZSET_REPLY_PAIRS;
+}
+
+/* Replies with the member in a form. */
+void zset_place_reply(struct reply *r, const struct zset_place *place, enum zset_reply_form form);
 
 /* ---- changes ---- */
 

@@ -78,7 +78,7 @@ static enum zset_result put_again(struct zset *z, struct dict_item *it, double *
         if (!ztree_rescore(&z->tree, old, *score, it)) {
             return ZSET_NO_MEMORY;
         }
-        memcpy((char *)item_value(it).ptr, score, sizeof *score);
+        zset_item_set_score(it, *score);
     }
     return result;
 }
@@ -123,4 +123,22 @@ static void forget(void *context, double score, const struct dict_item *it)
 uint64_t zset_remove_ranks(struct zset *z, uint64_t rank, uint64_t count)
 {
     return ztree_delete_ranks(&z->tree, rank, count, forget, z);
+}
+
+struct dict_item *zset_gather(struct zset *z, struct slice member, double score, bool *added)
+{
+    struct slice value = {(const char *)&score, sizeof score};
+    return dict_add(&z->dict, &(struct item_parts){member, value, true, ITEM_NO_DEADLINE}, added);
+}
+
+bool zset_order(struct zset *z)
+{
+    struct dict_iterator at = {0};
+    const struct dict_item *it;
+    while ((it = dict_next(&z->dict, &at)) != NULL) {
+        if (!ztree_insert(&z->tree, zset_item_score(it), it)) {
+            return false;
+        }
+    }
+    return true;
 }

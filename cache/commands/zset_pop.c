@@ -1,0 +1,263 @@
+/*
+ * Pops from sorted sets: the lowest or the highest members of one set, or of the first of several that has any, waited for by
+ * those whose names begin with B (block.h).
+ */
+#include "commands/block.h"
+#include "commands/change.h"
+#include "commands/groups.h"
+#include "commands/zset_range.h"
+
+/* What to take of a set, and how the reply shows it. */
+struct pop {
+    bool highest, with_key, pairs;
+    uint64_t count;
+};
+
+/* Pops from a set that has members, and replies with them. */
+static void pop_members(struct call *c, const struct key *key, struct entry *e, const struct pop *pop)
+{
+    uint64_t all = zset_value_count(e);
+    uint64_t count = pop->count < all ? pop->count : all;
+    struct zset_span span = {pop->highest ? all - count : 0, count};
+    if (pop->with_key && pop->pairs) {
+        reply_array(c->reply, 2);
+        reply_bulk_slice(c->reply, key->name);
+    } else if (pop->with_key) {
+        reply_array(c->reply, (int64_t)count * 2 + 1);
+        reply_bulk_slice(c->reply, key->name);
+    }
+    if (pop->with_key && !pop->pairs) {
+        zset_span_reply_members(c->reply, e, span, pop->highest, ZSET_REPLY_FLAT);
+    } else {
+        zset_span_reply(c->reply, e, span, pop->highest, pop->pairs ? ZSET_REPLY_PAIRS : ZSET_REPLY_FLAT);
+    }
+    zset_value_remove_ranks(c, key, &e, span.rank, count);
+    key_changed(c, key, count, EVENT_ZSET, pop->highest ? "zpopmax" : "zpopmin");
+    if (e == NULL) {
+        key_event(c, key, EVENT_GENERIC, "del");
+    }
+}
+
+/* ---- one set ---------------------------------------------------------------------------------------------- */
+
+static void pop_key(struct call *c, bool highest)
+{
+    struct key key = call_key(c, 1);
+    struct pop pop = {.highest = highest, .count = 1, .pairs = c->argc > 2 && c->reply->resp > 2};
+    int64_t count;
+    bool wrong;
+    if (c->argc > 3) {
+        call_syntax_error(c);
+        return;
+    }
+    if (c->argc == 3) {
+        if (!call_int_range(c, c->argv[2], 0, INT64_MAX, "ERR value is out of range, must be positive",
+                            &count)) {
+            return;
+        }
+        pop.count = (uint64_t)count;
+    }
+    struct entry *e = key_write_type(c, &key, TYPE_ZSET, &wrong);
+    if (wrong) {
+        return;
+    }
+    if (e == NULL || pop.count == 0) {
+        reply_array(c->reply, 0);
+        return;
+    }
+    pop_members(c, &key, e, &pop);
+}
+
+static void run_zpopmin(struct call *c)
+{
+    pop_key(c, false);
+}
+
+static void run_zpopmax(struct call *c)
+{
+    pop_key(c, true);
+}
+
+/* ---- the first of several --------------------------------------------------------------------------------- */
+
+/* Pops from the first of `count` keys that holds a set. True when a reply was made: members, or an error for a key of another
+ * type before it. */
+static bool pop_first(struct call *c, size_t first, size_t count, const struct pop *pop)
+{
+    for (size_t i = first; i < first + count; i++) {
+        struct key key = call_key(c, i);
+        bool wrong;
+        struct entry *e = key_write_type(c, &key, TYPE_ZSET, &wrong);
+        if (e != NULL) {
+            pop_members(c, &key, e, pop);
+        }
+        if (e != NULL || wrong) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void pop_waiting(struct call *c, bool highest)
+{
+    const struct pop pop = {.highest = highest, .with_key = true, .count = 1};
+    int64_t timeout;
+    size_t keys = c->argc - 2;
+    if (block_timeout(c, c->argv[c->argc - 1], &timeout) && !pop_first(c, 1, keys, &pop)) {
+        block_on_keys(c, 1, keys, TYPE_ZSET, timeout, BLOCK_NULL_ARRAY);
+    }
+}
+
+static void run_bzpopmin(struct call *c)
+{
+    pop_waiting(c, false);
+}
+
+static void run_bzpopmax(struct call *c)
+{
+    pop_waiting(c, true);
+}
+
+/* MIN or MAX and the options of ZMPOP from argv[at] on. */
+static bool parse_multi(struct call *c, size_t at, struct pop *pop)
+{
+    int64_t count = 0;
+    bool lowest = at < c->argc && slice_is(c->argv[at], "min");
+    pop->highest = at < c->argc && slice_is(c->argv[at], "max");
+    if (!lowest && !pop->highest) {
+        call_syntax_error(c);
+        return false;
+    }
+    for (size_t i = at + 1; i < c->argc; i += 2) {
+        if (count != 0 || i + 1 >= c->argc || !slice_is(c->argv[i], "count")) {
+            call_syntax_error(c);
+            return false;
+        }
+        if (!call_int_range(c, c->argv[i + 1], 1, INT64_MAX, "ERR count should be greater than 0", &count)) {
+            return false;
+        }
+    }
+    pop->count = count != 0 ? (uint64_t)count : 1;
+    return true;
+}
+
+/* The number of keys at argv[at], of which there are some; those may be fewer: the words behind them are then missed. */
+static bool parse_keys(struct call *c, size_t at, size_t *keys)
+{
+    int64_t number;
+    if (!call_int_range(c, c->argv[at], 1, INT64_MAX, "ERR numkeys should be greater than 0", &number)) {
+        return false;
+    }
+    if ((uint64_t)number >= c->argc - at - 1) {
+        call_syntax_error(c);
+        return false;
+    }
+    *keys = (size_t)number;
+    return true;
+}
+
+static void run_zmpop(struct call *c)
+{
+    struct pop pop = {.with_key = true, .pairs = true};
+    size_t keys;
+    if (parse_keys(c, 1, &keys) && parse_multi(c, 2 + keys, &pop) && !pop_first(c, 2, keys, &pop)) {
+        reply_null_array(c->reply);
+    }
+}
+
+static void run_bzmpop(struct call *c)
+{
+    struct pop pop = {.with_key = true, .pairs = true};
+    size_t keys;
+    int64_t timeout;
+    if (parse_keys(c, 2, &keys) && parse_multi(c, 3 + keys, &pop) && block_timeout(c, c->argv[1], &timeout) &&
+        !pop_first(c, 3, keys, &pop)) {
+        block_on_keys(c, 3, keys, TYPE_ZSET, timeout, BLOCK_NULL_ARRAY);
+    }
+}
+
+#define POP_KEY (KEY_RW | KEY_ACCESS | KEY_DELETE)
+#define COUNTED "O(log(N)*M), N being the number of members in the sorted set and M of those popped."
+#define SEVERAL \
+    "O(K) + O(M*log(N)), K being the number of keys, N of members in the sorted set and M of those popped."
+#define TIMED_OUT "6.0.0\t`timeout` is a double instead of an integer."
+
+const struct command zset_pop_commands[] = {
+    {
+        .name = "bzmpop",
+        .run = run_bzmpop,
+        .arity = -5,
+        .flags = CMD_WRITE | CMD_BLOCKING | CMD_MOVABLE_KEYS,
+        .keys = {{2, 0, 1, POP_KEY | KEY_COUNTED}},
+        .group = GROUP_SORTED_SET,
+        .since = "7.0.0",
+        .complexity = SEVERAL,
+        .summary = "Pops members of the first of several sorted sets that has any, or waits until one has.",
+        .syntax = "timeout numkeys key [key ...] <MIN | MAX> [COUNT count]",
+    },
+    {
+        .name = "bzpopmax",
+        .run = run_bzpopmax,
+        .arity = -3,
+        .flags = CMD_WRITE | CMD_NOSCRIPT | CMD_BLOCKING | CMD_FAST,
+        .keys = {{1, -2, 1, POP_KEY}},
+        .group = GROUP_SORTED_SET,
+        .since = "5.0.0",
+        .complexity = "O(log(N)), N being the number of members in the sorted set.",
+        .summary =
+            "Pops the highest member of the first of several sorted sets that has any, or waits until one has.",
+        .syntax = "key [key ...] timeout",
+        .history = TIMED_OUT,
+    },
+    {
+        .name = "bzpopmin",
+        .run = run_bzpopmin,
+        .arity = -3,
+        .flags = CMD_WRITE | CMD_NOSCRIPT | CMD_BLOCKING | CMD_FAST,
+        .keys = {{1, -2, 1, POP_KEY}},
+        .group = GROUP_SORTED_SET,
+        .since = "5.0.0",
+        .complexity = "O(log(N)), N being the number of members in the sorted set.",
+        .summary =
+            "Pops the lowest member of the first of several sorted sets that has any, or waits until one has.",
+        .syntax = "key [key ...] timeout",
+        .history = TIMED_OUT,
+    },
+    {
+        .name = "zmpop",
+        .run = run_zmpop,
+        .arity = -4,
+        .flags = CMD_WRITE | CMD_MOVABLE_KEYS,
+        .keys = {{1, 0, 1, POP_KEY | KEY_COUNTED}},
+        .group = GROUP_SORTED_SET,
+        .since = "7.0.0",
+        .complexity = SEVERAL,
+        .summary = "Pops members of the first of several sorted sets that has any.",
+        .syntax = "numkeys key [key ...] <MIN | MAX> [COUNT count]",
+    },
+    {
+        .name = "zpopmax",
+        .run = run_zpopmax,
+        .arity = -2,
+        .flags = CMD_WRITE | CMD_FAST,
+        .keys = {{1, 1, 1, POP_KEY}},
+        .group = GROUP_SORTED_SET,
+        .since = "5.0.0",
+        .complexity = COUNTED,
+        .summary = "Removes the highest members of a sorted set and returns them with their scores.",
+        .syntax = "key [count]",
+    },
+    {
+        .name = "zpopmin",
+        .run = run_zpopmin,
+        .arity = -2,
+        .flags = CMD_WRITE | CMD_FAST,
+        .keys = {{1, 1, 1, POP_KEY}},
+        .group = GROUP_SORTED_SET,
+        .since = "5.0.0",
+        .complexity = COUNTED,
+        .summary = "Removes the lowest members of a sorted set and returns them with their scores.",
+        .syntax = "key [count]",
+    },
+    {0},
+};
