@@ -327,6 +327,45 @@ def _pop_all(args: List[Arg], _rng: random.Random) -> None:
         args[2] = 10**6
 
 
+LEX_KEYS = [b"zlex1", b"zlex2", b"zlex3"]
+LEX_COMMANDS = {"ZRANGEBYLEX": 1, "ZREVRANGEBYLEX": 1, "ZLEXCOUNT": 1, "ZREMRANGEBYLEX": 1, "ZRANGE": 1, "ZRANGESTORE": 2}
+
+
+def _same_scores(args: List[Arg], rng: random.Random) -> None:
+    """Lexicographic ranges are undefined where scores differ (in Redis, chance decides in a large set): they are asked of keys
+    that nothing else writes to, and whose members all have one score."""
+    name = to_bytes(args[0]).upper().decode("latin-1")
+    if name == "ZADD":
+        if len(args) > 3 and rng.random() < 0.2:
+            members = args[3::2]
+            args[1:] = [rng.choice(LEX_KEYS)]
+            for member in members:
+                args += [0, member]
+        return
+    key = LEX_COMMANDS[name]
+    if len(args) > key and (name.endswith(("LEX", "COUNT")) or b"BYLEX" in [to_bytes(arg).upper() for arg in args]):
+        args[key] = rng.choice(LEX_KEYS)
+
+
+def _short_wait(at: int):
+    """BZPOPMIN and its kin with a timeout that passes soon."""
+
+    def tame_timeout(args: List[Arg], _rng: random.Random) -> None:
+        if at < len(args) and abs(at) < len(args) and _is_wait(args[at]):
+            args[at] = b"0.01"
+
+    return tame_timeout
+
+
+def _is_wait(arg: Arg) -> bool:
+    """Whether a timeout is for ever, or more than a moment."""
+    try:
+        seconds = float.fromhex(to_bytes(arg).decode()) if b"x" in to_bytes(arg).lower() else float(to_bytes(arg))
+    except (ValueError, OverflowError):
+        return False
+    return not seconds < 0 and not 0.001 < seconds < 0.05
+
+
 def _within(arg: Arg, least: int, most: int) -> bool:
     try:
         return least <= int(to_bytes(arg).lstrip(b"#")) <= most
@@ -343,4 +382,9 @@ OTHERS = {
     "BITFIELD_RO": _sane_bitfield,
     "WAIT": _no_endless_wait,
     "SPOP": _pop_all,
+    "BZPOPMIN": _short_wait(-1),
+    "BZPOPMAX": _short_wait(-1),
+    "BZMPOP": _short_wait(1),
+    "ZADD": _same_scores,
+    **dict.fromkeys(LEX_COMMANDS, _same_scores),
 }

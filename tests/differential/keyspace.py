@@ -58,6 +58,9 @@ def canonical(kind: bytes, reply: Reply) -> object:
     if kind == b"hash":
         items = [item.text() for item in reply.value or []]
         return sorted(zip(items[::2], items[1::2]))
+    if kind == b"zset":
+        items = [item.text() for item in reply.value or []]
+        return [(member, float(score)) for member, score in zip(items[::2], items[1::2])]
     return reply
 
 

@@ -105,6 +105,44 @@ def scan_fields(args, a: Reply, b: Reply) -> bool:
     return not whole or sorted(pairs(a.value[1].value)) == sorted(pairs(b.value[1].value))
 
 
+def shortest_doubles(args, a: Reply, b: Reply) -> bool:
+    """The same elements, but for doubles, which Redis 7.2 and Ordinal write with as few digits as tell them apart, and whole
+    numbers with all of theirs."""
+    if a.is_error() or b.is_error() or a.kind != b.kind:
+        return False
+    if isinstance(a.value, list) and isinstance(b.value, list):
+        return len(a.value) == len(b.value) and all(
+            x == y or shortest_doubles(args, x, y) for x, y in zip(a.value, b.value)
+        )
+    return same_double(a.value, b.value)
+
+
+def same_double(a: Optional[bytes], b: Optional[bytes]) -> bool:
+    try:
+        return float(a) == float(b)
+    except (TypeError, ValueError):
+        return False
+
+
+def scan_scores(args, a: Reply, b: Reply) -> bool:
+    """A cursor and members with scores; the same ones where both replies are the whole set."""
+    if not scan(args, a, b):
+        return False
+    whole = to_bytes(args[2]) == b"0" and a.value[0].text() == b.value[0].text() == b"0"
+    return not whole or scores(a.value[1].value) == scores(b.value[1].value)
+
+
+def scores(items: Sequence[Reply]):
+    return sorted((member, float(score)) for member, score in pairs(items))
+
+
+def with_score(_args, a: Reply, b: Reply) -> bool:
+    """One argument more than Redis 7.0 takes: Ordinal answers WITHSCORE, or says that the option is none."""
+    return a.text().startswith(b"ERR wrong number of arguments") and (
+        not b.is_error() or b.text() == b"ERR syntax error" or b.text().startswith(b"WRONGTYPE")
+    )
+
+
 def all_settings(_args, a: Reply, b: Reply) -> bool:
     """Long lists: both tell of many settings, and agree on those that the random run changes."""
     if a.kind != b.kind or not isinstance(a.value, list) or min(len(a.value), len(b.value or [])) < MANY_SETTINGS:
@@ -231,6 +269,8 @@ KNOWN: List[Known] = [
     Known("field-order-pairs", "the order of a hash's fields is the hash table's", ["hgetall"], unordered_fields),
     Known("random-fields", "any fields may be chosen", ["hrandfield"], same_length),
     Known("hscan-cursor", "cursors mean something only to their server; a whole hash is compared", ["hscan"], scan_fields),
+    Known("random-scores", "any members may be chosen", ["zrandmember"], same_length),
+    Known("zscan-cursor", "cursors mean something only to their server; a whole set is compared", ["zscan"], scan_scores),
     Known("own-identity", "version and connection id are each server's own", ["hello"], hello),
     Known("connection-id", "ids are given out in order of connection", ["client|id"], shape),
     Known("client-fields", "addresses, ages, ids and buffer sizes; Redis 7.2 adds fields", ["client|info", "client|list"],
@@ -267,6 +307,9 @@ KNOWN: List[Known] = [
           hello_before_auth),
     Known("7.2-hello-order", "Redis 7.2 checks all options of HELLO before it checks the password", ["hello"],
           hello_options_first),
+    Known("7.2-doubles", "Redis 7.2 writes doubles with the fewest digits that tell them apart", ["z*", "bz*", "exec"],
+          shortest_doubles),
+    Known("7.2-withscore", "Redis 7.2 has the option WITHSCORE", ["zrank", "zrevrank"], with_score),
     Known("7.2-log-level", "Redis 7.2 has a log level more", ["config|set"], one_more_level),
     Known("7.2-commands", "new in Redis 7.2", ["client|setinfo", "client|no-touch", "waitaof"], unknown_to_redis_7_0),
 ]  # fmt: skip

@@ -19,6 +19,7 @@ GROUPS = (
     "bitmap",
     "hash",
     "set",
+    "sorted-set",
     "hyperloglog",
     "generic",
     "transactions",

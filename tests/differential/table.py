@@ -10,7 +10,10 @@ from . import known, spec
 from .servers import Server
 
 # (command, field) that differ between Redis 7.0 and 7.2, or by Ordinal's design, with the reason.
-CHANGED = {}
+CHANGED = {
+    ("zrank", "arity"): "the option WITHSCORE",
+    ("zrevrank", "arity"): "the option WITHSCORE",
+}
 
 
 def compare(oracle: Server, subject: Server, groups: Sequence[str]) -> List[str]:

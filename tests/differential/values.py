@@ -60,6 +60,7 @@ PATTERNS = [
     b"[b-a]its*", b"\\", b"[\\]]*",
 ]  # fmt: skip
 FIELDS = [b"f1", b"f2", b"f3", b"f4", b"", b"1", b"-5", b"007", b"\x00\xff", b"9223372036854775807", b"long " * 20]
+MEMBERS = [b"a", b"b", b"c", b"d", b"e", b"f", b"aa", b"ab", b"", b"1", b"-5", b"007", b"\x00\xff", b"member " * 12]
 PAST = [0, 1, -1, 1000, 1300000000, I64_MIN, I64_MIN + 1]
 OVERFLOWING = [I64_MAX, I64_MAX // 1000, I64_MAX // 1000 + 1, I64_MAX - 1, 10**16]
 FUTURE_SECONDS = [4102444800, 4102444801, 5000000000]
@@ -83,11 +84,14 @@ PARAMETERS: Dict[bytes, List[bytes]] = {
     b"loglevel": [b"notice", b"warning", b"loud"],
     b"hash-max-listpack-entries": [b"512", b"2", b"0", b"3", b"-1"],
     b"hash-max-listpack-value": [b"64", b"4", b"0", b"-1"],
+    b"zset-max-listpack-entries": [b"128", b"2", b"0", b"3", b"-1"],
+    b"zset-max-listpack-value": [b"64", b"4", b"0", b"-1"],
 }
 DEFAULTS = {
     b"maxmemory-samples": b"5", b"lfu-log-factor": b"10", b"lfu-decay-time": b"1", b"slowlog-max-len": b"128", b"timeout": b"0",
     b"tcp-keepalive": b"300", b"hz": b"10", b"lazyfree-lazy-expire": b"no", b"maxmemory-policy": b"noeviction", b"loglevel": b"notice",
     b"hash-max-listpack-entries": b"512", b"hash-max-listpack-value": b"64",
+    b"zset-max-listpack-entries": b"128", b"zset-max-listpack-value": b"64",
 }  # fmt: skip
 
 
@@ -152,6 +156,25 @@ def unix_milliseconds(rng: random.Random) -> int:
     return rng.choice(FUTURE_MILLISECONDS) if rng.random() < 0.7 else rng.choice(PAST + OVERFLOWING)
 
 
+def score_bound(rng: random.Random) -> object:
+    """An end of a range of scores."""
+    bound = rng.choice([number, integer])(rng) if rng.random() < 0.6 else rng.choice([b"-inf", b"+inf", b"inf", b"0", b"1"])
+    return b"(" + (bound if isinstance(bound, bytes) else b"%d" % bound) if rng.random() < 0.3 else bound
+
+
+def member_bound(rng: random.Random) -> bytes:
+    """An end of a range of members."""
+    if rng.random() < 0.4:
+        return rng.choice([b"-", b"+", b"-", b"+", b"--", b"+\x00", b"a", b""])
+    return rng.choice([b"[", b"("]) + rng.choice(MEMBERS)
+
+
+def any_bound(rng: random.Random) -> object:
+    """An end of a range of ranks, scores or members."""
+    roll = rng.random()
+    return integer(rng) if roll < 0.5 else score_bound(rng) if roll < 0.75 else member_bound(rng)
+
+
 def database(rng: random.Random) -> int:
     return rng.choice([0, 0, 0, 1, 1, 2]) if rng.random() < 0.9 else rng.choice([15, 16, -1, 2**31, I64_MAX])
 
@@ -207,6 +230,31 @@ BY_NAME: Dict[str, Callable] = {
     "incrbyfloat increment": number,
     "hincrbyfloat increment": number,
     "field": lambda rng: rng.choice(FIELDS) if rng.random() < 0.9 else text(rng),
+    "member": lambda rng: rng.choice(MEMBERS) if rng.random() < 0.9 else text(rng),
+    "score": number,
+    "weight": lambda rng: number(rng) if rng.random() < 0.5 else integer(rng),
+    "zincrby increment": number,
+    "zscan count": _choice([1, 10, 1000, 0, -1, b"x"]),
+    "zrangebylex min": member_bound,
+    "zrangebylex max": member_bound,
+    "zrevrangebylex min": member_bound,
+    "zrevrangebylex max": member_bound,
+    "zlexcount min": member_bound,
+    "zlexcount max": member_bound,
+    "zremrangebylex min": member_bound,
+    "zremrangebylex max": member_bound,
+    "zrange start": any_bound,
+    "zrange stop": any_bound,
+    "zrangestore min": any_bound,
+    "zrangestore max": any_bound,
+    "zrangebyscore min": score_bound,
+    "zrangebyscore max": score_bound,
+    "zrevrangebyscore min": score_bound,
+    "zrevrangebyscore max": score_bound,
+    "zremrangebyscore min": score_bound,
+    "zremrangebyscore max": score_bound,
+    "zcount min": score_bound,
+    "zcount max": score_bound,
     "hscan count": _choice([1, 10, 1000, 0, -1, b"x"]),
 }
 BY_TYPE: Dict[str, Callable] = {
