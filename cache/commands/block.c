@@ -53,7 +53,6 @@ struct waiter {
     const struct command *command;
     struct db *db;
     enum entry_type type;
-    enum block_nothing nothing;
     struct slice *argv;
     size_t argc;
     size_t keys;
@@ -223,19 +222,9 @@ static bool join_all(struct call *c, struct waiter *waiter, size_t first)
 
 /* ---- a command begins to wait ------------------------------------------------------------------------ */
 
-static void reply_nothing(struct reply *r, enum block_nothing nothing)
-{
-    if (nothing == BLOCK_NULL) {
-        reply_null(r);
-    } else {
-        reply_null_array(r);
-    }
-}
-
 static void timed_out(struct client *client)
 {
-    const struct waiter *waiter = (const struct waiter *)client->blocked;
-    reply_nothing(&client->worker->loop->reply, waiter->nothing);
+    reply_null_array(&client->worker->loop->reply);
 }
 
 static struct waiter *make_waiter(const struct call *c, size_t keys)
@@ -278,7 +267,11 @@ void block_on_keys(struct call *c, size_t first, size_t count, enum entry_type t
         return;
     }
     if (c->may_not_block) {
-        reply_nothing(c->reply, nothing);
+        if (nothing == BLOCK_NULL) {
+            reply_null(c->reply);
+        } else {
+            reply_null_array(c->reply);
+        }
         return;
     }
     struct waiter *waiter = make_waiter(c, count);
@@ -287,7 +280,6 @@ void block_on_keys(struct call *c, size_t first, size_t count, enum entry_type t
         return;
     }
     waiter->type = type;
-    waiter->nothing = nothing;
     if (!join_all(c, waiter, first)) {
         leave_all(c->server, waiter);
         mem_free(waiter, waiter->blocked.size);

@@ -17,7 +17,7 @@
 
 #include "commands/call.h"
 
-/* How a blocking command replies when it got nothing: on time-out, or inside MULTI. */
+/* How a blocking command replies inside MULTI when it got nothing. On time-out it is always a null array. */
 enum block_nothing { BLOCK_NULL, BLOCK_NULL_ARRAY };
 
 /*

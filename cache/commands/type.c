@@ -4,6 +4,7 @@
 
 static const struct type *const types[TYPE_COUNT] = {
     [TYPE_STRING] = &type_string,
+    [TYPE_LIST] = &type_list,
     [TYPE_HASH] = &type_hash,
     [TYPE_SET] = &type_set,
     [TYPE_ZSET] = &type_zset,
@@ -30,6 +31,10 @@ const struct type *type_of_rdb(enum rdb_type rdb_type)
 {
     switch (rdb_type) {
     case RDB_TYPE_STRING: return &type_string;
+    case RDB_TYPE_LIST:
+    case RDB_TYPE_LIST_ZIPLIST:
+    case RDB_TYPE_LIST_QUICKLIST:
+    case RDB_TYPE_LIST_QUICKLIST_2: return &type_list;
     case RDB_TYPE_HASH:
     case RDB_TYPE_HASH_LISTPACK: return &type_hash;
     case RDB_TYPE_SET:

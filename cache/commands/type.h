@@ -54,6 +54,7 @@ struct type {
 };
 
 /* The types; one file each. */
+extern const struct type type_list;
 extern const struct type type_string;
 extern const struct type type_hash;
 extern const struct type type_set;

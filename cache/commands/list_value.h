@@ -1,0 +1,76 @@
+/*
+ * List values, whatever form they have: a small list is one listpack inside its entry, a large one a deque of chunks
+ * (types/list.h). When a list is small is Redis 7.2's rule for the encoding listpack: it becomes large when what is about to be
+ * added would take it over list-max-listpack-size, and small again when removals have left one chunk of half of that.
+ *
+ * Threads: as for the entry.
+ */
+#ifndef ORDINAL_COMMANDS_LIST_VALUE_H
+#define ORDINAL_COMMANDS_LIST_VALUE_H
+
+#include "commands/call.h"
+#include "types/list.h"
+
+/* Elements. */
+uint64_t list_value_count(const struct entry *e);
+
+/* start and end as LRANGE takes them (inclusive, negative: from the end) as indexes among `count` elements. False when nothing
+ * lies between them. */
+bool list_range(int64_t start, int64_t end, uint64_t count, uint64_t *first, uint64_t *last);
+
+/* ---- reading ---- */
+
+/* A position in a list, good until the list changes. */
+struct list_cursor {
+    const uint8_t *lp;    /* of a small list … */
+    size_t pos;           /* … and where in it */
+    const struct list *l; /* of a large one */
+    struct list_position at;
+};
+
+/* The element with this index, from 0; negative: from the end. False beyond the ends. */
+bool list_cursor_seek(struct list_cursor *cursor, const struct entry *e, int64_t index);
+
+/* Moves to the neighbour; false past the end. */
+bool list_cursor_next(struct list_cursor *cursor);
+bool list_cursor_prev(struct list_cursor *cursor);
+
+struct listpack_value list_cursor_read(const struct list_cursor *cursor);
+
+/* Replies with an element as a bulk string. */
+void list_reply_value(struct reply *r, const struct listpack_value *value);
+
+/* Replies with `count` elements from the cursor on as bulk strings; backwards, towards the head. */
+void list_reply_run(struct reply *r, struct list_cursor *cursor, uint64_t count, bool backwards);
+
+/* ---- changing: `e` is the entry of `key`. Each replies with an error when there is no memory; the list is then as it was. ---- */
+
+/* Pushes values one after another; `e` may be NULL: the key is then made. *e follows the entry. */
+bool list_value_push(struct call *c, const struct key *key, struct entry **e, enum list_end end,
+                     const struct slice *values, size_t count);
+
+/* Inserts before or behind the element at the cursor, whose index is `index`; or puts a value in its place. */
+bool list_value_insert(struct call *c, const struct key *key, struct entry *e,
+                       const struct list_cursor *cursor, uint64_t index, bool after, struct slice value);
+bool list_value_set(struct call *c, const struct key *key, struct entry *e, const struct list_cursor *cursor,
+                    uint64_t index, struct slice value);
+
+/* ---- removing: true when the list is empty now, and the key with it is gone ---- */
+
+bool list_value_pop(struct call *c, const struct key *key, struct entry *e, enum list_end end);
+
+/* `count` elements from `index` on; there must be as many. */
+bool list_value_remove_range(struct call *c, const struct key *key, struct entry *e, uint64_t index,
+                             uint64_t count);
+
+/* Up to `max` elements that equal `value`, from the head on or backwards from the tail. *removed: how many. */
+bool list_value_remove_equal(struct call *c, const struct key *key, struct entry *e, struct slice value,
+                             uint64_t max, bool backwards, uint64_t *removed);
+
+/* ---- for the type ---- */
+
+/* An entry for all elements of a list, which is taken over: small where the settings let it be. NULL: no memory. */
+struct entry *list_value_entry(const struct config *config, struct list *l, struct slice key,
+                               int64_t deadline, uint32_t access);
+
+#endif
