@@ -23,6 +23,10 @@ void groups_register(void)
         key_commands,
         latency_commands,
         lcs_commands,
+        list_commands,
+        list_edit_commands,
+        list_first_commands,
+        list_move_commands,
         memory_commands,
         monitor_commands,
         mset_commands,
@@ -45,10 +49,6 @@ void groups_register(void)
         zset_pop_commands,
         zset_combine_commands,
         /* clang-format on */
-        list_commands,
-        list_edit_commands,
-        list_first_commands,
-        list_move_commands,
     };
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
         command_register(groups[i]);
