@@ -175,22 +175,45 @@ struct entry *entry_new_room(enum entry_type type, struct slice key, size_t len,
     return e;
 }
 
-bool entry_fits(const struct entry *e, size_t len)
+static bool fits(const struct entry *e, size_t len)
 {
     struct layout l = layout_of(entry_type(e), entry_key_len(e), len, entry_deadline(e), false);
     return l.kind == e->kind && mem_class(l.size) == mem_class(entry_size(e));
 }
 
+/* Of a narrow entry only the 16 bits of its value's length change: most edits of a small collection are that. */
+static bool resize_narrow(struct entry *e, size_t len)
+{
+    size_t fixed = entry_header_len(e) + entry_key_len(e);
+    uint16_t narrow_len = (uint16_t)len;
+    if (mem_class(fixed + len) != mem_class(fixed + entry_value_len(e))) {
+        return false;
+    }
+    memcpy(e->bytes + 4, &narrow_len, sizeof narrow_len);
+    return true;
+}
+
+bool entry_resize_in_place(struct entry *e, size_t len)
+{
+    if ((e->kind & ENTRY_WIDE) == 0 && len <= UINT16_MAX) {
+        return resize_narrow(e, len);
+    }
+    if (!fits(e, len)) {
+        return false;
+    }
+    struct layout l = {.kind = e->kind};
+    write_header(e, &l, entry_key_len(e), len, entry_deadline(e), entry_access(e));
+    return true;
+}
+
 struct entry *entry_resize(struct entry *e, size_t len)
 {
-    size_t old_len = entry_value_len(e);
-    struct slice key = entry_key(e);
-    if (entry_fits(e, len)) {
-        struct layout l = {.kind = e->kind};
-        write_header(e, &l, key.len, len, entry_deadline(e), entry_access(e));
+    if (entry_resize_in_place(e, len)) {
         return e;
     }
-    struct entry *moved = entry_new_room(entry_type(e), key, len, entry_deadline(e), entry_access(e));
+    size_t old_len = entry_value_len(e);
+    struct entry *moved =
+        entry_new_room(entry_type(e), entry_key(e), len, entry_deadline(e), entry_access(e));
     if (moved != NULL) {
         memcpy(entry_area(moved), entry_area(e), len < old_len ? len : old_len);
         entry_free_shell(e);

@@ -193,9 +193,9 @@ struct entry *entry_new_room(enum entry_type type, struct slice key, size_t len,
 
 /* Gives the value of an INLINE entry another length; its bytes stay, as many as fit. Returns the entry, which may have moved
  * (the old pointer is then dead, and the caller links the new one), or NULL when there is no memory: nothing has changed then.
- * entry_fits: whether it stays where it is. Not for strings. */
+ * entry_resize_in_place: only if it need not move, else false. Not for strings. */
 struct entry *entry_resize(struct entry *e, size_t len);
-bool entry_fits(const struct entry *e, size_t len);
+bool entry_resize_in_place(struct entry *e, size_t len);
 
 /* Writes a new value and deadline over an entry with the same key when both fit its allocation exactly (same
  * layout, same size class) and it holds bytes now. Returns false, and changes nothing, when they do not. */

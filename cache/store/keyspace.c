@@ -175,8 +175,8 @@ bool db_expire(struct db *db, uint64_t hash, struct entry *e, int64_t deadline, 
 
 struct entry *db_resize(struct db *db, uint64_t hash, struct entry *e, size_t len, int64_t now)
 {
-    if (__builtin_expect(entry_fits(e, len), 1)) {
-        return entry_resize(e, len);
+    if (__builtin_expect(entry_resize_in_place(e, len), 1)) {
+        return e;
     }
     struct shard *s = db_shard(db, hash);
     struct slot slot = shard_find(s, hash, entry_key(e));

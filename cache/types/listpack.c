@@ -340,12 +340,53 @@ bool listpack_equal(const uint8_t *lp, size_t pos, struct slice bytes)
     return listpack_value_equal(&value, bytes);
 }
 
-static const uint8_t *skip_elements(const uint8_t *p, size_t count)
+static inline const uint8_t *skip_elements(const uint8_t *p, size_t count)
 {
     while (count-- > 0 && *p != END) {
-        p += element_bytes(p);
+        /* Most are short strings, whose first byte says it all: encoding, bytes, backlen of one byte. */
+        p += *p >= STRING_6 && *p < INT_13 ? 2 + (*p & 0x3Fu) : element_bytes(p);
     }
     return p;
+}
+
+static inline uint64_t load_64(const char *at)
+{
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+/* Whether strings of the same length are the same. The members of a set and the fields of a hash mostly begin alike and are
+ * mostly short: two words tell, without a call of memcmp for each. */
+static inline bool same_bytes(const char *a, const char *b, size_t len)
+{
+    if (len < 8) {
+        return memcmp(a, b, len) == 0;
+    }
+    if (load_64(a + len - 8) != load_64(b + len - 8)) {
+        return false;
+    }
+    return len <= 16 ? load_64(a) == load_64(b) : memcmp(a, b, len - 8) == 0;
+}
+
+/* A string under an encoding longer than it needs, as payloads from outside may have it. */
+static bool is_long_form_of(const uint8_t *p, struct slice bytes)
+{
+    return *p >= STRING_12 && *p <= STRING_32 && slice_equal(read_value(p).bytes, bytes);
+}
+
+/* listpack_find for a string that is no integer, of less than 64 bytes: its first byte tells it from most others. */
+static size_t find_short(const uint8_t *lp, size_t pos, struct slice bytes, size_t skip)
+{
+    const uint8_t head = (uint8_t)(STRING_6 | bytes.len);
+    for (const uint8_t *p = lp + pos; *p != END;) {
+        if (*p == head ? same_bytes((const char *)p + 1, bytes.ptr, bytes.len)
+                       : __builtin_expect(is_long_form_of(p, bytes), 0)) {
+            return (size_t)(p - lp);
+        }
+        p = skip_elements(p, 1 + skip);
+    }
+    return LISTPACK_NONE;
 }
 
 size_t listpack_find(const uint8_t *lp, size_t pos, struct slice bytes, size_t skip)
@@ -355,6 +396,9 @@ size_t listpack_find(const uint8_t *lp, size_t pos, struct slice bytes, size_t s
     }
     int64_t number;
     bool is_number = number_parse_i64(bytes.ptr, bytes.len, &number);
+    if (!is_number && bytes.len < 64) {
+        return find_short(lp, pos, bytes, skip);
+    }
     for (const uint8_t *p = lp + pos; *p != END; p = skip_elements(p, 1 + skip)) {
         struct listpack_value value = read_value(p);
         bool equal = value.is_int ? is_number && value.number == number : slice_equal(value.bytes, bytes);
