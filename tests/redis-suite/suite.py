@@ -166,10 +166,9 @@ def replace(path: Path, old: str, new: str) -> None:
 def command(file: File, port: int, skips: List[str]) -> List[str]:
     words = ["./runtest", "--single", file.name, "--durable", "--ignore-encoding", "--clients", "1"]
     words += ["--tags", " ".join(DENIED_TAGS), "--timeout", str(FILE_SECONDS)]
+    words += ["--baseport", str(20000 + os.getpid() % 100 * 100), "--portcount", "100"]
     if file.how == "external":
         words += ["--host", "127.0.0.1", "--port", str(port)]
-    else:
-        words += ["--baseport", str(20000 + os.getpid() % 100 * 100), "--portcount", "100"]
     for name in skips:
         words += ["--skiptest", name]
     return words
