@@ -230,9 +230,37 @@ static int64_t leading_number(struct slice text)
     return strtoll(digits, NULL, 10);
 }
 
-bool command_key_run(const struct key_spec *spec, const struct slice *argv, size_t argc, int *first,
-                     int *last)
+struct slice command_key_word(const struct command *command, int spec)
 {
+    const char *word = command->keys_after;
+    for (int i = 0; i < spec; i++) {
+        word += (command->keys[i].flags & KEY_AFTER) != 0 ? strcspn(word, " ") + 1 : 0;
+    }
+    return (struct slice){word, strcspn(word, " ")};
+}
+
+/* The key after a word: a run of one, or of none. */
+static void find_key_after(const struct slice *argv, size_t argc, size_t from, struct slice word, int *first,
+                           int *last)
+{
+    *first = 1;
+    *last = 0;
+    for (size_t i = from; i + 1 < argc; i++) {
+        if (argv[i].len == word.len && strncasecmp(argv[i].ptr, word.ptr, word.len) == 0) {
+            *first = *last = (int)i + 1;
+            return;
+        }
+    }
+}
+
+bool command_key_run(const struct command *command, int number, const struct slice *argv, size_t argc,
+                     int *first, int *last)
+{
+    const struct key_spec *spec = &command->keys[number];
+    if ((spec->flags & KEY_AFTER) != 0) {
+        find_key_after(argv, argc, (size_t)spec->first, command_key_word(command, number), first, last);
+        return true;
+    }
     *first = spec->first;
     *last = command_last_key(spec, argc);
     if ((spec->flags & KEY_COUNTED) == 0) {
@@ -255,7 +283,7 @@ int command_keys(const struct command *command, const struct slice *argv, size_t
     for (int i = 0; i < command_spec_count(command); i++) {
         const struct key_spec *spec = &command->keys[i];
         int first, last;
-        if (!command_key_run(spec, argv, argc, &first, &last)) {
+        if (!command_key_run(command, i, argv, argc, &first, &last)) {
             return -1;
         }
         for (int at = first; at <= last; at += spec->step) {

@@ -80,12 +80,16 @@ enum key_flag {
     KEY_INCOMPLETE = 1 << 9,
     KEY_VARIABLE = 1 << 10,
 
+    /* Ordinal's own: the key follows a word of the command's keys_after, the next one for each such specification, which is
+     * looked for from argv[first] on; `last` is 0 and `step` 1. */
+    KEY_AFTER = 1 << 14,
+
     /* Ordinal's own: argv[first] is the number of keys, which follow it; `last` is 0 and `step` 1. */
     KEY_COUNTED = 1 << 15,
 };
 
 /* One run of keys: argv[first], argv[first + step], … up to last (negative: counted from the end); or (KEY_COUNTED) as many as
- * the request says. */
+ * the request says; or (KEY_AFTER) one where the request has it. */
 struct key_spec {
     int16_t first, last, step;
     uint16_t flags;
@@ -99,6 +103,7 @@ struct command {
     int arity; /* arguments, the name included; negative: at least that many */
     uint32_t flags;
     struct key_spec keys[COMMAND_KEY_SPECS]; /* unused ones have first == 0 */
+    const char *keys_after;                  /* words for KEY_AFTER, separated by blanks, or NULL */
     enum command_group group;
     const char *since, *complexity, *summary;
     const char *syntax; /* the arguments, as the Redis manual writes them: "key [NX | XX] [EX seconds]" */
@@ -153,10 +158,13 @@ static inline int command_last_key(const struct key_spec *spec, size_t argc)
     return spec->last >= 0 ? spec->last : (int)argc + spec->last;
 }
 
-/* The positions of the first and last key of a run in this request. False when it does not say how many keys there are, or more
- * than follow. */
-bool command_key_run(const struct key_spec *spec, const struct slice *argv, size_t argc, int *first,
-                     int *last);
+/* The word of keys_after for a KEY_AFTER specification, by its number. */
+struct slice command_key_word(const struct command *command, int spec);
+
+/* The positions of the first and last key of a run, by the number of its specification, in this request; the last before the first
+ * when the request has none. False when it does not say how many keys there are, or more than follow. */
+bool command_key_run(const struct command *command, int number, const struct slice *argv, size_t argc,
+                     int *first, int *last);
 
 /* Positions in argv of all keys of a request of this command (at most `max` are written). Returns how many there are, or
  * -1 when the command's syntax does not let them be told. */

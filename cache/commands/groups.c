@@ -12,6 +12,8 @@ void groups_register(void)
         debug_commands,
         dump_commands,
         expire_commands,
+        geo_commands,
+        geo_search_commands,
         hash_commands,
         hash_increment_commands,
         hash_walk_commands,

@@ -14,6 +14,8 @@ extern const struct command connection_commands[];
 extern const struct command debug_commands[];
 extern const struct command dump_commands[];
 extern const struct command expire_commands[];
+extern const struct command geo_commands[];
+extern const struct command geo_search_commands[];
 extern const struct command hash_commands[];
 extern const struct command hash_increment_commands[];
 extern const struct command hash_walk_commands[];

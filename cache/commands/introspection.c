@@ -58,13 +58,21 @@ static void reply_step(struct reply *r, const char *name, const char *type, int6
 
 /* A key specification: where to begin, and which arguments from there on. A last key counted from the front is
  * given from the first one on. */
-static void reply_key_spec(struct reply *r, const struct key_spec *spec)
+static void reply_key_spec(struct reply *r, const struct command *command, int number)
 {
+    const struct key_spec *spec = &command->keys[number];
     reply_map(r, 3);
     reply_bulk_string(r, "flags");
     reply_words(r, command_key_words, spec->flags, "");
-    reply_step(r, "begin_search", "index", 1);
-    reply_named_int(r, "index", spec->first);
+    if ((spec->flags & KEY_AFTER) != 0) {
+        reply_step(r, "begin_search", "keyword", 2);
+        reply_bulk_string(r, "keyword");
+        reply_bulk_slice(r, command_key_word(command, number));
+        reply_named_int(r, "startfrom", spec->first);
+    } else {
+        reply_step(r, "begin_search", "index", 1);
+        reply_named_int(r, "index", spec->first);
+    }
     if ((spec->flags & KEY_COUNTED) != 0) {
         reply_step(r, "find_keys", "keynum", 3);
         reply_named_int(r, "keynumidx", 0);
@@ -73,12 +81,12 @@ static void reply_key_spec(struct reply *r, const struct key_spec *spec)
         return;
     }
     reply_step(r, "find_keys", "range", 3);
-    reply_named_int(r, "lastkey", spec->last >= 0 ? spec->last - spec->first : spec->last);
+    reply_named_int(r, "lastkey", spec->last > 0 ? spec->last - spec->first : spec->last);
     reply_named_int(r, "keystep", spec->step);
     reply_named_int(r, "limit", 0);
 }
 
-/* The one range of the old reply that covers all specifications; it knows no keys that are counted. */
+/* The one range of the old reply that covers all specifications; it knows no keys that are counted, or follow a word. */
 static struct key_spec whole_range(const struct command *command)
 {
     struct key_spec range = command->keys[0];
@@ -87,7 +95,7 @@ static struct key_spec whole_range(const struct command *command)
     }
     for (int i = 1; i < command_spec_count(command); i++) {
         const struct key_spec *spec = &command->keys[i];
-        if ((spec->flags & KEY_COUNTED) != 0) {
+        if ((spec->flags & (KEY_COUNTED | KEY_AFTER)) != 0) {
             continue;
         }
         range.first = spec->first < range.first ? spec->first : range.first;
@@ -116,7 +124,7 @@ static void reply_row(struct reply *r, const struct command *command)
     reply_tips(r, command->tips);
     reply_set(r, command_spec_count(command));
     for (int i = 0; i < command_spec_count(command); i++) {
-        reply_key_spec(r, &command->keys[i]);
+        reply_key_spec(r, command, i);
     }
     reply_set(r, subcommands);
     for (int i = 0; i < subcommands; i++) {
@@ -267,7 +275,7 @@ static uint32_t flags_at(const struct command *command, const struct slice *argv
     for (int i = 0; i < command_spec_count(command); i++) {
         const struct key_spec *spec = &command->keys[i];
         int first, last;
-        if (command_key_run(spec, argv, argc, &first, &last) && position >= first && position <= last &&
+        if (command_key_run(command, i, argv, argc, &first, &last) && position >= first && position <= last &&
             (position - first) % spec->step == 0) {
             return (spec->flags & KEY_VARIABLE) != 0 ? variable_flags(command, argv, argc) : spec->flags;
         }

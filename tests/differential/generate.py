@@ -20,7 +20,7 @@ COMMAND_WEIGHTS = {
     "hello": 2.0, "quit": 0.5, "reset": 1.0, "set": 3.0,
     "bitfield": 3.0, "setrange": 2.0, "command": 0.02, "command|docs": 0.1, "command|info": 0.1, "command|getkeys": 4.0,
     "incrbyfloat": 2.0, "lcs": 2.0, "dump": 0.5, "del": 0.5, "unlink": 0.5, "config|set": 3.0, "memory|stats": 0.1,
-    "object|help": 0.05, "restore": 2.0, "pfadd": 3.0,
+    "object|help": 0.05, "restore": 2.0, "pfadd": 3.0, "geoadd": 4.0,
 }  # fmt: skip
 
 # A deadline that passes during the run would make replies depend on the clock: the least that is left of a relative
@@ -58,6 +58,7 @@ class Generator:
         self.special = {
             "wait": self._wait,
             "pfadd": self._pfadd,
+            "geoadd": self._geoadd,
             "command|getkeys": self._getkeys,
             "command|getkeysandflags": self._getkeys,
             "config|set": self._config_set,
@@ -193,6 +194,15 @@ class Generator:
             return [key] + [values.text(self.rng) for _ in range(count)]
         first = self.rng.choice([0, 1000, 10**6])
         return [key, *range(first, first + count)]
+
+    def _geoadd(self) -> List[Arg]:
+        """Often many places at once, so that searches find some."""
+        args: List[Arg] = [values.key(self.rng, "geo")]
+        if self.rng.random() < 0.3:
+            args.append(self.rng.choice([b"NX", b"XX", b"CH", b"ch"]))
+        for _ in range(self.rng.choice([1, 1, 2, 5, 30, 100])):
+            args += [values.longitude(self.rng), values.latitude(self.rng), values.place(self.rng)]
+        return args
 
     def _getkeys(self) -> List[Arg]:
         name = self.rng.choice(self.names)

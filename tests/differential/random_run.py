@@ -21,6 +21,7 @@ GROUPS = (
     "set",
     "sorted-set",
     "hyperloglog",
+    "geo",
     "generic",
     "transactions",
     "connection",

@@ -95,6 +95,10 @@ DEFAULTS = {
 }  # fmt: skip
 
 
+# Enough of them that a set of places outgrows its small form.
+PLACES = [b"place%d" % n for n in range(200)] + [b"%d" % n for n in range(20)]
+
+
 def _choice(pool) -> Callable[[random.Random], object]:
     return lambda rng: rng.choice(pool)
 
@@ -188,6 +192,36 @@ def byte_offset(rng: random.Random) -> int:
     return rng.choice(SMALL) if rng.random() < 0.85 else rng.choice([2000, 4000, 2**29, 2**29 - 1 + 2**20, I64_MAX, -1])
 
 
+def _coordinate(rng: random.Random, limit: float, pool) -> bytes:
+    """Often one of a few, so that places meet; or anywhere, now and then at or beyond the limits."""
+    roll = rng.random()
+    if roll < 0.6:
+        return rng.choice(pool)
+    if roll < 0.97:
+        return repr(rng.uniform(-limit, limit)).encode()
+    return rng.choice([b"%r" % limit, b"-%r" % limit, b"181", b"-85.06", b"inf", b"nan", b"x", b"1e300"])
+
+
+def longitude(rng: random.Random) -> bytes:
+    return _coordinate(rng, 180.0, [b"0", b"13.361389", b"15.087269", b"15.08727", b"-180", b"180", b"179.9", b"-179.9", b"2.35", b"-74"])
+
+
+def latitude(rng: random.Random) -> bytes:
+    return _coordinate(rng, 85.05112878, [b"0", b"38.115556", b"37.502669", b"37.5027", b"-85", b"85", b"84.9", b"66.5", b"48.85", b"40.7"])
+
+
+def distance(rng: random.Random) -> bytes:
+    """In whatever unit: nothing, metres, a town, half the world and more."""
+    roll = rng.random()
+    if roll < 0.05:
+        return rng.choice([b"0", b"-1", b"inf", b"x", b"1e300", b"5e-324"])
+    return b"%.3f" % (10 ** rng.uniform(-2, 8))
+
+
+def place(rng: random.Random) -> bytes:
+    return rng.choice(PLACES) if rng.random() < 0.95 else text(rng)
+
+
 # By the argument's name in COMMAND DOCS. "command argument" wins over the argument alone.
 BY_NAME: Dict[str, Callable] = {
     "seconds": seconds,
@@ -225,6 +259,24 @@ BY_NAME: Dict[str, Callable] = {
     "event": _choice([b"command", b"fork", b"nosuch", b""]),
     "version": _choice([5, 6, 1, b"x"]),
     "message": text,
+    "longitude": longitude,
+    "latitude": latitude,
+    "radius": distance,
+    "width": distance,
+    "height": distance,
+    "geoadd member": place,
+    "geodist member1": place,
+    "geodist member2": place,
+    "geosearch member": place,
+    "geosearchstore member": place,
+    "georadiusbymember member": place,
+    "georadiusbymember_ro member": place,
+    "geohash member": place,
+    "geopos member": place,
+    "geosearch count": _choice([1, 2, 3, 5, 10, 100, 1, 2, 3, 0, -1, b"x"]),
+    "geosearchstore count": _choice([1, 2, 3, 5, 10, 100, 1, 2, 3, 0, -1, b"x"]),
+    "georadius count": _choice([1, 2, 3, 5, 10, 100, 1, 2, 3, 0, -1, b"x"]),
+    "georadiusbymember count": _choice([1, 2, 3, 5, 10, 100, 1, 2, 3, 0, -1, b"x"]),
     "pfdebug subcommand": _choice([b"GETREG", b"DECODE", b"DECODE", b"decode", b"ENCODING", b"TODENSE", b"HELP", b""]),
     "increment": integer,
     "incrbyfloat increment": number,

@@ -160,10 +160,15 @@ static void every_row_is_sound(void **state)
         assert_true(strlen(command->name) < 60);
         for (int i = 0; i < COMMAND_KEY_SPECS && command->keys[i].first > 0; i++) {
             assert_true(command->keys[i].step > 0);
-            bool counted = (command->keys[i].flags & KEY_COUNTED) != 0;
-            assert_true(counted
-                            ? command->keys[i].last == 0
-                            : command->keys[i].last < 0 || command->keys[i].last >= command->keys[i].first);
+            bool found = (command->keys[i].flags & (KEY_COUNTED | KEY_AFTER)) != 0;
+            assert_true(found ? command->keys[i].last == 0
+                              : command->keys[i].last < 0 || command->keys[i].last >= command->keys[i].first);
+        }
+        for (int i = 0; i < command_spec_count(command); i++) {
+            if ((command->keys[i].flags & KEY_AFTER) != 0) {
+                assert_non_null(command->keys_after);
+                assert_true(command_key_word(command, i).len > 0);
+            }
         }
         assert_false((command->flags & CMD_WRITE) != 0 && (command->flags & CMD_READONLY) != 0);
     }
