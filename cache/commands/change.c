@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "commands/notify.h"
+#include "commands/tracking.h"
 #include "commands/watch.h"
 
 static struct worker *worker_of(struct store_stats *stats)
@@ -27,6 +28,9 @@ void change_note(struct call *c, struct db *db, const struct key *key, enum even
     if ((listening & LISTENING_WATCH) != 0) {
         watch_touch(c->server, db, key->hash, key->name);
     }
+    if ((listening & LISTENING_TRACKING) != 0) {
+        tracking_key(c->worker, c->client, key->hash, key->name);
+    }
     if (event != NULL && (listening & LISTENING_EVENTS) != 0) {
         change_event(c, db, key, class, event);
     }
@@ -40,6 +44,9 @@ void change_gone(struct store_stats *stats, struct db *db, const struct entry *e
     struct slice name = entry_key(e);
     if ((listening & LISTENING_WATCH) != 0) {
         watch_touch(server, db, keyspace_hash(&server->keyspace, name), name);
+    }
+    if ((listening & LISTENING_TRACKING) != 0) {
+        tracking_key(w, NULL, keyspace_hash(&server->keyspace, name), name);
     }
     if ((listening & LISTENING_EVENTS) != 0) {
         bool expired = why == DB_EXPIRED;
@@ -62,6 +69,9 @@ void change_flush(struct call *c, struct db *db)
         if (db == NULL || db == &ks->dbs[i]) {
             touch_all(c, &ks->dbs[i], NULL);
         }
+    }
+    if ((atomic_load_explicit(&c->server->listening, memory_order_relaxed) & LISTENING_TRACKING) != 0) {
+        tracking_flush(c->worker);
     }
 }
 

@@ -28,6 +28,7 @@ enum client_flag {
     CLIENT_WOKEN_BY_ERROR = 1 << 10, /* … with an error */
     CLIENT_MULTI = 1 << 16,          /* its commands are kept for EXEC (transaction.h) */
     CLIENT_SUBSCRIBED = 1 << 11,     /* to something (pubsub.h) */
+    CLIENT_TRACKING = 1 << 12,       /* it is told of changed keys (tracking.h) */
 };
 
 /*
@@ -88,6 +89,7 @@ struct client {
     struct watches watches;
     _Atomic bool touched;          /* a key that it watches has changed; set by any loop */
     struct subscriber *subscriber; /* while CLIENT_SUBSCRIBED */
+    struct tracker *tracker;       /* once it has tracked, or was redirected to */
 };
 
 /* The client of a new connection, or NULL when there is no memory. */

@@ -10,6 +10,7 @@
 #include "commands/client_list.h"
 #include "commands/groups.h"
 #include "commands/pause.h"
+#include "commands/tracking_command.h"
 
 /* ---- PAUSE, UNPAUSE, UNBLOCK ------------------------------------------------------------------------ */
 
@@ -137,6 +138,10 @@ static void run_no_touch(struct call *c)
 static void run_help(struct call *c)
 {
     static const char *const lines[] = {
+        "CACHING (YES|NO)",
+        "    Let the keys of the next command be tracked (in OPTIN mode), or not (in OPTOUT mode).",
+        "GETREDIR",
+        "    Show the id of the connection to which tracking is redirected.",
         "GETNAME",
         "    Show the name of this connection.",
         "ID",
@@ -167,6 +172,11 @@ static void run_help(struct call *c)
         "    Tell which library this connection's client uses.",
         "SETNAME <name>",
         "    Name this connection.",
+        "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+        "         [OPTIN] [OPTOUT] [NOLOOP]",
+        "    Tell this connection which of the keys that it has read are changed.",
+        "TRACKINGINFO",
+        "    Show how this connection tracks keys.",
         "UNBLOCK <client-id> [TIMEOUT|ERROR]",
         "    End the blocking command of a connection, as by time-out or with an error.",
         "UNPAUSE",
@@ -185,6 +195,17 @@ enum {
 
 static const struct command subcommands[] = {
     {
+        .name = "caching",
+        .run = client_caching_run,
+        .arity = 3,
+        .flags = OWN,
+        .group = GROUP_CONNECTION,
+        .since = "6.0.0",
+        .complexity = "O(1)",
+        .summary = "Instructs the server whether to track the keys in the next request.",
+        .syntax = "<YES | NO>",
+    },
+    {
         .name = "getname",
         .run = run_getname,
         .arity = 2,
@@ -193,6 +214,16 @@ static const struct command subcommands[] = {
         .since = "2.6.9",
         .complexity = "O(1)",
         .summary = "Returns the name of the connection.",
+    },
+    {
+        .name = "getredir",
+        .run = client_getredir_run,
+        .arity = 2,
+        .flags = OWN,
+        .group = GROUP_CONNECTION,
+        .since = "6.0.0",
+        .complexity = "O(1)",
+        .summary = "Returns the client ID to which the connection's tracking notifications are redirected.",
     },
     {
         .name = "help",
@@ -331,6 +362,29 @@ static const struct command subcommands[] = {
         .complexity = "O(1)",
         .summary = "Sets the connection name.",
         .syntax = "connection-name",
+    },
+    {
+        .name = "tracking",
+        .run = client_tracking_run,
+        .arity = -3,
+        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
+        .group = GROUP_CONNECTION,
+        .since = "6.0.0",
+        .complexity = "O(1). Some options may introduce additional complexity.",
+        .summary = "Controls server-assisted client-side caching for the connection.",
+        .syntax =
+            "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] "
+            "[NOLOOP]",
+    },
+    {
+        .name = "trackinginfo",
+        .run = client_trackinginfo_run,
+        .arity = 2,
+        .flags = OWN,
+        .group = GROUP_CONNECTION,
+        .since = "6.2.0",
+        .complexity = "O(1)",
+        .summary = "Returns information about server-assisted client-side caching for the connection.",
     },
     {
         .name = "unblock",

@@ -2,6 +2,7 @@
 
 #include "commands/pubsub.h"
 #include "commands/text.h"
+#include "commands/tracking.h"
 #include "commands/transaction.h"
 #include "types/number.h"
 
@@ -12,8 +13,11 @@ static void format_flags(const struct client *client, char *text)
     static const struct {
         uint32_t flag;
         char letter;
-    } letters[] = {
-        {CLIENT_MONITOR, 'O'}, {CLIENT_SUBSCRIBED, 'P'}, {CLIENT_MULTI, 'x'}, {CLIENT_BLOCKED, 'b'}};
+    } letters[] = {{CLIENT_MONITOR, 'O'},
+                   {CLIENT_SUBSCRIBED, 'P'},
+                   {CLIENT_MULTI, 'x'},
+                   {CLIENT_BLOCKED, 'b'},
+                   {CLIENT_TRACKING, 't'}};
     size_t len = 0;
     for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {
         if ((client->flags & letters[i].flag) != 0) {
@@ -22,6 +26,12 @@ static void format_flags(const struct client *client, char *text)
     }
     if (atomic_load_explicit(&client->touched, memory_order_relaxed)) {
         text[len++] = 'd';
+    }
+    if (client->tracker != NULL && atomic_load_explicit(&client->tracker->broken, memory_order_relaxed)) {
+        text[len++] = 'R';
+    }
+    if (client->tracker != NULL && (client->tracker->options & TRACKING_BCAST) != 0) {
+        text[len++] = 'B';
     }
     if (client->conn->local) {
         text[len++] = 'U';
@@ -58,7 +68,7 @@ static void put_number(struct reply *out, const char *key, int64_t value)
 
 static void put_identity(struct reply *out, const struct client *client, int64_t now)
 {
-    char flags[8];
+    char flags[16]; /* as many letters as there are, and the end */
     format_flags(client, flags);
     put_number(out, "id=", client->id);
     put_text(out, " addr=", client->peer);
@@ -106,7 +116,8 @@ static void put_client(struct reply *out, const struct client *client, const str
     put_number(out, " multi=", (client->flags & CLIENT_MULTI) != 0 ? (int64_t)client->transaction.count : -1);
     put_memory(out, client, argv_bytes);
     put_text(out, " cmd=", command);
-    put_text(out, " user=default redir=-1", "");
+    put_number(
+        out, " user=default redir=", (client->flags & CLIENT_TRACKING) != 0 ? client->tracker->redirect : -1);
     put_number(out, " resp=", client->conn->resp);
     put_text(out, " lib-name=", or_empty(client->lib_name));
     put_text(out, " lib-ver=", or_empty(client->lib_version));

@@ -6,6 +6,7 @@
 #include "commands/groups.h"
 #include "commands/monitor.h"
 #include "commands/pubsub.h"
+#include "commands/tracking.h"
 #include "commands/transaction.h"
 
 static const char wrong_pass[] = "WRONGPASS invalid username-password pair or user is disabled.";
@@ -191,6 +192,7 @@ static void run_reset(struct call *c)
     }
     transaction_discard(client);
     pubsub_forget(client);
+    tracking_reset(client);
     client->flags &= ~(uint32_t)(CLIENT_REPLY_MASK | CLIENT_NO_EVICT | CLIENT_NO_TOUCH);
     client->db = &c->server->keyspace.dbs[0];
     client_set_text(&client->name, SLICE(""));

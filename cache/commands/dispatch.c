@@ -17,6 +17,7 @@
 #include "commands/monitor.h"
 #include "commands/pause.h"
 #include "commands/slowlog.h"
+#include "commands/tracking.h"
 #include "commands/transaction.h"
 #include "logger.h"
 #include "memory.h"
@@ -276,6 +277,14 @@ static bool may_still_run(struct call *c)
             !pause_holds(c->client, c->command));
 }
 
+/* Notes for client-side caching what the command has read, while the key's shard is held: so any change comes after it. */
+static inline void remember_keys(struct call *c)
+{
+    if (__builtin_expect((c->client->flags & CLIENT_TRACKING) != 0, 0)) {
+        tracking_remember(c);
+    }
+}
+
 /* Runs the handler alone, and after it those whose wait it may have ended. */
 static bool run_alone(struct call *c)
 {
@@ -285,6 +294,7 @@ static bool run_alone(struct call *c)
     bool runs = may_still_run(c);
     if (runs) {
         c->command->run(c);
+        remember_keys(c);
         block_serve(c);
     }
     gate_together(gate, loop);
@@ -317,6 +327,7 @@ static bool run_locked(struct call *c, const struct parsed *parsed)
             return run_alone(c);
         }
         c->command->run(c);
+        remember_keys(c);
         db_unlock(c->db, parsed->hash);
         break;
     case MODE_ALONE: return run_alone(c);
@@ -455,8 +466,9 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
     if (c->reply->len > before && c->reply->data[before] == '-') {
         note_error(c, parsed->id, before, ran);
     }
-    if (__builtin_expect(((flags | client->flags) & CLIENT_REPLY_MASK) != 0, 0)) {
+    if (__builtin_expect(((flags | client->flags) & (CLIENT_REPLY_MASK | CLIENT_TRACKING)) != 0, 0)) {
         drop_reply(c, flags, before);
+        tracking_request_done(c);
     }
     return ended;
 }
@@ -486,6 +498,7 @@ uint64_t dispatch_nested(struct call *outer, const struct nested *command, uint6
     c.first_key = command->key;
     c.may_not_block = true;
     c.command->run(&c);
+    remember_keys(&c);
     if (__builtin_expect(atomic_load_explicit(&c.server->monitors, memory_order_relaxed) > 0, 0)) {
         monitor_feed(&c);
     }

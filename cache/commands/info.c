@@ -20,6 +20,7 @@
 #include "commands/memory_report.h"
 #include "commands/pubsub.h"
 #include "commands/text.h"
+#include "commands/tracking.h"
 #include "commands/watch.h"
 #include "net/listener.h"
 #include "store/reaper.h"
@@ -135,7 +136,7 @@ static void section_clients(struct info *info)
     number(info, "client_recent_max_input_buffer", info->clients.max_input);
     number(info, "client_recent_max_output_buffer", info->clients.max_output);
     number(info, "blocked_clients", info->clients.blocked);
-    number(info, "tracking_clients", 0);
+    number(info, "tracking_clients", (int64_t)tracking_clients(info->server));
     number(info, "watching_clients", (int64_t)watch_clients(info->server));
     number(info, "pubsub_clients", (int64_t)pubsub_clients(info->server));
     number(info, "clients_in_timeout_table", 0); /* loops have their own timers, and no such table */
@@ -295,21 +296,12 @@ static void expiry_and_eviction(struct info *info)
 static void section_stats(struct info *info)
 {
     static const char *const resting[] = {
-        "latest_fork_usec",
-        "total_forks",
-        "migrate_cached_sockets",
-        "slave_expires_tracked_keys",
-        "active_defrag_hits",
-        "active_defrag_misses",
-        "active_defrag_key_hits",
-        "active_defrag_key_misses",
-        "total_active_defrag_time",
-        "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
-        "unexpected_error_replies",
-        NULL,
+        "latest_fork_usec",         "total_forks",
+        "migrate_cached_sockets",   "slave_expires_tracked_keys",
+        "active_defrag_hits",       "active_defrag_misses",
+        "active_defrag_key_hits",   "active_defrag_key_misses",
+        "total_active_defrag_time", "current_active_defrag_time",
+        "unexpected_error_replies", NULL,
     };
     const struct stats_totals *totals = &info->totals;
     uint64_t denied = 0;
@@ -325,6 +317,9 @@ static void section_stats(struct info *info)
     number(info, "pubsub_channels", (int64_t)pubsub_channels(info->server));
     number(info, "pubsub_patterns", (int64_t)pubsub_patterns(info->server));
     number(info, "pubsubshard_channels", (int64_t)pubsub_shard_channels(info->server));
+    number(info, "tracking_total_keys", (int64_t)tracking_keys(info->server));
+    number(info, "tracking_total_items", (int64_t)tracking_items(info->server));
+    number(info, "tracking_total_prefixes", (int64_t)tracking_prefixes(info->server));
     zeros(info, resting);
     number(info, "total_error_replies", (int64_t)totals->errors);
     number(info, "dump_payload_sanitizations", 0);

@@ -28,8 +28,10 @@ struct client;
 struct command;
 struct histogram;
 struct watch_table;
+struct broadcast;
 struct outbox;
 struct pubsub;
+struct tracking;
 
 #define ORDINAL_VERSION "0.1.0"
 #define REDIS_VERSION   "7.2.0" /* the version whose behaviour is kept, as INFO and HELLO give it */
@@ -81,7 +83,8 @@ struct worker {
     counter monitoring;      /* how many they are */
     counter auth_failures;   /* wrong passwords */
     struct auth_guesser guessers[AUTH_GUESSERS];
-    struct outbox *outbox; /* outbox.h */
+    struct outbox *outbox;       /* outbox.h */
+    struct broadcast *broadcast; /* tracking_message.c */
 };
 
 struct server {
@@ -114,7 +117,8 @@ struct server {
     struct block_queues *queues;      /* … in these queues */
     struct watch_table *watches;
     struct stats stats;
-    struct pubsub *pubsub; /* pubsub.c */
+    struct pubsub *pubsub;     /* pubsub.c */
+    struct tracking *tracking; /* tracking.c */
 };
 
 /* 64 random bits, fast and good enough for choices (not for secrets). */

@@ -21,6 +21,7 @@
 #include "commands/outbox.h"
 #include "commands/pause.h"
 #include "commands/pubsub.h"
+#include "commands/tracking.h"
 #include "commands/transaction.h"
 #include "commands/type.h"
 #include "commands/watch.h"
@@ -71,6 +72,7 @@ static void closing(struct conn *conn)
 
 static void before_poll(struct loop *loop)
 {
+    tracking_before_poll(loop->worker);
     outbox_before_poll(loop->worker);
 }
 
@@ -89,6 +91,7 @@ static void closed(struct conn *conn)
     }
     transaction_discard(client);
     pubsub_forget(client);
+    tracking_forget(client);
     client_free(client);
 }
 
@@ -183,12 +186,14 @@ void server_init(struct server *server, struct config *config)
     }
     outbox_init(server);
     pubsub_init(server);
+    tracking_init(server);
 }
 
 void server_free(struct server *server)
 {
 #ifdef ORDINAL_SYSTEM_MALLOC /* for leak checkers alone: the system takes all of it back sooner than we could */
     pubsub_free(server);
+    tracking_free(server);
     outbox_free(server);
     for (int i = 0; i < server->keyspace.count; i++) {
         db_free(&server->keyspace.dbs[i]);

@@ -3,11 +3,8 @@
 #include <stdlib.h>
 
 static const struct type *const types[TYPE_COUNT] = {
-    [TYPE_STRING] = &type_string,
-    [TYPE_LIST] = &type_list,
-    [TYPE_HASH] = &type_hash,
-    [TYPE_SET] = &type_set,
-    [TYPE_ZSET] = &type_zset,
+    [TYPE_STRING] = &type_string, [TYPE_LIST] = &type_list, [TYPE_HASH] = &type_hash,
+    [TYPE_SET] = &type_set,       [TYPE_ZSET] = &type_zset,
 };
 
 static void object_free(enum entry_type type, void *object)
