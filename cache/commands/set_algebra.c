@@ -10,6 +10,7 @@
 #include "commands/groups.h"
 #include "commands/set_value.h"
 #include "memory.h"
+#include "store/reaper.h"
 
 /* The sets of a command. */
 struct operands {
@@ -139,7 +140,7 @@ static void result_end(struct result *r, size_t before, bool made)
     struct call *c = r->c;
     if (!made) {
         if (r->set.e != NULL) {
-            entry_free(r->set.e);
+            reaper_free_entry(r->set.e);
         }
         c->reply->len = before;
         call_out_of_memory(c);
@@ -219,7 +220,7 @@ static bool unite(struct operands *o, struct result *r)
     }
     if (all.e != NULL) {
         made = made && result_take_all(r, all.e);
-        entry_free(all.e);
+        reaper_free_entry(all.e);
     }
     return made;
 }
@@ -282,7 +283,7 @@ static bool subtract_from_copy(struct operands *o, struct result *r)
     }
     made = made && result_take_all(r, rest.e); /* a copy, in the form that fits what is left */
     if (rest.e != NULL) {
-        entry_free(rest.e);
+        reaper_free_entry(rest.e);
     }
     return made;
 }

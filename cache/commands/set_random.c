@@ -5,6 +5,7 @@
 #include "commands/change.h"
 #include "commands/groups.h"
 #include "commands/set_value.h"
+#include "store/reaper.h"
 
 static void reply_members(struct call *c, const struct entry *e)
 {
@@ -124,7 +125,7 @@ static bool choose_throwing(struct call *c, const struct entry *e, uint64_t coun
         }
     }
     if (chosen.e != NULL) {
-        entry_free(chosen.e);
+        reaper_free_entry(chosen.e);
     }
     return result != SET_NO_MEMORY;
 }

@@ -180,7 +180,7 @@ void reaper_free_shards(struct shard *shards, size_t count)
 
 void reaper_free_entry(struct entry *e)
 {
-    if (entry_form(e) == FORM_INLINE || entry_memory(e) < LARGE_VALUE) {
+    if (work_began != 0 || entry_form(e) == FORM_INLINE || entry_memory(e) < LARGE_VALUE) {
         entry_free(e);
         return;
     }

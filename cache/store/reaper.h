@@ -20,7 +20,7 @@ void reaper_stop(void);
  * thread. */
 void reaper_free_shards(struct shard *shards, size_t count);
 
-/* Frees an entry: here when that is quick, in the reaper's thread when its value is large. Any thread. */
+/* Frees an entry: here when that is quick, in the reaper's thread when its value is large. Any thread, the reaper's own too. */
 void reaper_free_entry(struct entry *e);
 
 /* For whoever frees something large piece by piece (256 items of a dict, a segment of a list): between two pieces. On the

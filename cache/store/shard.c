@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "memory.h"
+#include "store/reaper.h"
 
 #define ONES  0x0101010101010101ULL
 #define HIGHS 0x0080808080808080ULL /* the top bit of each of the seven tags */
@@ -56,7 +57,7 @@ void shard_clear(struct shard *s)
         struct line *line = shard_line(s, i);
         for (unsigned k = 0; k < LINE_SLOTS; k++) {
             if (line->tag[k] != 0) {
-                entry_free(slot_entry((struct slot){line, k}));
+                reaper_free_entry(slot_entry((struct slot){line, k}));
             }
         }
     }
@@ -328,7 +329,7 @@ static void shrink(struct shard *s)
 static void free_expired(void *unused, struct entry *e)
 {
     (void)unused;
-    entry_free(e);
+    reaper_free_entry(e);
 }
 
 uint32_t shard_sweep(struct shard *s, int64_t now, shard_expired_fn *expired, void *context)
