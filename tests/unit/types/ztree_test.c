@@ -200,6 +200,28 @@ static void assert_as_model(const struct ztree *t)
     assert_null(ztree_at(t, count).leaf);
 }
 
+/* An element gets another score: mostly one beside its own, so that it often stays where it is. */
+static void rescore(struct ztree *t, uint32_t rank, uint32_t scores)
+{
+    if (rank == count || scores == 1) {
+        return;
+    }
+    struct element moved = model[rank];
+    double score =
+        random_below(4) == 0 ? random_score(scores) : moved.score + ((double)random_below(9) - 4) / 4;
+    uint32_t there = model_rank(score, item_field(moved.item));
+    if (there < count && there != rank && compare(score, item_field(moved.item), &model[there]) == 0) {
+        return; /* here a member may be there with several scores, but not twice with one */
+    }
+    assert_true(ztree_rescore(t, moved.score, score, moved.item));
+    memmove(&model[rank], &model[rank + 1], (count - rank - 1) * sizeof model[0]);
+    count--;
+    uint32_t to = model_rank(score, item_field(moved.item));
+    memmove(&model[to + 1], &model[to], (count - to) * sizeof model[0]);
+    model[to] = (struct element){score, moved.item};
+    count++;
+}
+
 static void operate(struct ztree *t, uint32_t scores, uint64_t insertions)
 {
     char text[32];
@@ -207,6 +229,7 @@ static void operate(struct ztree *t, uint32_t scores, uint64_t insertions)
     if (choice < insertions) {
         double score = scores == 1 ? 0.0 : random_score(scores);
         insert(t, score, random_member(text, sizeof text));
+        rescore(t, (uint32_t)random_below(count + 1), scores);
     } else if (choice < 998) {
         delete_one(t, (uint32_t)random_below(count + 1));
     } else {
