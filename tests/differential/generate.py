@@ -357,6 +357,12 @@ def _same_scores(args: List[Arg], rng: random.Random) -> None:
         args[key] = rng.choice(LEX_KEYS)
 
 
+def _few_at_random(args: List[Arg], _rng: random.Random) -> None:
+    """ZRANDMEMBER replies with as many members as it is asked for, if they may repeat."""
+    if len(args) > 2 and _within(args[2], -(2**62), -1000):
+        args[2] = -1000
+
+
 def _short_wait(at: int):
     """BZPOPMIN and its kin with a timeout that passes soon."""
 
@@ -396,5 +402,6 @@ OTHERS = {
     "BZPOPMAX": _short_wait(-1),
     "BZMPOP": _short_wait(1),
     "ZADD": _same_scores,
+    "ZRANDMEMBER": _few_at_random,
     **dict.fromkeys(LEX_COMMANDS, _same_scores),
 }
