@@ -122,7 +122,7 @@ static void run_blmpop(struct call *c)
 {
     struct mpop mpop;
     int64_t timeout;
-    if (block_timeout(c, c->argv[1], &timeout) && parse_mpop(c, 2, &mpop) && !try_mpop(c, &mpop)) {
+    if (parse_mpop(c, 2, &mpop) && block_timeout(c, c->argv[1], &timeout) && !try_mpop(c, &mpop)) {
         block_on_keys(c, mpop.first, mpop.keys, TYPE_LIST, timeout, BLOCK_NULL_ARRAY);
     }
 }

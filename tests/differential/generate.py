@@ -364,7 +364,7 @@ def _few_at_random(args: List[Arg], _rng: random.Random) -> None:
 
 
 def _short_wait(at: int):
-    """BZPOPMIN and its kin with a timeout that passes soon."""
+    """BLPOP and its kin with a timeout that passes soon."""
 
     def tame_timeout(args: List[Arg], _rng: random.Random) -> None:
         if at < len(args) and abs(at) < len(args) and _is_wait(args[at]):
@@ -398,6 +398,11 @@ OTHERS = {
     "BITFIELD_RO": _sane_bitfield,
     "WAIT": _no_endless_wait,
     "SPOP": _pop_all,
+    "BLPOP": _short_wait(-1),
+    "BRPOP": _short_wait(-1),
+    "BLMOVE": _short_wait(5),
+    "BRPOPLPUSH": _short_wait(3),
+    "BLMPOP": _short_wait(1),
     "BZPOPMIN": _short_wait(-1),
     "BZPOPMAX": _short_wait(-1),
     "BZMPOP": _short_wait(1),

@@ -244,6 +244,10 @@ def unknown_to_redis_7_0(_args, a: Reply, _b: Reply) -> bool:
     return a.is_error() and a.text().startswith((b"ERR unknown subcommand", b"ERR unknown command"))
 
 
+def least_rank(_args, _a: Reply, b: Reply) -> bool:
+    return b.text() == b"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+
+
 KNOWN: List[Known] = [
     # The clock, randomness and the machine
     Known("ttl-clock", "the two servers run a command some milliseconds apart", ["ttl", "expiretime"],
@@ -307,6 +311,7 @@ KNOWN: List[Known] = [
           hello_before_auth),
     Known("7.2-hello-order", "Redis 7.2 checks all options of HELLO before it checks the password", ["hello"],
           hello_options_first),
+    Known("7.2-lpos-rank", "Redis 7.2 refuses the one RANK that cannot be turned round", ["lpos"], least_rank),
     Known("7.2-doubles", "Redis 7.2 writes doubles with the fewest digits that tell them apart", ["z*", "bz*", "exec"],
           shortest_doubles),
     Known("7.2-withscore", "Redis 7.2 has the option WITHSCORE", ["zrank", "zrevrank"], with_score),

@@ -17,6 +17,7 @@ from .shrink import shrink
 GROUPS = (
     "string",
     "bitmap",
+    "list",
     "hash",
     "set",
     "sorted-set",
