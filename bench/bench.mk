@@ -1,14 +1,14 @@
 # The benchmark: its programs, and the run that measures Ordinal beside its peers.
 #
-#   make bench                  everything, some ten minutes (ARGS="--measures cost,memory" for a part)
-#   make bench ARGS=--quick     the cost of an operation alone, a minute
+#   make bench                  everything, some twenty minutes (ARGS="--measures cost,memory" for a part)
+#   make bench ARGS=--quick     the cost of an operation alone, two minutes
 #   make bench-peers            Valkey and Redis from Debian unstable into a folder of their own (root)
 #   make bench-flame            docs/plots/flame-*.svg: where the time goes under each load (perf)
 
 BENCH_PACKAGES := gcc make pkg-config libuv1-dev redis-tools gnuplot-nox python3-minimal
 BENCH_PEER_PACKAGES := debootstrap
 BENCH_FLAME_PACKAGES := linux-perf
-BENCH_PROGRAMS := build/bench/floor build/bench/load build/bench/probe build/bench/hold
+BENCH_PROGRAMS := $(addprefix build/bench/,floor load probe hold listen blocked)
 BENCH_CFLAGS := -std=gnu17 -O3 -Wall -Wextra -Wshadow -Wconversion -Werror -D_GNU_SOURCE
 BENCH_ORDINAL ?= ordinal
 
@@ -36,7 +36,9 @@ deps-bench-flame:
 build/bench/floor: bench/floor.c
 build/bench/load: bench/load.c bench/mix.c bench/histogram.c bench/cpu.c
 build/bench/probe: bench/probe.c bench/histogram.c
-build/bench/hold: bench/hold.c
+build/bench/hold: bench/hold.c bench/sockets.c
+build/bench/listen: bench/listen.c bench/sockets.c
+build/bench/blocked: bench/blocked.c bench/sockets.c bench/histogram.c
 
 $(BENCH_PROGRAMS): $(wildcard bench/*.h)
 	@mkdir -p $(@D)

@@ -15,27 +15,38 @@ from servers import Floor, Server
 KEYS = 100_000
 RANGE = 1_000_000  # each load has keys of its own, so that none finds another's
 
-# name: mix, requests in a pipeline, bytes of a value, whether the keys must be there before
+# name: mix, requests in a pipeline, bytes of a value, the mix that makes the keys before, if they must be there
 LOADS = {
-    "SET EX": ("set", 1, 512, True),
-    "GET": ("get", 1, 512, True),
-    "SET EX, pipeline 16": ("set", 16, 512, True),
-    "GET, pipeline 16": ("get", 16, 512, True),
-    "SRP": ("srp", 1, 3885, False),
-    "SRP, pipeline 16": ("srp", 16, 3885, False),
-    "INCR, pipeline 16": ("incr", 16, 512, False),
-    "session (HSET, EXPIRE, HGET), pipeline 16": ("session", 16, 512, False),
-    "queue (LPUSH, RPOP), pipeline 16": ("queue", 16, 512, False),
-    "lock (SET NX EX, DEL), pipeline 16": ("lock", 16, 36, False),
+    "SET EX": ("set", 1, 512, "set"),
+    "GET": ("get", 1, 512, "set"),
+    "SET EX, pipeline 16": ("set", 16, 512, "set"),
+    "GET, pipeline 16": ("get", 16, 512, "set"),
+    "SRP": ("srp", 1, 3885, None),
+    "SRP, pipeline 16": ("srp", 16, 3885, None),
+    "INCR, pipeline 16": ("incr", 16, 512, None),
+    "session (HSET, EXPIRE, HGET), pipeline 16": ("session", 16, 512, None),
+    "queue (LPUSH, RPOP), pipeline 16": ("queue", 16, 512, None),
+    "lock (SET NX EX, DEL), pipeline 16": ("lock", 16, 36, None),
+    "HSET, hash of 5, pipeline 16": ("hset", 16, 16, "small-hash"),
+    "HGET, hash of 5, pipeline 16": ("hget", 16, 16, "small-hash"),
+    "HGETALL, hash of 5, pipeline 16": ("hgetall", 16, 16, "small-hash"),
+    "SADD, SISMEMBER, SREM, set of 10, pipeline 16": ("members", 16, 16, "small-set"),
+    "ZADD, ZRANGE, sorted set of 10, pipeline 16": ("ranks", 16, 16, "small-zset"),
+    "PUBLISH to 1, pipeline 16": ("publish", 16, 16, None),
+    "PUBLISH to 100, pipeline 16": ("publish", 16, 16, None),
 }
+LISTENERS = {"PUBLISH to 1, pipeline 16": 1, "PUBLISH to 100, pipeline 16": 100}
+MOST_ROUNDS = {name: 3 for name in list(LOADS)[10:]}  # the newer rows vary less, and a run is to end in time
 FIELDS = ["server_cpu_us", "operations_per_second", "server_busy", "p50_us", "p99_us", "p99_9_us", "p100_us"]
-QUICK = ["SET EX", "GET", "SET EX, pipeline 16", "GET, pipeline 16", "SRP, pipeline 16"]
+QUICK = ["SET EX", "GET", "SET EX, pipeline 16", "GET, pipeline 16", "SRP, pipeline 16",
+         "queue (LPUSH, RPOP), pipeline 16", *MOST_ROUNDS]
 
 
 def options_of(name, seconds):
     mix, pipeline, value, _ = LOADS[name]
     return {"mix": mix, "pipeline": pipeline, "value": value, "clients": 50, "keys": KEYS,
-            "first_key": list(LOADS).index(name) * RANGE, "seconds": seconds, "warmup": seconds / 4}
+            "first_key": list(LOADS).index(name) * RANGE, "seconds": seconds, "warmup": seconds / 4,
+            "receivers": LISTENERS.get(name)}
 
 
 def measure_floor(name, seconds):
@@ -46,8 +57,12 @@ def measure_floor(name, seconds):
 
 def measure_server(server, name, seconds):
     options = options_of(name, seconds)
-    if LOADS[name][3]:
-        loads.fill(server.port, KEYS, options["value"], options["first_key"])
+    if name in LISTENERS:
+        with loads.Listeners(server.port, LISTENERS[name], options["value"]):
+            return loads.run(server.port, pid=server.pid, **options)
+    mix = LOADS[name][3]
+    if mix:
+        loads.fill(server.port, KEYS, options["value"], options["first_key"], mix=mix)
     return loads.run(server.port, pid=server.pid, **options)
 
 
@@ -58,6 +73,8 @@ def measure_round(context, names, number):
         servers = context.each_kind(f"cost: round {number + 1}, start",
                                     lambda kind: running.enter_context(Server(kind)))
         for name in names:
+            if number >= MOST_ROUNDS.get(name, context.rounds):
+                continue
             found[name] = {}
             for label in context.rotated([*servers, "floor"], number):
                 def action(name=name, label=label):
@@ -91,7 +108,7 @@ def measure(context):
     rounds = [measure_round(context, names, number) for number in range(context.rounds)]
     result = {}
     for name in names:
-        by_label = {label: [round_[name].get(label) for round_ in rounds]
+        by_label = {label: [round_[name].get(label) for round_ in rounds if name in round_]
                     for label in ["floor", *(kind.label for kind in context.kinds)]}
         valkey = by_label.get(context.label_of("valkey"), [])
         result[name] = {label: summary_of(reports, by_label["floor"], valkey)

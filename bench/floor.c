@@ -2,10 +2,10 @@
  * connection it writes a fixed reply. What it costs is what the kernel and libuv cost; no server on libuv
  * that also understands its clients can be cheaper, so the distance to it is all that is left to win.
  *
- *   floor PORT STEP…       a STEP is REQUEST_BYTES:ok, REQUEST_BYTES:int or REQUEST_BYTES:LENGTH
+ *   floor PORT STEP…       a STEP is REQUEST_BYTES:ok, :int, :LENGTH or :=TEXT
  *
  * `573:ok` answers every 573 bytes with +OK, `40:int` every 40 bytes with :1, `40:512` with a bulk string of
- * 512 bytes. Several steps are taken in turn, for loads that mix requests: each connection is at a step of
+ * 512 bytes, `40:=*1|$1|x|` with an array of one: the text itself, `|` for the ends of its lines. Several steps are taken in turn, for loads that mix requests: each connection is at a step of
  * its own.
  *
  * It does what the fastest server would do: one read buffer shared by all connections, all replies that a
@@ -22,9 +22,11 @@
 #define MAX_STEPS  16
 #define BACKLOG    1024
 
+#define HEADER_BYTES 1024
+
 struct step {
     size_t request_bytes;
-    char header[32]; /* the reply up to its value: `+OK`, `:1` or `$LENGTH`, and the line's end */
+    char header[HEADER_BYTES]; /* the reply up to its value: `+OK`, `:1` or `$LENGTH`, and the line's end */
     size_t value_bytes;
     size_t reply_at; /* where the reply begins in a round of replies */
     size_t reply_bytes;
@@ -132,6 +134,21 @@ static void on_connection(uv_stream_t *listener, int status)
     uv_read_start((uv_stream_t *)&conn->tcp, on_allocate, on_read);
 }
 
+/* Makes the reply of a step the text itself; returns 0 when it is too long. */
+static int step_take_text(struct step *step, const char *text)
+{
+    size_t bytes = 0;
+    for (; *text && bytes + 2 < HEADER_BYTES; text++) {
+        if (*text == '|')
+            step->header[bytes++] = '\r';
+        step->header[bytes++] = *text == '|' ? '\n' : *text;
+    }
+    step->header[bytes] = '\0';
+    step->reply_bytes = bytes;
+    round_bytes += bytes;
+    return *text == '\0';
+}
+
 /* Reads one STEP; returns 0 when it is not one. */
 static int step_parse(const char *text)
 {
@@ -141,6 +158,8 @@ static int step_parse(const char *text)
         return 0;
     struct step *step = &steps[step_count++];
     *step = (struct step){.request_bytes = request_bytes, .header = "+OK\r\n", .reply_at = round_bytes};
+    if (end[1] == '=')
+        return step_take_text(step, end + 2);
     if (strcmp(end + 1, "int") == 0) {
         snprintf(step->header, sizeof step->header, ":1\r\n");
     } else if (strcmp(end + 1, "ok") != 0) {
@@ -185,7 +204,7 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc; i++)
         good = good && step_parse(argv[i]);
     if (!good) {
-        fprintf(stderr, "usage: floor PORT REQUEST_BYTES:ok|REQUEST_BYTES:int|REQUEST_BYTES:LENGTH …\n");
+        fprintf(stderr, "usage: floor PORT REQUEST_BYTES:ok|:int|:LENGTH|:=TEXT …\n");
         return 2;
     }
     replies_lay_out();

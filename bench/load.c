@@ -355,6 +355,7 @@ static const char usage_text[] =
     "  --no-check-values     the server is the floor: any value of the right length will do\n"
     "  --deadline MS         Unix time of the first deadline of the mix `deadline`, and\n"
     "  --deadline-spread MS  the time over which the deadlines lie\n"
+    "  --receivers 1         of each message of the mix `publish`\n"
     "  --floor-steps         print the floor's arguments for this load and end\n"
     "  --mix set             one of:\n";
 /* clang-format on */
@@ -384,6 +385,7 @@ enum {
     OPTION_NO_CHECK = 'x',
     OPTION_DEADLINE = 'd',
     OPTION_SPREAD = 'r',
+    OPTION_RECEIVERS = 'R',
     OPTION_FLOOR = 'F',
 };
 
@@ -405,6 +407,7 @@ static const struct option long_options[] = {
     {"no-check-values", no_argument, NULL, OPTION_NO_CHECK},
     {"deadline", required_argument, NULL, OPTION_DEADLINE},
     {"deadline-spread", required_argument, NULL, OPTION_SPREAD},
+    {"receivers", required_argument, NULL, OPTION_RECEIVERS},
     {"floor-steps", no_argument, NULL, OPTION_FLOOR},
     {NULL, 0, NULL, 0},
 };
@@ -429,6 +432,7 @@ static void option_take(struct options *self, int option, const char *text)
     case OPTION_NO_CHECK: self->settings.check_values = false; break;
     case OPTION_DEADLINE: self->settings.deadline_ms = strtoull(text, NULL, 10); break;
     case OPTION_SPREAD: self->settings.deadline_spread = (uint32_t)atoi(text); break;
+    case OPTION_RECEIVERS: self->settings.receivers = (uint32_t)atoi(text); break;
     case OPTION_FLOOR: self->floor_steps = true; break;
     default: usage();
     }
@@ -437,14 +441,15 @@ static void option_take(struct options *self, int option, const char *text)
 int main(int argc, char **argv)
 {
     static load self = {
-        .options = {.host = "127.0.0.1",
-                    .mix = "set",
-                    .clients = 50,
-                    .pipeline = 1,
-                    .keys = 100000,
-                    .seconds = 1,
-                    .warmup = 0.2,
-                    .settings = {.value_bytes = 512, .ttl_seconds = 60, .check_values = true}}};
+        .options = {
+            .host = "127.0.0.1",
+            .mix = "set",
+            .clients = 50,
+            .pipeline = 1,
+            .keys = 100000,
+            .seconds = 1,
+            .warmup = 0.2,
+            .settings = {.value_bytes = 512, .ttl_seconds = 60, .check_values = true, .receivers = 1}}};
     struct options *options = &self.options;
     int option;
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) >= 0)

@@ -90,3 +90,55 @@ class Held:
         self.process.stdin.close()
         self.process.stdout.close()
         self.process.wait()
+
+
+class Listeners:
+    """Subscribes `count` connections to the channel of the mix `publish` while the block runs. After it they must
+    all have got the same messages."""
+
+    def __init__(self, port, count, value):
+        self.command = [BUILD / "listen", str(port), str(count), str(value)]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True, preexec_fn=pin(LOAD_CORE))
+        if self.process.stdout.readline() != "ready\n":
+            raise LoadFailed(self.process.communicate()[1].strip())
+        return self
+
+    def __exit__(self, kind, *_):
+        out, errors = self.process.communicate()
+        if kind is not None:
+            return
+        if self.process.returncode != 0:
+            raise LoadFailed(errors.strip())
+        report = json.loads(out)
+        if report["least"] != report["most"] or report["least"] == 0:
+            raise LoadFailed(f"a listener got {report['least']} messages, another {report['most']}")
+
+
+class Blocked:
+    """Lets `count` clients wait in BRPOP while the block runs, each on a list of its own or all on one; `count` is
+    then how many there really are."""
+
+    def __init__(self, port, count, lists):
+        self.command = [BUILD / "blocked", str(port), str(count), lists]
+        self.count = 0
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True, preexec_fn=pin(LOAD_CORE))
+        self.count = int(self.process.stdout.readline() or 0)
+        return self
+
+    def wake(self, pushes):
+        """Pushes so many values, each of which must wake the right client; reports how long that took."""
+        self.process.stdin.write(f"{pushes}\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise LoadFailed(self.process.communicate()[1].strip())
+        return json.loads(line)
+
+    def __exit__(self, *_):
+        self.process.communicate()

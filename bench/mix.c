@@ -1,5 +1,6 @@
 /* The mixes, and their requests as bytes: see mix.h. A command is written here as a person would type it,
- * with the words {key}, {value}, {ttl} and {deadline} in the places that differ from request to request. */
+ * with the words {key}, {value}, {ttl} and {deadline} in the places that differ from request to request; a
+ * reply that is an array is written after it in the same way. */
 #include "mix.h"
 
 #include <inttypes.h>
@@ -11,7 +12,9 @@
 #define CHANGING_BYTES 10 /* the last of them: all that is ever rewritten */
 #define DEADLINE_BYTES 13 /* a Unix time in milliseconds, until the year 2286 */
 #define KEY_PREFIX     "key:"
-#define WORDS          8
+#define WORDS          32
+#define TEXT_BYTES     512
+#define REPLY          " => " /* what follows is the array to be answered with */
 #define GET_VALUE                    \
     {                                \
         "GET {key}", MIX_REPLY_VALUE \
@@ -21,6 +24,17 @@ typedef struct command {
     const char *text;
     mix_reply reply;
 } command;
+
+/* What the small collections hold: a hash of five fields, and ten of everything else. */
+#define HASH_FIELDS "field:1 {value} field:2 {value} field:3 {value} field:4 {value} field:5 {value}"
+#define LIST_VALUES "{value} {value} {value} {value} {value} {value} {value} {value} {value} {value}"
+#define SET_MEMBERS \
+    "member:01 member:02 member:03 member:04 member:05 member:06 member:07 member:08 member:09 member:10"
+#define ZSET_MEMBERS                                                                                   \
+    "1 member:01 2 member:02 3 member:03 4 member:04 5 member:05 6 member:06 7 member:07 8 member:08 " \
+    "9 member:09 10 member:10"
+#define SET_MEMBERS_MOVED \
+    "member:02 member:03 member:04 member:05 member:06 member:07 member:08 member:09 member:10 member:01"
 
 /* clang-format off */
 static const struct {
@@ -40,6 +54,25 @@ static const struct {
     {"session", true, {{"HSET {key} user {value}", MIX_REPLY_INTEGER},
                        {"EXPIRE {key} {ttl}", MIX_REPLY_INTEGER},
                        {"HGET {key} user", MIX_REPLY_VALUE}}},
+    {"small-hash", false, {{"HSET {key} " HASH_FIELDS, MIX_REPLY_INTEGER}}},
+    {"small-list", false, {{"RPUSH {key} " LIST_VALUES, MIX_REPLY_INTEGER}}},
+    {"small-set", false, {{"SADD {key} " SET_MEMBERS, MIX_REPLY_INTEGER}}},
+    {"small-zset", false, {{"ZADD {key} " ZSET_MEMBERS, MIX_REPLY_INTEGER}}},
+    {"hset", false, {{"HSET {key} field:3 {value}", MIX_REPLY_INTEGER}}},
+    {"hget", false, {{"HGET {key} field:3", MIX_REPLY_VALUE}}},
+    {"hgetall", false, {{"HGETALL {key}" REPLY HASH_FIELDS, MIX_REPLY_ARRAY}}},
+    {"members", true, {{"SADD {key} {value}", MIX_REPLY_ONE}, {"SISMEMBER {key} {value}", MIX_REPLY_ONE},
+                       {"SREM {key} {value}", MIX_REPLY_ONE},
+                       {"SISMEMBER {key} member:05", MIX_REPLY_ONE}}},
+    {"ranks", true, {{"ZADD {key} 11 member:01", MIX_REPLY_INTEGER},
+                     {"ZRANGE {key} 0 9" REPLY SET_MEMBERS_MOVED, MIX_REPLY_ARRAY},
+                     {"ZADD {key} 1 member:01", MIX_REPLY_INTEGER},
+                     {"ZRANGE {key} 0 9" REPLY SET_MEMBERS, MIX_REPLY_ARRAY}}},
+    {"publish", false, {{"PUBLISH bench:channel {value}", MIX_REPLY_COUNT}}},
+    {"large-set", false, {{"SADD large:set {key}", MIX_REPLY_INTEGER}}},
+    {"large-list", false, {{"LPUSH large:list {value}", MIX_REPLY_INTEGER}}},
+    {"ends", false, {{"LPUSH large:list {value}", MIX_REPLY_INTEGER}, {"RPOP large:list", MIX_REPLY_BULK},
+                     {"RPUSH large:list {value}", MIX_REPLY_INTEGER}, {"LPOP large:list", MIX_REPLY_BULK}}},
     {"lock", true, {{"SET {key} {value} NX EX {ttl}", MIX_REPLY_OK}, {"DEL {key}", MIX_REPLY_INTEGER}}},
     {"deadline", false, {{"SET {key} {value} PXAT {deadline}", MIX_REPLY_OK}}},
 };
@@ -66,40 +99,39 @@ static void digits_write(char *out, uint64_t number)
     }
 }
 
-/* Appends one argument of a request at `out` and returns its end; notes where the changing digits are. */
-static char *argument_write(mix *self, mix_request *request, char *start, char *out, const char *word)
+/* Appends one element of an array at `out` and returns its end; notes where the changing digits are. */
+static char *element_write(const mix_settings *settings, mix_places *places, char *start, char *out,
+                           const char *word)
 {
-    const mix_settings *settings = &self->settings;
-    size_t length = strlen(word);
     char ttl[16];
     if (strcmp(word, "{key}") == 0) {
         out += sprintf(out, "$%d\r\n%s%0*d", MIX_KEY_BYTES, KEY_PREFIX, NUMBER_BYTES, 0);
-        request->key_at = (size_t)(out - start) - CHANGING_BYTES;
+        places->key_at = (size_t)(out - start) - CHANGING_BYTES;
     } else if (strcmp(word, "{value}") == 0) {
         out += sprintf(out, "$%zu\r\n", settings->value_bytes);
         memset(out, '0', settings->value_bytes);
         if (settings->value_bytes > NUMBER_BYTES)
             memset(out + NUMBER_BYTES, 'x', settings->value_bytes - NUMBER_BYTES);
         if (settings->value_bytes >= NUMBER_BYTES)
-            request->value_at = (size_t)(out - start) + NUMBER_BYTES - CHANGING_BYTES;
+            places->value_at[places->values++] = (size_t)(out - start) + NUMBER_BYTES - CHANGING_BYTES;
         out += settings->value_bytes;
     } else if (strcmp(word, "{deadline}") == 0) {
         out += sprintf(out, "$%d\r\n%0*d", DEADLINE_BYTES, DEADLINE_BYTES, 0);
-        request->deadline_at = (size_t)(out - start) - DEADLINE_BYTES;
+        places->deadline_at = (size_t)(out - start) - DEADLINE_BYTES;
     } else if (strcmp(word, "{ttl}") == 0) {
         int digits = snprintf(ttl, sizeof ttl, "%" PRIu32, settings->ttl_seconds);
         out += sprintf(out, "$%d\r\n%s", digits, ttl);
     } else {
-        out += sprintf(out, "$%zu\r\n%s", length, word);
+        out += sprintf(out, "$%zu\r\n%s", strlen(word), word);
     }
     memcpy(out, "\r\n", 2);
     return out + 2;
 }
 
-/* Writes one command as a RESP array at `out` and returns its end. */
-static char *request_write(mix *self, mix_request *request, char *out, const char *text)
+/* Writes words as a RESP array at `out` and returns its end: a command, or a reply. */
+static char *array_write(const mix_settings *settings, mix_places *places, char *out, const char *text)
 {
-    char copy[128];
+    char copy[TEXT_BYTES];
     snprintf(copy, sizeof copy, "%s", text);
     const char *words[WORDS];
     uint32_t count = 0;
@@ -108,21 +140,44 @@ static char *request_write(mix *self, mix_request *request, char *out, const cha
     char *start = out;
     out += sprintf(out, "*%" PRIu32 "\r\n", count);
     for (uint32_t i = 0; i < count; i++)
-        out = argument_write(self, request, start, out, words[i]);
+        out = element_write(settings, places, start, out, words[i]);
     return out;
+}
+
+/* The most bytes that one array takes. */
+static size_t array_room(const mix_settings *settings)
+{
+    return MIX_MAX_VALUES * settings->value_bytes + WORDS * 16 + TEXT_BYTES;
+}
+
+/* Writes one request at `out` and returns its end; lays out the array that answers it, if one does. */
+static char *request_lay_out(mix *self, mix_request *request, const command *source, char *out)
+{
+    char text[TEXT_BYTES];
+    snprintf(text, sizeof text, "%s", source->text);
+    char *array = strstr(text, REPLY);
+    if (array) {
+        *array = '\0';
+        request->expected = allocate(array_room(&self->settings));
+        char *end =
+            array_write(&self->settings, &request->expected_places, request->expected, array + strlen(REPLY));
+        request->expected_bytes = (size_t)(end - request->expected);
+    }
+    char *end = array_write(&self->settings, &request->places, out, text);
+    request->bytes = (size_t)(end - out);
+    request->reply = source->reply;
+    return end;
 }
 
 /* Writes one turn, then repeats it until any batch fits. */
 static void mix_lay_out(mix *self, const command *commands)
 {
-    size_t room = MIX_MAX_COMMANDS * (self->settings.value_bytes + 256);
-    char *turn = allocate(room);
+    char *turn = allocate(MIX_MAX_COMMANDS * array_room(&self->settings));
     char *end = turn;
     for (self->count = 0; self->count < MIX_MAX_COMMANDS && commands[self->count].text; self->count++) {
         mix_request *request = &self->requests[self->count];
-        *request = (mix_request){.at = (size_t)(end - turn), .reply = commands[self->count].reply};
-        end = request_write(self, request, end, commands[self->count].text);
-        request->bytes = (size_t)(end - turn) - request->at;
+        *request = (mix_request){.at = (size_t)(end - turn)};
+        end = request_lay_out(self, request, &commands[self->count], end);
     }
     self->turn_bytes = (size_t)(end - turn);
     size_t turns = self->settings.batch / self->count + 2;
@@ -138,6 +193,7 @@ bool mix_init(mix *self, const char *name, const mix_settings *settings)
     self->settings = *settings;
     self->value_header_bytes =
         (size_t)snprintf(self->value_header, sizeof self->value_header, "$%zu\r\n", settings->value_bytes);
+    snprintf(self->count_reply, sizeof self->count_reply, ":%" PRIu32 "\r\n", settings->receivers);
     for (size_t i = 0; i < MIXES; i++) {
         if (strcmp(mixes[i].name, name) == 0) {
             self->one_key = mixes[i].one_key;
@@ -151,7 +207,7 @@ bool mix_init(mix *self, const char *name, const mix_settings *settings)
 void mix_list(void)
 {
     for (size_t i = 0; i < MIXES; i++) {
-        fprintf(stderr, "  %-9s", mixes[i].name);
+        fprintf(stderr, "  %-10s", mixes[i].name);
         for (size_t j = 0; j < MIX_MAX_COMMANDS && mixes[i].commands[j].text; j++)
             fprintf(stderr, "%s%s", j ? ", " : "", mixes[i].commands[j].text);
         fprintf(stderr, "\n");
@@ -173,16 +229,18 @@ static uint64_t deadline_of(const mix_settings *settings, uint64_t key)
 void mix_address(mix *self, uint32_t position, uint64_t key)
 {
     const mix_request *request = &self->requests[position % self->count];
+    const mix_places *places = &request->places;
     char *bytes = self->bytes + position / self->count * self->turn_bytes + request->at;
-    if (!request->key_at)
-        return;
-    digits_write(bytes + request->key_at, key);
-    if (request->value_at)
-        memcpy(bytes + request->value_at, bytes + request->key_at, CHANGING_BYTES);
-    if (request->deadline_at) {
+    char digits[CHANGING_BYTES];
+    digits_write(digits, key);
+    if (places->key_at)
+        memcpy(bytes + places->key_at, digits, CHANGING_BYTES);
+    for (uint32_t i = 0; i < places->values; i++)
+        memcpy(bytes + places->value_at[i], digits, CHANGING_BYTES);
+    if (places->deadline_at) {
         char text[DEADLINE_BYTES + 8];
         snprintf(text, sizeof text, "%013" PRIu64, deadline_of(&self->settings, key));
-        memcpy(bytes + request->deadline_at, text, DEADLINE_BYTES);
+        memcpy(bytes + places->deadline_at, text, DEADLINE_BYTES);
     }
 }
 
@@ -195,7 +253,8 @@ const char *mix_batch(const mix *self, uint32_t first, uint32_t requests, size_t
     return self->bytes + begin_at;
 }
 
-static int64_t check_value(const mix *self, uint64_t key, const char *data, size_t size)
+/* A bulk string as long as a value; with `its_own`, the value of this key. */
+static int64_t check_value(const mix *self, uint64_t key, bool its_own, const char *data, size_t size)
 {
     size_t header = self->value_header_bytes;
     size_t value = self->settings.value_bytes;
@@ -203,13 +262,31 @@ static int64_t check_value(const mix *self, uint64_t key, const char *data, size
         return -1;
     if (size < header + value + 2)
         return 0;
-    if (self->settings.check_values && value >= NUMBER_BYTES) {
+    if (its_own && self->settings.check_values && value >= NUMBER_BYTES) {
         char digits[CHANGING_BYTES];
         digits_write(digits, key);
         if (memcmp(data + header + NUMBER_BYTES - CHANGING_BYTES, digits, CHANGING_BYTES) != 0)
             return -1;
     }
     return memcmp(data + header + value, "\r\n", 2) == 0 ? (int64_t)(header + value + 2) : -1;
+}
+
+static int64_t check_text(const char *wanted, size_t bytes, const char *data, size_t size)
+{
+    if (memcmp(data, wanted, size < bytes ? size : bytes) != 0)
+        return -1;
+    return size < bytes ? 0 : (int64_t)bytes;
+}
+
+/* The array that belongs to this key: its values' digits are written into what is expected first. */
+static int64_t check_array(const mix *self, const mix_request *request, uint64_t key, const char *data,
+                           size_t size)
+{
+    char digits[CHANGING_BYTES];
+    digits_write(digits, self->settings.check_values ? key : 0);
+    for (uint32_t i = 0; i < request->expected_places.values; i++)
+        memcpy(request->expected + request->expected_places.value_at[i], digits, CHANGING_BYTES);
+    return check_text(request->expected, request->expected_bytes, data, size);
 }
 
 static int64_t check_line(char type, const char *data, size_t size)
@@ -225,12 +302,16 @@ int64_t mix_check(const mix *self, uint32_t request, uint64_t key, const char *d
     if (size == 0)
         return 0;
     switch (self->requests[request].reply) {
-    case MIX_REPLY_OK:
-        if (memcmp(data, "+OK\r\n", size < 5 ? size : 5) != 0)
-            return -1;
-        return size < 5 ? 0 : 5;
-    case MIX_REPLY_VALUE: return check_value(self, key, data, size);
+    case MIX_REPLY_OK: return check_text("+OK\r\n", 5, data, size);
+    case MIX_REPLY_VALUE: return check_value(self, key, true, data, size);
+    case MIX_REPLY_BULK: return check_value(self, key, false, data, size);
+    case MIX_REPLY_ARRAY: return check_array(self, &self->requests[request], key, data, size);
     case MIX_REPLY_INTEGER: return check_line(':', data, size);
+    case MIX_REPLY_ONE: return check_text(":1\r\n", 4, data, size);
+    case MIX_REPLY_COUNT:
+        if (self->settings.check_values)
+            return check_text(self->count_reply, strlen(self->count_reply), data, size);
+        return check_line(':', data, size);
     case MIX_REPLY_LINE: return check_line('+', data, size);
     }
     return -1;
@@ -238,19 +319,37 @@ int64_t mix_check(const mix *self, uint32_t request, uint64_t key, const char *d
 
 size_t mix_largest_reply(const mix *self)
 {
-    size_t value = self->value_header_bytes + self->settings.value_bytes + 2;
-    return value > 64 ? value : 64;
+    size_t largest = self->value_header_bytes + self->settings.value_bytes + 2;
+    for (uint32_t i = 0; i < self->count; i++)
+        if (self->requests[i].expected_bytes > largest)
+            largest = self->requests[i].expected_bytes;
+    return largest > 64 ? largest : 64;
+}
+
+/* Prints an array in the form that the floor takes, with `|` for the ends of its lines. */
+static void print_array(const mix_request *request)
+{
+    printf("%zu:=", request->bytes);
+    for (size_t i = 0; i < request->expected_bytes; i++) {
+        if (request->expected[i] != '\r')
+            putchar(request->expected[i] == '\n' ? '|' : request->expected[i]);
+    }
+    putchar('\n');
 }
 
 void mix_print_floor_steps(const mix *self)
 {
     for (uint32_t i = 0; i < self->count; i++) {
         const mix_request *request = &self->requests[i];
-        if (request->reply == MIX_REPLY_VALUE)
-            printf("%zu:%zu\n", request->bytes, self->settings.value_bytes);
-        else if (request->reply == MIX_REPLY_INTEGER)
-            printf("%zu:int\n", request->bytes);
-        else
-            printf("%zu:ok\n", request->bytes);
+        switch (request->reply) {
+        case MIX_REPLY_VALUE:
+        case MIX_REPLY_BULK: printf("%zu:%zu\n", request->bytes, self->settings.value_bytes); break;
+        case MIX_REPLY_ARRAY: print_array(request); break;
+        case MIX_REPLY_INTEGER:
+        case MIX_REPLY_ONE:
+        case MIX_REPLY_COUNT: printf("%zu:int\n", request->bytes); break;
+        case MIX_REPLY_OK:
+        case MIX_REPLY_LINE: printf("%zu:ok\n", request->bytes); break;
+        }
     }
 }

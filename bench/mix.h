@@ -11,12 +11,17 @@
 #include <stdint.h>
 
 #define MIX_MAX_COMMANDS 16
+#define MIX_MAX_VALUES   10 /* in one request or reply */
 #define MIX_KEY_BYTES    20
 
 typedef enum mix_reply {
     MIX_REPLY_OK,      /* +OK */
     MIX_REPLY_VALUE,   /* the value stored under this key, as a bulk string */
+    MIX_REPLY_BULK,    /* any bulk string as long as a value */
+    MIX_REPLY_ARRAY,   /* an array of bulk strings, which the mix names */
     MIX_REPLY_INTEGER, /* any integer */
+    MIX_REPLY_ONE,     /* 1 */
+    MIX_REPLY_COUNT,   /* the number of receivers */
     MIX_REPLY_LINE,    /* any simple string */
 } mix_reply;
 
@@ -28,16 +33,26 @@ typedef struct mix_settings {
     bool check_values;    /* whether a value must be the one that belongs to its key (not so for the floor) */
     uint64_t deadline_ms; /* Unix time of the first deadline, for the mix `deadline` */
     uint32_t deadline_spread; /* milliseconds over which the deadlines lie evenly */
+    uint32_t receivers;       /* of each message, for the mix `publish` */
 } mix_settings;
 
-/* A request of the mix, and where in its bytes the changing digits are; 0 where it has none. */
+/* Where in the bytes of a RESP array the changing digits are; 0 where it has none. */
+typedef struct mix_places {
+    size_t key_at;
+    size_t deadline_at;
+    size_t value_at[MIX_MAX_VALUES];
+    uint32_t values;
+} mix_places;
+
+/* A request of the mix. Where the reply is an array, `expected` is that array. */
 typedef struct mix_request {
     size_t at; /* in the bytes of one turn */
     size_t bytes;
-    size_t key_at;
-    size_t value_at;
-    size_t deadline_at;
+    mix_places places;
     mix_reply reply;
+    char *expected;
+    size_t expected_bytes;
+    mix_places expected_places;
 } mix_request;
 
 typedef struct mix {
@@ -49,6 +64,7 @@ typedef struct mix {
     char *bytes;       /* turns, one after the other, enough for a batch that begins at any request */
     char value_header[32];
     size_t value_header_bytes;
+    char count_reply[16]; /* the number of receivers, as a reply */
 } mix;
 
 /* Lays out the mix called `name`; false when there is no such mix. Ends the program when memory runs out. */
@@ -73,7 +89,7 @@ int64_t mix_check(const mix *self, uint32_t request, uint64_t key, const char *d
 /* The largest reply to any request, in bytes. */
 size_t mix_largest_reply(const mix *self);
 
-/* Prints the mix as the floor's command line: REQUEST_BYTES:ok or REQUEST_BYTES:LENGTH for each request. */
+/* Prints the mix as the floor's command line: a step for each request (see floor.c). */
 void mix_print_floor_steps(const mix *self);
 
 #endif

@@ -3,17 +3,21 @@
 The page keeps its own words; what lies between its two marks is replaced by the tables of the last kept run.
 """
 
+import blocked
 import cost
 import expiry
 import idle
+import large
 import memory
 import scaling
+import small
 import stall
 import targets
 
 BEGIN = "<!-- tables of bench/results/latest.json, written by bench/run.py --keep: begin -->"
 END = "<!-- end -->"
-MODULES = {"cost": cost, "memory": memory, "expiry": expiry, "idle": idle, "stall": stall, "scaling": scaling}
+MODULES = {"cost": cost, "memory": memory, "small": small, "expiry": expiry, "idle": idle, "blocked": blocked,
+           "stall": stall, "large": large, "scaling": scaling}
 
 
 def markdown(rows):

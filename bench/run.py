@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Measures Ordinal beside its peers and the floor, all in one run, and says which targets are missed.
 
-    bench/run.py                      everything, under fifteen minutes
-    bench/run.py --quick              the cost of an operation alone, a minute
+    bench/run.py                      everything, under twenty-five minutes
+    bench/run.py --quick              the cost of an operation alone, two minutes
     bench/run.py --measures cost,memory --servers ordinal,valkey --rounds 9
     bench/run.py --flame set          where Ordinal's time goes under a load, as docs/plots/flame-set.svg
     bench/run.py --keep               also writes results/latest.json, docs/plots and docs/performance.md's
@@ -78,12 +78,12 @@ def parse_options():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--quick", action="store_true", help="only the cost of an operation, in a minute")
+    add("--quick", action="store_true", help="only the cost of an operation, in two minutes")
     add("--measures", help=f"some of {','.join(report.MODULES)}")
     add("--servers", default=",".join(names), help=f"some of {','.join(names)}")
     add("--rounds", type=int, help="of the cost and the scaling")
     add("--seconds", type=float, help="for each load of a round")
-    add("--stall-keys", type=int, default=10_000_000, help="keys of the stall measure")
+    add("--stall-keys", type=int, default=10_000_000, help="keys of the stall measure, elements of the large collections")
     add("--priority", action="store_true",
         help="servers and loads before all else on the machine (root; its other users will notice)")
     add("--keep", action="store_true", help="write latest.json, the plots and the page's tables")

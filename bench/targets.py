@@ -4,7 +4,10 @@ Each target takes its figure from the results of a run and says None where the r
 with the peer that the target names.
 """
 
+import cost
+import large
 import memory
+import small
 import stall
 
 NEVER = float("inf")
@@ -24,12 +27,26 @@ def small_overhead(results, label):
     return sizes and sizes[str(SMALL_PAYLOAD - memory.KEY)]["overhead"]
 
 
+def valkey_of(found):
+    """Valkey's of a measure's results by server; None where it was not measured."""
+    return next((one for label, one in found.items() if label.startswith("Valkey")), None)
+
+
 def mean_against_valkey(results, label):
     found = results.get("memory", {})
-    valkey = next((one for one in found if one.startswith("Valkey")), None)
+    valkey = valkey_of(found)
     if label not in found or not valkey:
         return None
-    return memory.mean_overhead(found[label]) / memory.mean_overhead(found[valkey])
+    return memory.mean_overhead(found[label]) / memory.mean_overhead(valkey)
+
+
+def small_against_valkey(name):
+    def figure(results, label):
+        found = results.get("small", {})
+        valkey = valkey_of(found)
+        return found[label][name]["each"] / valkey[name]["each"] if label in found and valkey else None
+
+    return figure
 
 
 def expiry_seconds(field, never):
@@ -43,6 +60,20 @@ def expiry_seconds(field, never):
 def idle_bytes(results, label):
     counts = results.get("idle", {}).get(label)
     return max(one["each"] for one in counts.values()) if counts else None
+
+
+def blocked_worst(field, unit):
+    """The worse of the two ways of waiting."""
+    def figure(results, label):
+        ways = results.get("blocked", {}).get("servers", {}).get(label)
+        return ways and max(one[field] for one in ways.values()) / unit
+
+    return figure
+
+
+def deletion_stall(results, label):
+    phases = results.get("large", {}).get("servers", {}).get(label)
+    return phases and phases[large.DELETED]["p100_us"] / 1000
 
 
 def longest_stall(results, label):
@@ -64,6 +95,12 @@ TARGETS = [
     ("their memory back to within 15 % of empty", 10.0, "s", expiry_seconds("memory_back_after_s", NEVER)),
     ("an idle connection", 1024, "B", idle_bytes),
     ("longest stall while keys grow, expire, are flushed", 5.0, "ms", longest_stall),
+    *((name, 0.80, "× Valkey", cost_ratio(name, "valkey")) for name in (
+        "INCR, pipeline 16", "queue (LPUSH, RPOP), pipeline 16", *cost.MOST_ROUNDS)),
+    *((f"memory of a {name}", 0.90, "× Valkey", small_against_valkey(name)) for name in small.COLLECTIONS),
+    ("a client waiting in BRPOP", 2048, "B", blocked_worst("each", 1)),
+    ("from push to wake, p99.9", 1.0, "ms", blocked_worst("p99_9_us", 1000)),
+    ("longest stall while a set of ten million is deleted", 1.0, "ms", deletion_stall),
 ]
 
 
