@@ -28,24 +28,28 @@ void cron_set_sweeping(bool on)
     atomic_store(&sweeping, on);
 }
 
-/* Sweeps shard `index` of every database. */
-static void sweep_shard(struct worker *w, uint32_t index, int64_t now)
+/* Sweeps shard `index` of every database. False when there is more to do in one of them. */
+static bool sweep_shard(struct worker *w, uint32_t index, int64_t now)
 {
     struct keyspace *ks = &w->server->keyspace;
+    bool done = true;
     for (int i = 0; i < ks->count; i++) {
-        db_sweep(&ks->dbs[i], index, now, &w->store);
+        bool more;
+        db_sweep(&ks->dbs[i], index, now, &w->store, &more);
+        done = done && !more;
     }
+    return done;
 }
 
 /* Notes how long the sweep of the whole share took that ends here. */
 static void end_pass(struct worker *w, int64_t now)
 {
-    uint64_t freed = w->store.expired - w->trimmed_at;
-    if (w->store.expired == w->expired_at_pass && freed >= TRIM_AFTER) { /* a wave of deadlines has passed */
+    uint64_t expired = w->store.expired + w->store.expired_parts;
+    if (expired == w->expired_at_pass && expired - w->trimmed_at >= TRIM_AFTER) { /* a wave of deadlines has passed */
         mem_trim();
-        w->trimmed_at = w->store.expired;
+        w->trimmed_at = expired;
     }
-    w->expired_at_pass = w->store.expired;
+    w->expired_at_pass = expired;
     w->pass_ms = now - w->pass_began;
     w->pass_began = now;
     w->sweep_at = (uint32_t)w->loop->index;
@@ -59,11 +63,13 @@ static bool sweep(struct worker *w)
     uint64_t began = clock_ticks();
     int64_t now = clock_now();
     bool done = true;
-    for (uint32_t i = 0; i < due && done; i++) {
-        sweep_shard(w, w->sweep_at, now);
-        w->sweep_at += loops;
-        if (w->sweep_at >= SHARDS) {
-            end_pass(w, now);
+    for (uint32_t i = 0; i < due && done;) {
+        if (sweep_shard(w, w->sweep_at, now)) {
+            i++;
+            w->sweep_at += loops;
+            if (w->sweep_at >= SHARDS) {
+                end_pass(w, now);
+            }
         }
         done = clock_ticks_ns(clock_ticks() - began) <= BUDGET_NS;
     }

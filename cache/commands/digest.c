@@ -56,7 +56,7 @@ static void add_entry(void *context, struct entry *e, uint64_t hash)
     struct digest one = {{0}};
     struct slice key = entry_key(e);
     (void)hash;
-    if (entry_deadline(e) > summing->now) {
+    if (!entry_is_dead(e, summing->now)) {
         digest_append(&one, key.ptr, key.len);
         append_value(&one, e);
         digest_blend(&summing->digest, one.bytes, sizeof one.bytes);

@@ -11,46 +11,29 @@
 
 /* ---- EXPIRE and its kin ------------------------------------------------------------------------------ */
 
-enum condition { IF_NONE = 1 << 0, IF_ANY = 1 << 1, IF_LATER = 1 << 2, IF_SOONER = 1 << 3 };
-
 static bool parse_conditions(struct call *c, unsigned *conditions)
 {
     unsigned set = 0;
     for (size_t i = 3; i < c->argc; i++) {
         struct slice word = c->argv[i];
-        if (slice_is(word, "nx")) {
-            set |= IF_NONE;
-        } else if (slice_is(word, "xx")) {
-            set |= IF_ANY;
-        } else if (slice_is(word, "gt")) {
-            set |= IF_LATER;
-        } else if (slice_is(word, "lt")) {
-            set |= IF_SOONER;
-        } else {
+        unsigned condition = expiry_condition(word);
+        if (condition == 0) {
             reply_errorf(c->reply, "ERR Unsupported option %.*s",
                          (int)(word.len < INT32_MAX ? word.len : INT32_MAX), word.ptr);
             return false;
         }
+        set |= condition;
     }
     *conditions = set;
-    if ((set & IF_NONE) != 0 && set != IF_NONE) {
+    if ((set & EXPIRY_IF_NONE) != 0 && set != EXPIRY_IF_NONE) {
         reply_error(c->reply, "ERR NX and XX, GT or LT options at the same time are not compatible");
         return false;
     }
-    if ((set & IF_LATER) != 0 && (set & IF_SOONER) != 0) {
+    if ((set & EXPIRY_IF_LATER) != 0 && (set & EXPIRY_IF_SOONER) != 0) {
         reply_error(c->reply, "ERR GT and LT options at the same time are not compatible");
         return false;
     }
     return true;
-}
-
-/* No deadline at all counts as one infinitely far away, which is what ENTRY_NO_DEADLINE is. */
-static bool conditions_hold(unsigned conditions, int64_t current, int64_t deadline)
-{
-    return ((conditions & IF_NONE) == 0 || current == ENTRY_NO_DEADLINE) &&
-           ((conditions & IF_ANY) == 0 || current != ENTRY_NO_DEADLINE) &&
-           ((conditions & IF_LATER) == 0 || deadline > current) &&
-           ((conditions & IF_SOONER) == 0 || deadline < current);
 }
 
 /* The deadline in argv[2]; replies with the error when it is none. */
@@ -76,7 +59,7 @@ static void expire(struct call *c, enum expiry_unit unit, bool absolute)
     }
     struct key key = call_key(c, 1);
     struct entry *e = key_write(c, &key);
-    if (e == NULL || !conditions_hold(conditions, entry_deadline(e), deadline)) {
+    if (e == NULL || !expiry_conditions_hold(conditions, entry_deadline(e), deadline)) {
         reply_int(c->reply, 0);
         return;
     }

@@ -45,6 +45,28 @@ bool expiry_option(struct call *c, struct slice arg, enum expiry_unit unit, bool
     return true;
 }
 
+unsigned expiry_condition(struct slice word)
+{
+    if (slice_is(word, "nx")) {
+        return EXPIRY_IF_NONE;
+    }
+    if (slice_is(word, "xx")) {
+        return EXPIRY_IF_ANY;
+    }
+    if (slice_is(word, "gt")) {
+        return EXPIRY_IF_LATER;
+    }
+    return slice_is(word, "lt") ? EXPIRY_IF_SOONER : 0;
+}
+
+bool expiry_conditions_hold(unsigned conditions, int64_t current, int64_t deadline)
+{
+    return ((conditions & EXPIRY_IF_NONE) == 0 || current == ENTRY_NO_DEADLINE) &&
+           ((conditions & EXPIRY_IF_ANY) == 0 || current != ENTRY_NO_DEADLINE) &&
+           ((conditions & EXPIRY_IF_LATER) == 0 || deadline > current) &&
+           ((conditions & EXPIRY_IF_SOONER) == 0 || deadline < current);
+}
+
 /* Whether a word is EX, PX, EXAT or PXAT, and what it says of its number. */
 static bool is_expiry_word(struct slice word, enum expiry_unit *unit, bool *absolute)
 {

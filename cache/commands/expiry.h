@@ -19,6 +19,20 @@ void expiry_invalid(struct call *c);
 /* An option's argument ("EX 60"): an integer above 0 that makes a deadline. Replies with the error when it is not. */
 bool expiry_option(struct call *c, struct slice arg, enum expiry_unit unit, bool absolute, int64_t *deadline);
 
+/* On which of NX, XX, GT and LT a new deadline depends. */
+enum expiry_condition {
+    EXPIRY_IF_NONE = 1 << 0,   /* NX */
+    EXPIRY_IF_ANY = 1 << 1,    /* XX */
+    EXPIRY_IF_LATER = 1 << 2,  /* GT */
+    EXPIRY_IF_SOONER = 1 << 3, /* LT */
+};
+
+/* The condition that a word names, 0 when it names none. */
+unsigned expiry_condition(struct slice word);
+
+/* Whether all conditions hold. ENTRY_NO_DEADLINE as `current` counts as infinitely far away. */
+bool expiry_conditions_hold(unsigned conditions, int64_t current, int64_t deadline);
+
 /* The deadline among a command's options, as SET and GETEX take it. */
 struct expiry_words {
     size_t at; /* of the number in argv; 0: there was none */

@@ -15,6 +15,8 @@ void groups_register(void)
         geo_commands,
         geo_search_commands,
         hash_commands,
+        hash_expire_commands,
+        hash_expiring_commands,
         hash_increment_commands,
         hash_walk_commands,
         hyperloglog_commands,

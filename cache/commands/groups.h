@@ -17,6 +17,8 @@ extern const struct command expire_commands[];
 extern const struct command geo_commands[];
 extern const struct command geo_search_commands[];
 extern const struct command hash_commands[];
+extern const struct command hash_expire_commands[];
+extern const struct command hash_expiring_commands[];
 extern const struct command hash_increment_commands[];
 extern const struct command hash_walk_commands[];
 extern const struct command hyperloglog_commands[];

@@ -1,13 +1,32 @@
 #include "commands/hash_rdb.h"
 
+#include "clock.h"
 #include "commands/hash_build.h"
 #include "commands/hash_value.h"
+#include "persist/ziplist.h"
+#include "persist/zipmap.h"
 
 /* ---- writing -------------------------------------------------------------------------------------------- */
 
 enum rdb_type hash_rdb_type(const struct entry *e)
 {
-    return hash_value_is_small(e) ? RDB_TYPE_HASH_LISTPACK : RDB_TYPE_HASH;
+    if (hash_value_is_small(e)) {
+        return RDB_TYPE_HASH_LISTPACK;
+    }
+    const struct hash *h = entry_object(e);
+    return hash_due(h) != ITEM_NO_DEADLINE ? RDB_TYPE_HASH_METADATA : RDB_TYPE_HASH;
+}
+
+/* What a type 24 says of an item's deadline; `first`: the earliest of the hash. */
+static uint64_t deadline_code(const struct dict_item *it, int64_t first)
+{
+    return item_is_timed(it) ? (uint64_t)(item_deadline(it) - first) + 1 : 0;
+}
+
+static int64_t wall_deadline(int64_t deadline)
+{
+    int64_t wall = clock_to_wall(deadline);
+    return wall > 0 ? wall : 0;
 }
 
 void hash_rdb_save(struct rdb_writer *writer, const struct entry *e)
@@ -17,11 +36,19 @@ void hash_rdb_save(struct rdb_writer *writer, const struct entry *e)
         return;
     }
     const struct hash *h = entry_object(e);
+    int64_t first = hash_due(h);
+    bool timed = first != ITEM_NO_DEADLINE;
     struct dict_iterator at = {0};
     const struct dict_item *it;
+    if (timed) {
+        rdb_write_u64(writer, (uint64_t)wall_deadline(first));
+    }
     rdb_write_length(writer, dict_count(&h->dict));
     while ((it = dict_next(&h->dict, &at)) != NULL) {
         struct item_parts parts = item_parts(it);
+        if (timed) {
+            rdb_write_length(writer, deadline_code(it, first));
+        }
         rdb_write_string(writer, parts.field.ptr, parts.field.len);
         rdb_write_string(writer, parts.value.ptr, parts.value.len);
     }
@@ -67,52 +94,148 @@ static enum rdb_payload_status read_pairs(struct rdb_reader *reader, struct hash
     return status;
 }
 
-/* A listpack of field, value, …: what validation hands over, element by element. */
-struct pairs {
+/* A deadline in wall time, on the clock; false when no hash can have it. */
+static bool deadline_of_wall(uint64_t wall, int64_t *deadline)
+{
+    if (wall > HASH_MAX_DEADLINE - 1) {
+        return false;
+    }
+    int64_t at = clock_from_wall((int64_t)wall);
+    *deadline = at < 0 ? 0 : at < HASH_MAX_DEADLINE ? at : HASH_MAX_DEADLINE;
+    return true;
+}
+
+/* Type 24. */
+static enum rdb_payload_status read_timed_pairs(struct rdb_reader *reader, struct hash_build *b)
+{
+    uint64_t first, code;
+    size_t count;
+    if (!rdb_read_u64(reader, &first) || !rdb_read_count(reader, 3, &count)) {
+        return failure(reader);
+    }
+    enum rdb_payload_status status = RDB_PAYLOAD_OK;
+    for (size_t i = 0; i < count && status == RDB_PAYLOAD_OK; i++) {
+        int64_t deadline = ITEM_NO_DEADLINE;
+        if (!rdb_read_length(reader, &code)) {
+            status = failure(reader);
+        } else if (code > 0 && (first > HASH_MAX_DEADLINE || code > HASH_MAX_DEADLINE ||
+                                !deadline_of_wall(first + code - 1, &deadline))) {
+            status = RDB_PAYLOAD_BAD_FORMAT;
+        } else {
+            status = read_pair(reader, b, deadline);
+        }
+    }
+    return status;
+}
+
+/* A listpack of field, value, … or field, value, deadline, …: what validation hands over, element by element. */
+struct tuples {
     struct hash_build *b;
-    struct listpack_value field;
-    bool has_field;
+    size_t size; /* of a tuple: 2 or 3 */
+    size_t has;  /* elements of the next tuple */
+    struct listpack_value element[3];
     enum rdb_payload_status status;
 };
 
+static enum rdb_payload_status add_tuple(struct tuples *t)
+{
+    char field[NUMBER_I64_MAX_CHARS], value[NUMBER_I64_MAX_CHARS];
+    int64_t deadline = ITEM_NO_DEADLINE;
+    if (t->size == 3) {
+        const struct listpack_value *last = &t->element[2];
+        if (!last->is_int || last->number < 0 ||
+            (last->number > 0 && !deadline_of_wall((uint64_t)last->number, &deadline))) {
+            return RDB_PAYLOAD_BAD_FORMAT;
+        }
+    }
+    return hash_build_add(t->b, listpack_text(&t->element[0], field), listpack_text(&t->element[1], value),
+                          deadline);
+}
+
 static bool take_element(const struct listpack_value *value, void *context)
 {
-    struct pairs *pairs = context;
-    if (!pairs->has_field) {
-        pairs->field = *value;
-        pairs->has_field = true;
-        return true;
+    struct tuples *t = context;
+    t->element[t->has++] = *value;
+    if (t->has == t->size) {
+        t->has = 0;
+        t->status = add_tuple(t);
     }
-    char field_digits[NUMBER_I64_MAX_CHARS], value_digits[NUMBER_I64_MAX_CHARS];
-    pairs->has_field = false;
-    pairs->status = hash_build_add(pairs->b, listpack_text(&pairs->field, field_digits),
-                                   listpack_text(value, value_digits), ITEM_NO_DEADLINE);
-    return pairs->status == RDB_PAYLOAD_OK;
+    return t->status == RDB_PAYLOAD_OK;
 }
 
-static enum rdb_payload_status read_listpack(struct slice bytes, struct hash_build *b)
+static enum rdb_payload_status read_listpack(struct slice bytes, struct hash_build *b, size_t size)
 {
-    struct pairs pairs = {.b = b};
-    bool sound = listpack_validate((const uint8_t *)bytes.ptr, bytes.len, take_element, &pairs);
-    if (pairs.status != RDB_PAYLOAD_OK) {
-        return pairs.status;
+    struct tuples t = {.b = b, .size = size};
+    bool sound = listpack_validate((const uint8_t *)bytes.ptr, bytes.len, take_element, &t);
+    if (t.status != RDB_PAYLOAD_OK) {
+        return t.status;
     }
-    return sound && !pairs.has_field ? RDB_PAYLOAD_OK : RDB_PAYLOAD_BAD_FORMAT;
+    return sound && t.has == 0 ? RDB_PAYLOAD_OK : RDB_PAYLOAD_BAD_FORMAT;
 }
 
-/* A value that is one string. */
-static enum rdb_payload_status read_packed(struct rdb_reader *reader, struct hash_build *b)
+static enum rdb_payload_status read_ziplist(struct slice bytes, struct hash_build *b)
+{
+    struct ziplist_value field, value;
+    size_t count, at = 0;
+    const uint8_t *zl = (const uint8_t *)bytes.ptr;
+    enum rdb_payload_status status = RDB_PAYLOAD_OK;
+    if (!ziplist_validate(zl, bytes.len, &count) || count % 2 != 0) {
+        return RDB_PAYLOAD_BAD_FORMAT;
+    }
+    while (status == RDB_PAYLOAD_OK && ziplist_next(zl, &at, &field) && ziplist_next(zl, &at, &value)) {
+        char field_digits[NUMBER_I64_MAX_CHARS], value_digits[NUMBER_I64_MAX_CHARS];
+        status = hash_build_add(b, ziplist_text(&field, field_digits), ziplist_text(&value, value_digits),
+                                ITEM_NO_DEADLINE);
+    }
+    return status;
+}
+
+static enum rdb_payload_status read_zipmap(struct slice bytes, struct hash_build *b)
+{
+    struct zipmap_pair pair;
+    size_t at = 0;
+    const uint8_t *zm = (const uint8_t *)bytes.ptr;
+    enum rdb_payload_status status = RDB_PAYLOAD_OK;
+    if (!zipmap_validate(zm, bytes.len)) {
+        return RDB_PAYLOAD_BAD_FORMAT;
+    }
+    while (status == RDB_PAYLOAD_OK && zipmap_next(zm, &at, &pair)) {
+        status = hash_build_add(b, pair.field, pair.value, ITEM_NO_DEADLINE);
+    }
+    return status;
+}
+
+/* A value that is one string, but for the earliest deadline before it. */
+static enum rdb_payload_status read_packed(struct rdb_reader *reader, enum rdb_type type,
+                                           struct hash_build *b)
 {
     struct rdb_string string = {0};
     char digits[NUMBER_I64_MAX_CHARS];
     struct slice bytes;
-    if (!rdb_read_string(reader, &string)) {
+    uint64_t earliest; /* the deadlines themselves tell it */
+    enum rdb_payload_status status;
+    if ((type == RDB_TYPE_HASH_LISTPACK_EX && !rdb_read_u64(reader, &earliest)) ||
+        !rdb_read_string(reader, &string)) {
         return failure(reader);
     }
     bytes.ptr = (const char *)rdb_string_text(&string, digits, &bytes.len);
-    enum rdb_payload_status status = read_listpack(bytes, b);
+    switch (type) {
+    case RDB_TYPE_HASH_ZIPMAP: status = read_zipmap(bytes, b); break;
+    case RDB_TYPE_HASH_ZIPLIST: status = read_ziplist(bytes, b); break;
+    default: status = read_listpack(bytes, b, type == RDB_TYPE_HASH_LISTPACK_EX ? 3 : 2); break;
+    }
     rdb_string_free(&string);
     return status;
+}
+
+static enum rdb_payload_status read_fields(struct rdb_reader *reader, enum rdb_type type,
+                                           struct hash_build *b)
+{
+    switch (type) {
+    case RDB_TYPE_HASH: return read_pairs(reader, b);
+    case RDB_TYPE_HASH_METADATA: return read_timed_pairs(reader, b);
+    default: return read_packed(reader, type, b);
+    }
 }
 
 enum rdb_payload_status hash_rdb_load(const struct server *server, struct rdb_reader *reader,
@@ -120,7 +243,7 @@ enum rdb_payload_status hash_rdb_load(const struct server *server, struct rdb_re
 {
     struct hash_build b;
     hash_build_begin(&b, server, 0);
-    enum rdb_payload_status status = type == RDB_TYPE_HASH ? read_pairs(reader, &b) : read_packed(reader, &b);
+    enum rdb_payload_status status = read_fields(reader, type, &b);
     if (status != RDB_PAYLOAD_OK) {
         hash_build_drop(&b);
         return status;

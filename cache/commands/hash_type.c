@@ -90,6 +90,22 @@ static size_t memory(const void *object)
     return hash_memory(object);
 }
 
+static int64_t parts_due(const void *object)
+{
+    return hash_due(object);
+}
+
+static bool sweep_parts(void *object, int64_t now, uint64_t budget, uint64_t *dropped)
+{
+    struct hash *h = object;
+    if (hash_count(h, now) == 0) {
+        *dropped = dict_count(&h->dict);
+        return false;
+    }
+    *dropped = hash_sweep(h, now, budget);
+    return true;
+}
+
 const struct type type_hash = {
     .name = "hash",
     .encoding = encoding,
@@ -101,4 +117,6 @@ const struct type type_hash = {
     .digest = digest,
     .free = free_object,
     .memory = memory,
+    .parts_due = parts_due,
+    .sweep_parts = sweep_parts,
 };

@@ -335,6 +335,50 @@ bool hash_value_update(struct call *c, const struct key *key, struct entry **e, 
     return true;
 }
 
+bool hash_value_set_timed(struct call *c, const struct key *key, struct entry **e, const struct slice *pairs,
+                          size_t count, int64_t deadline)
+{
+    bool is_new = *e == NULL;
+    if ((is_new || hash_value_is_small(*e)) && !grow_large(c, key, e)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool created;
+        if (hash_put(large(*e), pairs[2 * i], pairs[2 * i + 1], deadline, c->now, &created) == NULL) {
+            call_out_of_memory(c);
+            if (is_new) {
+                key_delete(c, key);
+            } else {
+                hash_value_timed(c, key, *e);
+            }
+            return false;
+        }
+    }
+    hash_value_timed(c, key, *e);
+    return true;
+}
+
+bool hash_value_expire(struct call *c, const struct key *key, struct entry **e, struct slice field,
+                       int64_t deadline)
+{
+    if (hash_value_is_small(*e) && !grow_large(c, key, e)) {
+        return false;
+    }
+    struct hash *h = large(*e);
+    if (hash_set_deadline(h, dict_find(&h->dict, field), deadline) == NULL) {
+        call_out_of_memory(c);
+        return false;
+    }
+    return true;
+}
+
+void hash_value_timed(struct call *c, const struct key *key, struct entry *e)
+{
+    if (!hash_value_is_small(e)) {
+        db_parts_timed(c->db, key->hash, e, c->now);
+    }
+}
+
 /* ---- removing ------------------------------------------------------------------------------------------- */
 
 bool hash_value_remove(struct entry *e, struct slice field, int64_t now)

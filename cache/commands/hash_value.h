@@ -61,6 +61,16 @@ bool hash_value_set(struct call *c, const struct key *key, struct entry **e, con
 bool hash_value_update(struct call *c, const struct key *key, struct entry **e, struct slice field,
                        struct slice value);
 
+/* Sets fields as hash_value_set does, and gives each a deadline, which must lie ahead. */
+bool hash_value_set_timed(struct call *c, const struct key *key, struct entry **e, const struct slice *pairs,
+                          size_t count, int64_t deadline);
+
+/* Gives a field, which must be there, a deadline that lies ahead, or takes it away (ITEM_NO_DEADLINE). As above. When a command
+ * has done so with all its fields it calls hash_value_timed, so that the store looks at the hash in time. */
+bool hash_value_expire(struct call *c, const struct key *key, struct entry **e, struct slice field,
+                       int64_t deadline);
+void hash_value_timed(struct call *c, const struct key *key, struct entry *e);
+
 /* Removes a field; false when there was none. The entry may be left without any: see hash_value_trim. */
 bool hash_value_remove(struct entry *e, struct slice field, int64_t now);
 

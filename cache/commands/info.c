@@ -283,6 +283,7 @@ static void expiry_and_eviction(struct info *info)
     const struct stats *stats = &info->server->stats;
     int64_t over = stats->over_since != 0 ? info->now - stats->over_since : 0;
     number(info, "expired_keys", (int64_t)info->totals.expired);
+    number(info, "expired_subkeys", (int64_t)info->totals.expired_parts);
     line(info, "expired_stale_perc:0.00");
     number(info, "expired_time_cap_reached_count", (int64_t)info->totals.sweeps_cut);
     number(info, "expire_cycle_cpu_milliseconds",

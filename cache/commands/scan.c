@@ -126,7 +126,7 @@ void scan_reply_nothing(struct call *c)
 
 static bool wanted(const struct scan *scan, const struct entry *e)
 {
-    return entry_deadline(e) > scan->c->now && scan_matches(scan, entry_key(e)) &&
+    return !entry_is_dead(e, scan->c->now) && scan_matches(scan, entry_key(e)) &&
            (scan->type.ptr == NULL || slice_is(scan->type, type_of(e)->name));
 }
 

@@ -50,6 +50,7 @@ static void sum(struct server *server, struct stats_totals *t)
         t->hits += w->hits;
         t->misses += w->misses;
         t->expired += w->store.expired;
+        t->expired_parts += w->store.expired_parts;
         t->evicted += w->store.evicted;
         t->errors += w->errors;
         t->dirty += w->dirty;
@@ -76,6 +77,7 @@ void stats_totals(struct server *server, struct stats_totals *totals)
     totals->hits -= base->hits;
     totals->misses -= base->misses;
     totals->expired -= base->expired;
+    totals->expired_parts -= base->expired_parts;
     totals->evicted -= base->evicted;
     totals->errors -= base->errors;
     totals->evicted_clients -= base->evicted_clients;

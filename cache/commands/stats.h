@@ -30,7 +30,7 @@ struct stats_totals {
     int64_t connections, connections_open, rejected;
     int64_t bytes_in, bytes_out, reads, writes;
     int64_t closed_for_output, closed_for_input;
-    uint64_t commands, hits, misses, expired, evicted, errors, dirty;
+    uint64_t commands, hits, misses, expired, expired_parts, evicted, errors, dirty;
     uint64_t evicted_clients;
     uint64_t sweep_ticks, sweeps_cut;
     uint64_t freed; /* by the reaper */

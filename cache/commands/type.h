@@ -51,6 +51,10 @@ struct type {
     /* Of the object of a large value: frees it; its bytes, as size classes. */
     void (*free)(void *object);
     size_t (*memory)(const void *object);
+
+    /* Of a type whose parts may have deadlines of their own (entry_ops), else NULL. */
+    int64_t (*parts_due)(const void *object);
+    bool (*sweep_parts)(void *object, int64_t now, uint64_t budget, uint64_t *dropped);
 };
 
 /* The types; one file each. */

@@ -19,8 +19,10 @@
 #ifndef ORDINAL_PERSIST_RDB_FORMAT_H
 #define ORDINAL_PERSIST_RDB_FORMAT_H
 
-/* What we write: version 10 is read by Redis 7.0 and everything later. */
+/* What we write: version 10 is read by Redis 7.0 and everything later. A value of a type that is younger has the version that
+ * brought the type: Redis 7.4's. */
 #define RDB_VERSION_WRITTEN 10
+#define RDB_VERSION_YOUNGER 12
 /* The newest version that we read. Versions add types; a type we do not know is refused by itself. */
 #define RDB_VERSION_READ 12
 
@@ -55,7 +57,10 @@ enum rdb_type {
     RDB_TYPE_LIST_QUICKLIST_2 = 18,
     RDB_TYPE_STREAM_LISTPACKS_2 = 19,
     RDB_TYPE_SET_LISTPACK = 20,
-    RDB_TYPE_STREAM_LISTPACKS_3 = 21
+    RDB_TYPE_STREAM_LISTPACKS_3 = 21,
+    RDB_TYPE_HASH_METADATA = 24,    /* hashes whose fields have deadlines, since version 12; */
+    RDB_TYPE_HASH_LISTPACK_EX = 25, /* 22 and 23 are those of pre-releases, and refused */
+    RDB_TYPES_OF_VERSION_10 = RDB_TYPE_STREAM_LISTPACKS_3
 };
 
 enum rdb_string_encoding {

@@ -26,7 +26,8 @@ void rdb_payload_begin(struct rdb_writer *writer, enum rdb_type type)
 
 bool rdb_payload_end(struct rdb_writer *writer)
 {
-    rdb_write_u16(writer, RDB_VERSION_WRITTEN);
+    bool younger = rdb_writer_ok(writer) && writer->len > 0 && writer->bytes[0] > RDB_TYPES_OF_VERSION_10;
+    rdb_write_u16(writer, younger ? RDB_VERSION_YOUNGER : RDB_VERSION_WRITTEN);
     if (rdb_writer_ok(writer)) {
         rdb_write_u64(writer, crc64(0, writer->bytes, writer->len));
     }

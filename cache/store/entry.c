@@ -160,6 +160,7 @@ struct entry *entry_new_object(enum entry_type type, struct slice key, void *obj
     write_header(e, &l, key.len, sizeof object, deadline, access);
     memcpy((char *)e + l.header, key.ptr, key.len);
     entry_set_object(e, object);
+    entry_mark_parts(e);
     return e;
 }
 
@@ -257,6 +258,7 @@ static struct entry *entry_moved(const struct entry *e, struct slice key, int64_
     write_header(moved, &l, key.len, entry_value_len(e), deadline, entry_access(e));
     memcpy((char *)moved + l.header, key.ptr, key.len);
     memcpy(entry_area(moved), entry_area(e), l.area);
+    moved->kind |= (uint8_t)(e->kind & ENTRY_TIMED_PARTS);
     return moved;
 }
 
@@ -296,6 +298,22 @@ void entry_free(struct entry *e)
     case FORM_OBJECT: ops->free(entry_type(e), entry_object(e)); break;
     }
     entry_free_shell(e);
+}
+
+int64_t entry_parts_due(const struct entry *e)
+{
+    return ops->parts_due(entry_type(e), entry_object(e));
+}
+
+bool entry_sweep_parts(struct entry *e, int64_t now, uint64_t budget, uint64_t *dropped)
+{
+    return ops->sweep_parts(entry_type(e), entry_object(e), now, budget, dropped);
+}
+
+void entry_mark_parts(struct entry *e)
+{
+    bool timed = ops->parts_due != NULL && entry_parts_due(e) != ENTRY_NO_DEADLINE;
+    e->kind = (uint8_t)(timed ? e->kind | ENTRY_TIMED_PARTS : e->kind & ~ENTRY_TIMED_PARTS);
 }
 
 size_t entry_memory(const struct entry *e)

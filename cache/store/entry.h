@@ -14,7 +14,8 @@
  *   SPLIT    a pointer to a head block of exactly one of jemalloc's size classes, then the remaining bytes:
  *            a string of 4,096 bytes with its header would otherwise take a class of 5,120;
  *   OBJECT   a pointer to a structure of `types/` (a string that grows, a list, a hash, …), which the store
- *            frees through the entry_ops it was given.
+ *            frees through the entry_ops it was given. Parts of it (a hash's fields) may have deadlines of their own:
+ *            the entry is then marked, and looked at when the first of them passes as well as at its own deadline.
  *
  * Threads: an entry belongs to its shard; whoever touches it holds the shard's lock or the gate alone.
  */
@@ -39,6 +40,8 @@ enum {
     ENTRY_WIDE = 0x10,
     ENTRY_FORM = 0x60,
     ENTRY_FORM_SHIFT = 5,
+    ENTRY_TIMED_PARTS = 0x80,
+    ENTRY_TIMED = ENTRY_DEADLINE | ENTRY_TIMED_PARTS, /* either: there is something to look at in time */
     ENTRY_NARROW_HEADER = 7,
     ENTRY_WIDE_HEADER = 16,
     ENTRY_MAX_ACCESS = 0xFFFFFF,
@@ -57,6 +60,13 @@ struct entry {
 struct entry_ops {
     void (*free)(enum entry_type type, void *object);
     size_t (*memory)(enum entry_type type, const void *object); /* bytes that it holds, as size classes */
+
+    /* The earliest deadline of a part, ENTRY_NO_DEADLINE when none has one. NULL: no object has such parts. */
+    int64_t (*parts_due)(enum entry_type type, const void *object);
+
+    /* Drops up to `budget` parts past their deadline at `now`, and says how many in *dropped. False when no part is left that
+     * lives, dropped or not: *dropped is then how many there were. Of objects whose parts_due has given a deadline. */
+    bool (*sweep_parts)(enum entry_type type, void *object, int64_t now, uint64_t budget, uint64_t *dropped);
 };
 void entry_set_ops(const struct entry_ops *ops);
 
@@ -133,6 +143,35 @@ static inline int64_t entry_deadline(const struct entry *e)
     int64_t deadline;
     memcpy(&deadline, e->bytes + 15, sizeof deadline);
     return deadline;
+}
+
+/* Of an entry with ENTRY_TIMED_PARTS: entry_ops' parts_due, and sweep_parts. */
+int64_t entry_parts_due(const struct entry *e);
+bool entry_sweep_parts(struct entry *e, int64_t now, uint64_t budget, uint64_t *dropped);
+
+/* Marks the entry of an object whose parts have deadlines, after these have changed; or takes the mark away. */
+void entry_mark_parts(struct entry *e);
+
+/* When the entry has to be looked at: at its deadline, or at the first of its parts'; ENTRY_NO_DEADLINE: never. */
+static inline int64_t entry_due(const struct entry *e)
+{
+    int64_t deadline = entry_deadline(e);
+    if (__builtin_expect((e->kind & ENTRY_TIMED_PARTS) == 0, 1)) {
+        return deadline;
+    }
+    int64_t parts = entry_parts_due(e);
+    return parts < deadline ? parts : deadline;
+}
+
+/* Whether the entry lives no more: its deadline has passed, or that of its last part. */
+static inline bool entry_is_dead(const struct entry *e, int64_t now)
+{
+    uint64_t dropped;
+    if (__builtin_expect((e->kind & ENTRY_TIMED) == 0, 1)) {
+        return false;
+    }
+    return entry_deadline(e) <= now || ((e->kind & ENTRY_TIMED_PARTS) != 0 && entry_parts_due(e) <= now &&
+                                        !entry_sweep_parts((struct entry *)e, now, 0, &dropped));
 }
 
 static inline struct slice entry_key(const struct entry *e)

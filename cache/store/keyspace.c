@@ -81,23 +81,59 @@ void db_unlock(struct db *db, uint64_t hash)
     }
 }
 
-static bool dead(const struct entry *e, int64_t now)
+static void tell(struct db *db, const struct entry *e, enum db_gone why, struct store_stats *stats)
 {
-    return entry_has_deadline(e) && entry_deadline(e) <= now;
+    if (db->keyspace->gone != NULL) {
+        db->keyspace->gone(stats, db, e, why);
+    }
 }
 
 /* Frees an entry that no command removed, once whoever wants to know has been told. */
 static void end_entry(struct db *db, struct entry *e, enum db_gone why, struct store_stats *stats)
 {
-    if (db->keyspace->gone != NULL) {
-        db->keyspace->gone(stats, db, e, why);
-    }
+    tell(db, e, why, stats);
     reaper_free_entry(e);
 }
 
 void db_evicted(struct db *db, struct entry *e, struct store_stats *stats)
 {
     end_entry(db, e, DB_EVICTED, stats);
+}
+
+/* What a sweep came upon, or a look-up; the entry is not linked any more unless it stays. */
+static void note_swept(struct db *db, struct entry *e, enum shard_swept what, uint64_t dropped,
+                       struct store_stats *stats)
+{
+    if (what == SHARD_EXPIRED) {
+        stats->expired++;
+        end_entry(db, e, DB_EXPIRED, stats);
+        return;
+    }
+    stats->expired_parts += dropped;
+    tell(db, e, DB_PARTS_EXPIRED, stats);
+    if (what == SHARD_EMPTIED) {
+        end_entry(db, e, DB_EMPTIED, stats);
+    }
+}
+
+enum { FOUND_SWEEP_PARTS = 16 }; /* parts that a look-up drops: 5 microseconds */
+
+/* Looks closer at an entry that is due. True when it lives. */
+static bool outlives(struct db *db, struct slot slot, uint64_t hash, int64_t now, struct store_stats *stats)
+{
+    struct entry *e = slot_entry(slot);
+    struct shard *s = db_shard(db, hash);
+    uint64_t dropped = 0;
+    if (entry_deadline(e) <= now) {
+        note_swept(db, shard_remove(s, slot, hash), SHARD_EXPIRED, 0, stats);
+        return false;
+    }
+    if (!entry_sweep_parts(e, now, FOUND_SWEEP_PARTS, &dropped)) {
+        note_swept(db, shard_remove(s, slot, hash), SHARD_EMPTIED, dropped, stats);
+        return false;
+    }
+    note_swept(db, e, SHARD_PARTS_EXPIRED, dropped, stats);
+    return true;
 }
 
 struct entry *db_find(struct db *db, uint64_t hash, struct slice key, int64_t now, struct store_stats *stats)
@@ -108,10 +144,8 @@ struct entry *db_find(struct db *db, uint64_t hash, struct slice key, int64_t no
         return NULL;
     }
     struct entry *e = slot_entry(slot);
-    if (__builtin_expect(dead(e, now), 0)) {
-        end_entry(db, shard_remove(s, slot, hash), DB_EXPIRED, stats);
-        stats->expired++;
-        return NULL;
+    if (__builtin_expect((e->kind & ENTRY_TIMED) != 0 && entry_due(e) <= now, 0)) {
+        return outlives(db, slot, hash, now, stats) ? e : NULL;
     }
     return e;
 }
@@ -171,6 +205,13 @@ bool db_expire(struct db *db, uint64_t hash, struct entry *e, int64_t deadline, 
     }
     shard_replace(s, slot, moved, was_timed, now);
     return true;
+}
+
+void db_parts_timed(struct db *db, uint64_t hash, struct entry *e, int64_t now)
+{
+    struct shard *s = db_shard(db, hash);
+    entry_mark_parts(e);
+    shard_replace(s, shard_find(s, hash, entry_key(e)), e, entry_has_deadline(e), now);
 }
 
 struct entry *db_resize(struct db *db, uint64_t hash, struct entry *e, size_t len, int64_t now)
@@ -236,13 +277,14 @@ bool db_remove(struct db *db, uint64_t hash, struct slice key, int64_t now, stru
     if (e == NULL) {
         return false;
     }
-    if (dead(e, now)) {
-        stats->expired++;
-        end_entry(db, e, DB_EXPIRED, stats);
-        return false;
+    if (!entry_is_dead(e, now)) {
+        reaper_free_entry(e);
+        return true;
     }
-    reaper_free_entry(e);
-    return true;
+    uint64_t dropped = 0;
+    bool expired = entry_deadline(e) <= now || entry_sweep_parts(e, now, 0, &dropped);
+    note_swept(db, e, expired ? SHARD_EXPIRED : SHARD_EMPTIED, dropped, stats);
+    return false;
 }
 
 /* Adds up one field of every shard. */
@@ -321,7 +363,7 @@ static struct entry *shard_living(const struct shard *s, uint32_t start, int64_t
     for (uint32_t i = 0; i < slots; i++) {
         uint32_t at = (start + i) % slots;
         struct slot slot = {shard_line(s, at / LINE_SLOTS), at % LINE_SLOTS};
-        if (slot.line->tag[slot.index] != 0 && !dead(slot_entry(slot), now)) {
+        if (slot.line->tag[slot.index] != 0 && !entry_is_dead(slot_entry(slot), now)) {
             return slot_entry(slot);
         }
     }
@@ -375,7 +417,7 @@ struct entry *db_random(struct db *db, uint64_t random, int64_t now)
         }
         struct slot slot = {shard_line(s, (uint32_t)random % s->lines),
                             (unsigned)(random >> 32) % LINE_SLOTS};
-        if (slot.line->tag[slot.index] != 0 && !dead(slot_entry(slot), now)) {
+        if (slot.line->tag[slot.index] != 0 && !entry_is_dead(slot_entry(slot), now)) {
             return slot_entry(slot);
         }
     }
@@ -424,15 +466,16 @@ struct sweep {
     struct store_stats *stats;
 };
 
-static void sweep_expired(void *context, struct entry *e)
+static void swept(void *context, struct entry *e, enum shard_swept what, uint64_t dropped)
 {
     const struct sweep *sweep = context;
-    end_entry(sweep->db, e, DB_EXPIRED, sweep->stats);
+    note_swept(sweep->db, e, what, dropped, sweep->stats);
 }
 
-uint32_t db_sweep(struct db *db, uint32_t index, int64_t now, struct store_stats *stats)
+uint32_t db_sweep(struct db *db, uint32_t index, int64_t now, struct store_stats *stats, bool *more)
 {
     struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
+    *more = false;
     if (shards == NULL) {
         return 0;
     }
@@ -442,8 +485,8 @@ uint32_t db_sweep(struct db *db, uint32_t index, int64_t now, struct store_stats
     }
     db_lock_shard(db, s);
     struct sweep sweep = {db, stats};
-    uint32_t freed = shard_sweep(s, now, sweep_expired, &sweep);
-    stats->expired += freed;
+    uint32_t freed = shard_sweep(s, now, swept, &sweep);
+    *more = shard_is_due(s, now);
     db_unlock_shard(db, s);
     return freed;
 }

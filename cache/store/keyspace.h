@@ -28,11 +28,16 @@ struct db {
 
 struct store_stats;
 
-/* Why an entry goes that no command removed. */
-enum db_gone { DB_EXPIRED, DB_EVICTED };
+/* Why an entry goes that no command removed, or changes. */
+enum db_gone {
+    DB_EXPIRED,
+    DB_EVICTED,
+    DB_PARTS_EXPIRED, /* parts of its value have gone (a hash's fields), each past a deadline of its own; the entry stays, unless … */
+    DB_EMPTIED        /* … they were the last ones: told after DB_PARTS_EXPIRED */
+};
 
-/* Told of an entry that is about to be freed because it is past its deadline, or evicted: `stats` are those of the caller that
- * came upon it. Runs with the entry's shard locked, or alone; must not change the keyspace. */
+/* Told of an entry that is about to be freed, or has just lost parts: `stats` are those of the caller that came upon it. Runs with
+ * the entry's shard locked, or alone; must not change the keyspace. */
 typedef void db_gone_fn(struct store_stats *stats, struct db *db, const struct entry *e, enum db_gone why);
 
 struct keyspace {
@@ -79,11 +84,13 @@ static inline void db_unlock_shard(const struct db *db, struct shard *s)
 /* What happened to entries behind the callers' backs, for statistics. Added to by the calls below. */
 struct store_stats {
     uint64_t expired;
+    uint64_t expired_parts; /* of values: a hash's fields */
     uint64_t evicted;
 };
 
 /* The entry of a key, or NULL when there is none that lives at `now` (ms of clock.h). An entry past its
- * deadline is removed and counted in *stats. The entry is good until the next call on its shard. */
+ * deadline is removed and counted in *stats, and so is one whose parts are all past theirs; of other entries some
+ * parts past their deadline may go. The entry is good until the next call on its shard. */
 struct entry *db_find(struct db *db, uint64_t hash, struct slice key, int64_t now, struct store_stats *stats);
 
 /* Links an entry, in place of the one with its key if there is one, which is freed. Takes the entry over;
@@ -98,6 +105,9 @@ bool db_set(struct db *db, uint64_t hash, enum entry_type type, struct slice key
 /* Gives the entry, which must be linked, another deadline; ENTRY_NO_DEADLINE takes it away. The entry may
  * move. False when there is no memory. */
 bool db_expire(struct db *db, uint64_t hash, struct entry *e, int64_t deadline, int64_t now);
+
+/* After parts of the value of a linked entry have got other deadlines: the entry is looked at in time. */
+void db_parts_timed(struct db *db, uint64_t hash, struct entry *e, int64_t now);
 
 /* Gives the value of a small collection, whose entry must be linked, another length (entry_resize). Returns the entry, which may
  * have moved, or NULL when there is no memory: nothing has changed then. */
@@ -147,8 +157,9 @@ void db_free(struct db *db);
 void db_swap(struct db *a, struct db *b);
 
 /* Sweeps shard `index` of a database: frees what is past its deadline. Takes the lock itself; callable inside
- * gate_enter. Returns how many were freed, which are counted in *stats too. */
-uint32_t db_sweep(struct db *db, uint32_t index, int64_t now, struct store_stats *stats);
+ * gate_enter. Returns how many entries were freed; what went is counted in *stats. *more tells whether there was more
+ * than one sweep does (many parts of one value): the caller goes on when it has the time. */
+uint32_t db_sweep(struct db *db, uint32_t index, int64_t now, struct store_stats *stats, bool *more);
 
 /* For the evictor: an entry that it has unlinked is told of and freed. */
 void db_evicted(struct db *db, struct entry *e, struct store_stats *stats);

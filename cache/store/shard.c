@@ -164,7 +164,8 @@ static void slot_set(struct shard *s, struct slot slot, uint8_t tag, const struc
     slot.line->tag[slot.index] = tag;
     slot.line->low[slot.index] = (uint32_t)p;
     slot.line->high[slot.index] = (uint16_t)(p >> 32);
-    slot.line->due[slot.index] = entry_has_deadline(e) ? due_code(s, entry_deadline(e), now) : 0;
+    int64_t due = (e->kind & ENTRY_TIMED) != 0 ? entry_due(e) : ENTRY_NO_DEADLINE;
+    slot.line->due[slot.index] = due != ENTRY_NO_DEADLINE ? due_code(s, due, now) : 0;
 }
 
 /* The first free slot from a key's home on; counts the entry in every full line that it passes. */
@@ -282,24 +283,45 @@ struct entry *shard_remove(struct shard *s, struct slot slot, uint64_t hash)
     return e;
 }
 
-/* Takes out the dead of one line and renews the codes of the others that are due; returns the dead. `all`:
- * looks at every entry with a deadline, whatever its code. */
-static uint32_t sweep_line(struct shard *s, struct line *line, int64_t now, bool all,
-                           shard_expired_fn *expired, void *context)
+/* What a sweep works with. */
+struct sweep {
+    struct shard *shard;
+    int64_t now;
+    bool all; /* looks at every entry with a deadline, whatever its code */
+    shard_swept_fn *swept;
+    void *context;
+};
+
+/* Looks at an entry that is due. True when it is gone; else its code is renewed. */
+static bool sweep_slot(const struct sweep *sweep, struct slot slot)
 {
-    uint16_t unit = (uint16_t)(now >> DUE_SHIFT);
+    struct entry *e = slot_entry(slot);
+    enum shard_swept what = SHARD_EXPIRED;
+    uint64_t dropped = 0;
+    if (entry_deadline(e) > sweep->now) {
+        bool lives = (e->kind & ENTRY_TIMED_PARTS) == 0 ||
+                     entry_sweep_parts(e, sweep->now, SHARD_SWEEP_PARTS, &dropped);
+        what = lives ? SHARD_PARTS_EXPIRED : SHARD_EMPTIED;
+    }
+    if (what == SHARD_PARTS_EXPIRED) {
+        slot_set(sweep->shard, slot, slot.line->tag[slot.index], e, sweep->now);
+        if (dropped > 0) {
+            sweep->swept(sweep->context, e, what, dropped);
+        }
+        return false;
+    }
+    sweep->swept(sweep->context, shard_remove(sweep->shard, slot, hash_of(e)), what, dropped);
+    return true;
+}
+
+/* Takes out the dead of one line and renews the codes of the others that are due; returns how many the dead were. */
+static uint32_t sweep_line(const struct sweep *sweep, struct line *line)
+{
+    uint16_t unit = (uint16_t)(sweep->now >> DUE_SHIFT);
     uint32_t dead = 0;
     for (unsigned k = 0; k < LINE_SLOTS; k++) {
-        if (line->due[k] == 0 || (!all && (int16_t)(line->due[k] - unit) > 0)) {
-            continue;
-        }
-        struct slot slot = {line, k};
-        struct entry *e = slot_entry(slot);
-        if (entry_deadline(e) <= now) {
-            expired(context, shard_remove(s, slot, hash_of(e)));
-            dead++;
-        } else {
-            slot_set(s, slot, line->tag[k], e, now);
+        if (line->due[k] != 0 && (sweep->all || (int16_t)(line->due[k] - unit) <= 0)) {
+            dead += sweep_slot(sweep, (struct slot){line, k});
         }
     }
     return dead;
@@ -326,23 +348,26 @@ static void shrink(struct shard *s)
     }
 }
 
-static void free_expired(void *unused, struct entry *e)
+static void free_expired(void *unused, struct entry *e, enum shard_swept what, uint64_t dropped)
 {
     (void)unused;
-    reaper_free_entry(e);
+    (void)dropped;
+    if (what != SHARD_PARTS_EXPIRED) {
+        reaper_free_entry(e);
+    }
 }
 
-uint32_t shard_sweep(struct shard *s, int64_t now, shard_expired_fn *expired, void *context)
+uint32_t shard_sweep(struct shard *s, int64_t now, shard_swept_fn *swept, void *context)
 {
     int64_t unit = now >> DUE_SHIFT;
     uint32_t dead = 0;
     if (s->next_due <= unit) {
         int64_t next = INT64_MAX;
         /* After a long pause (a stopped process) old codes look like new ones. */
-        bool all = unit - s->next_due > INT16_MAX;
+        struct sweep sweep = {s, now, unit - s->next_due > INT16_MAX, swept != NULL ? swept : free_expired,
+                              context};
         for (uint32_t i = 0; i < s->lines; i++) {
-            dead +=
-                sweep_line(s, shard_line(s, i), now, all, expired != NULL ? expired : free_expired, context);
+            dead += sweep_line(&sweep, shard_line(s, i));
             int64_t due = line_next_due(shard_line(s, i), unit);
             next = due < next ? due : next;
         }

@@ -10,7 +10,7 @@
  * `due` says when to look at the entry again, in units of 256 ms modulo 2^16 and never before its deadline:
  * either the deadline itself, rounded up, or, for deadlines more than two hours away, a time at which the
  * code is renewed. 0 stands for never. So a sweep reads lines in order, 16 bytes of each, and opens only what
- * is due.
+ * is due. An entry parts of which have deadlines of their own (a hash's fields) is due for the first of these too.
  *
  * A shard is small (a million keys make 4,096 shards of 250): growing it, sweeping it or writing it out takes
  * microseconds and needs no incremental machinery. It grows in the steps of jemalloc's size classes, a
@@ -142,12 +142,29 @@ struct shard_hasher {
 /* Set once for a process, before the first entry. */
 void shard_set_hasher(const struct shard_hasher *hasher);
 
-/* Takes over an entry that is past its deadline. */
-typedef void shard_expired_fn(void *context, struct entry *e);
+/* What a sweep came upon. Of the first two the entry is no longer linked, and whoever is told takes it over. */
+enum shard_swept {
+    SHARD_EXPIRED,      /* past its deadline */
+    SHARD_EMPTIED,      /* no part of it lives (entry_ops) */
+    SHARD_PARTS_EXPIRED /* parts of it were dropped: it stays */
+};
 
-/* Takes out every entry that is past its deadline at `now` (ms of clock.h), hands it to `expired` (NULL: frees it), and gives
- * back table memory that is no longer needed. Returns how many they were. Costs a few nanoseconds when nothing is due. */
-uint32_t shard_sweep(struct shard *s, int64_t now, shard_expired_fn *expired, void *context);
+/* Told of it; `dropped`: how many parts. */
+typedef void shard_swept_fn(void *context, struct entry *e, enum shard_swept what, uint64_t dropped);
+
+/* Parts of one entry that one sweep drops: 0.1 ms. */
+enum { SHARD_SWEEP_PARTS = 256 };
+
+/* Takes out every entry that is past its deadline at `now` (ms of clock.h) or has no part that lives, drops parts that are past
+ * theirs, tells `swept` (NULL: frees what is to be freed), and gives back table memory that is no longer needed. Returns how many
+ * entries were taken out. Costs a few nanoseconds when nothing is due. */
+uint32_t shard_sweep(struct shard *s, int64_t now, shard_swept_fn *swept, void *context);
+
+/* Whether a sweep has something to do: after one, whether an entry had more parts to drop than one sweep drops. */
+static inline bool shard_is_due(const struct shard *s, int64_t now)
+{
+    return s->next_due <= now >> DUE_SHIFT;
+}
 
 /*
  * Visits entries in the order of their hash positions from `from` on, until at least `want` were visited and

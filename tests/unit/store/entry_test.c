@@ -35,7 +35,7 @@ static size_t object_memory(enum entry_type type, const void *object)
     return mem_class(100);
 }
 
-static const struct entry_ops ops = {free_object, object_memory};
+static const struct entry_ops ops = {.free = free_object, .memory = object_memory};
 
 static struct slice run_of(size_t len)
 {

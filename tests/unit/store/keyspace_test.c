@@ -25,6 +25,7 @@ enum { KEYS = 5000, DBS = 4 };
 
 static struct keyspace ks;
 static struct store_stats stats;
+static bool more; /* of the last db_sweep */
 static unsigned visits[KEYS];
 static char names[KEYS][16];
 static char large[300000];
@@ -176,7 +177,7 @@ static void an_empty_database_costs_nothing_and_answers(void **state)
     assert_null(db_take(db, hash_of(1), name_of(1)));
     assert_null(db_random(db, 12345, START));
     assert_int_equal(db_scan(db, 0, 10, NULL, NULL), 0);
-    assert_int_equal(db_sweep(db, 0, START, &stats), 0);
+    assert_int_equal(db_sweep(db, 0, START, &stats, &more), 0);
     assert_int_equal(db_flush(db), 0);
     assert_null(atomic_load(&db->shards));
 }
@@ -235,7 +236,7 @@ static void a_scan_returns_what_stays_while_others_come_and_go(void **state)
                 set(db, i, SLICE("v"), ENTRY_NO_DEADLINE, 0);
             } else if (step % 8 == 4) {
                 db_remove(db, hash_of(i), name_of(i), START, &stats);
-                db_sweep(db, (uint32_t)i % SHARDS, START, &stats);
+                db_sweep(db, (uint32_t)i % SHARDS, START, &stats, &more);
             }
         }
         step++;
@@ -298,7 +299,7 @@ static void a_sweep_of_every_shard_empties_what_is_dead(void **state)
     }
     uint32_t freed = 0;
     for (uint32_t i = 0; i < SHARDS; i++) {
-        freed += db_sweep(db, i, START + 2000, &stats);
+        freed += db_sweep(db, i, START + 2000, &stats, &more);
     }
     assert_int_equal(freed, KEYS / 2);
     assert_int_equal(db_size(db), KEYS / 2);
@@ -341,7 +342,7 @@ static void *run_loop(void *argument)
         count_up(&ks.dbs[0], number);
         counts[loop][number]++;
         if (i % 512 == 0) {
-            db_sweep(&ks.dbs[0], (uint32_t)i % SHARDS, START, &stats);
+            db_sweep(&ks.dbs[0], (uint32_t)i % SHARDS, START, &stats, &more);
             db_scan(&ks.dbs[0], random % ((uint64_t)SHARDS << 32), 5, ignore_visit, NULL);
         }
         if (i % 1000 == 0) {
@@ -547,7 +548,7 @@ static void a_flush_frees_all_in_the_reaper_thread(void **state)
 
 int main(void)
 {
-    static const struct entry_ops ops = {NULL, NULL}; /* no objects here */
+    static const struct entry_ops ops = {.free = NULL}; /* no objects here */
     mem_thread_init();
     clock_init();
     entry_set_ops(&ops);
