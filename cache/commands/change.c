@@ -36,6 +36,16 @@ void change_note(struct call *c, struct db *db, const struct key *key, enum even
     }
 }
 
+static const struct {
+    enum event_class class;
+    const char *event;
+} gone_events[] = {
+    [DB_EXPIRED] = {EVENT_EXPIRED, "expired"},
+    [DB_EVICTED] = {EVENT_EVICTED, "evicted"},
+    [DB_PARTS_EXPIRED] = {EVENT_HASH, "hexpired"},
+    [DB_EMPTIED] = {EVENT_GENERIC, "del"},
+};
+
 void change_gone(struct store_stats *stats, struct db *db, const struct entry *e, enum db_gone why)
 {
     struct worker *w = worker_of(stats);
@@ -49,8 +59,7 @@ void change_gone(struct store_stats *stats, struct db *db, const struct entry *e
         tracking_key(w, NULL, keyspace_hash(&server->keyspace, name), name);
     }
     if ((listening & LISTENING_EVENTS) != 0) {
-        bool expired = why == DB_EXPIRED;
-        notify_key(w, db, name, expired ? EVENT_EXPIRED : EVENT_EVICTED, expired ? "expired" : "evicted");
+        notify_key(w, db, name, gone_events[why].class, gone_events[why].event);
     }
 }
 
