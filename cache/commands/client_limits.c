@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "commands/client.h"
 #include "commands/pubsub.h"
+#include "commands/tracking.h"
 #include "commands/transaction.h"
 #include "logger.h"
 #include "memory.h"
@@ -25,7 +26,8 @@ size_t client_memory(const struct client *client)
 {
     size_t bytes = mem_class(sizeof *client) + conn_memory(client->conn) + text_memory(client->name) +
                    text_memory(client->lib_name) + text_memory(client->lib_version) +
-                   transaction_memory(client) + client->watches.memory + pubsub_memory(client);
+                   transaction_memory(client) + client->watches.memory + pubsub_memory(client) +
+                   tracking_memory(client);
     return client->blocked != NULL ? bytes + mem_class(client->blocked->size) : bytes;
 }
 

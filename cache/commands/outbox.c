@@ -191,13 +191,18 @@ static void deliver(struct worker *w, struct batch *batch)
     batch->count = 0;
 }
 
-/* Delivers what other workers have handed over, oldest first. */
-static void receive(struct worker *w)
+/* What other workers have handed over, newest first. */
+static struct batch *take_inbox(struct worker *w)
 {
     if (atomic_load_explicit(&w->outbox->inbox, memory_order_relaxed) == NULL) {
-        return;
+        return NULL;
     }
-    struct batch *newest = atomic_exchange_explicit(&w->outbox->inbox, NULL, memory_order_acquire);
+    return atomic_exchange_explicit(&w->outbox->inbox, NULL, memory_order_acquire);
+}
+
+/* Delivers it, oldest first. */
+static void receive(struct worker *w, struct batch *newest)
+{
     struct batch *oldest = NULL;
     while (newest != NULL) {
         struct batch *next = newest->next;
@@ -227,7 +232,13 @@ static void hand_over(struct worker *to, struct batch *batch)
 void outbox_before_poll(struct worker *w)
 {
     struct outbox *outbox = w->outbox;
-    receive(w);
+    struct batch *inbox = take_inbox(w);
+    if (inbox == NULL && !outbox->any && w->loop->queued == NULL) {
+        return;
+    }
+    /* The reply to a command that waited (block.h) was posted before what the command has set off was handed over. */
+    loop_run_messages(w->loop);
+    receive(w, inbox);
     if (!outbox->any) {
         return;
     }
@@ -250,7 +261,7 @@ void outbox_before_poll(struct worker *w)
 
 void outbox_catch_up(struct worker *w)
 {
-    receive(w);
+    receive(w, take_inbox(w));
     for (int i = 0; i < w->server->net.count; i++) {
         struct batch *batch = w->server->workers[i].outbox->to[w->loop->index];
         if (batch != NULL && batch->count > 0) {

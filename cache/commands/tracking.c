@@ -95,9 +95,11 @@ static struct tracker *tracker_of(struct client *client)
 
 /* ---- on, off, gone ------------------------------------------------------------------------------------- */
 
+/* Changes are of interest as long as somebody tracks, or the table names keys: a client that tracks again must not be told of
+ * changes that were made before. */
 static void note_clients(struct server *server)
 {
-    if (server->tracking->clients > 0) {
+    if (server->tracking->clients > 0 || tracking_table_keys(server->tracking->table) > 0) {
         atomic_fetch_or(&server->listening, LISTENING_TRACKING);
     } else {
         atomic_fetch_and(&server->listening, ~(uint32_t)LISTENING_TRACKING);
@@ -263,6 +265,7 @@ void tracking_flush(struct worker *w)
     struct tracking *t = w->server->tracking;
     chain_each(&t->trackers, flush_one, w);
     tracking_table_clear(t->table);
+    note_clients(w->server);
 }
 
 void tracking_before_poll(struct worker *w)
@@ -275,6 +278,18 @@ void tracking_before_poll(struct worker *w)
 }
 
 /* ---- what is told of it -------------------------------------------------------------------------------- */
+
+size_t tracking_memory(const struct client *client)
+{
+    size_t bytes = 0;
+    if (client->tracker != NULL) {
+        bytes = mem_class(sizeof *client->tracker);
+        for (const struct membership *m = client->tracker->first; m != NULL; m = m->next_of_tracker) {
+            bytes += mem_class(sizeof *m) + m->prefix->len;
+        }
+    }
+    return bytes;
+}
 
 uint64_t tracking_clients(const struct server *server)
 {

@@ -70,6 +70,9 @@ void tracking_flush(struct worker *w);
 /* Before the loop polls, and before its outbox is emptied: sends what clients in BCAST mode have to know. */
 void tracking_before_poll(struct worker *w);
 
+/* Memory of a client's tracker and its prefixes. */
+size_t tracking_memory(const struct client *client);
+
 /* For INFO: clients that track, keys and clients in the table, prefixes. */
 uint64_t tracking_clients(const struct server *server);
 uint64_t tracking_keys(const struct server *server);

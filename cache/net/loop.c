@@ -47,8 +47,11 @@ void loop_post_lent(struct loop *loop, struct message *m, void (*run)(struct loo
 }
 
 /* Takes all messages at once; they lie newest first, and are run oldest first. */
-static void run_messages(struct loop *loop)
+void loop_run_messages(struct loop *loop)
 {
+    if (atomic_load_explicit(&loop->mailbox, memory_order_relaxed) == NULL) {
+        return;
+    }
     struct message *newest = atomic_exchange_explicit(&loop->mailbox, NULL, memory_order_acquire);
     struct message *oldest = NULL;
     while (newest != NULL) {
@@ -70,7 +73,7 @@ static void run_messages(struct loop *loop)
 static void on_wake(uv_async_t *wake)
 {
     struct loop *loop = wake->data;
-    run_messages(loop);
+    loop_run_messages(loop);
     if (atomic_load(&loop->stop_asked) && !loop->stopping) {
         loop_stop(loop);
     }
@@ -136,7 +139,7 @@ void loop_run(struct loop *loop)
 
 void loop_free(struct loop *loop)
 {
-    run_messages(loop); /* they came too late to matter, and free what they carry */
+    loop_run_messages(loop); /* they came too late to matter, and free what they carry */
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     uv_loop_close(&loop->uv);

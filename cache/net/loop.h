@@ -155,6 +155,9 @@ bool loop_post(struct loop *loop, void (*run)(struct loop *loop, void *argument)
 /* The same in memory of the caller's, which is the message's until `run` is called. Cannot fail. */
 void loop_post_lent(struct loop *loop, struct message *m, void (*run)(struct loop *loop, void *argument),
                     void *argument);
+/* The loop's own thread, from hooks->before_poll: runs what has been posted, so that it comes before what is sent now. */
+void loop_run_messages(struct loop *loop);
+
 /* From any thread: lets the loop come round to hooks->before_poll soon. Needs no memory. */
 void loop_wake(struct loop *loop);
 

@@ -327,3 +327,39 @@ def test_no_change_is_missed_under_load(opened, any_server):
         for cache in caches:
             for key, value in cache.items():
                 assert check("GET", key) == value, key
+
+
+def test_who_tracks_again_is_not_told_of_what_changed_meanwhile(opened, any_server):
+    client, writer = opened(3), opened()
+    client("CLIENT", "TRACKING", "ON")
+    client("MGET", "a", "b")
+    client("CLIENT", "TRACKING", "OFF")
+    writer("SET", "a", "1")
+    assert any_server.info()["tracking_total_keys"] == "1"
+    client("CLIENT", "TRACKING", "ON")
+    writer("SET", "a", "2")
+    writer("SET", "b", "2")
+    assert client.read() == invalidate("b")  # as Redis: the table knows the client by its id alone
+    client("GET", "a")
+    client("CLIENT", "TRACKING", "OFF")
+    writer("FLUSHALL")
+    assert any_server.info()["tracking_total_keys"] == "0"
+    client("CLIENT", "TRACKING", "ON")
+    writer("SET", "a", "3")
+    settled(writer)
+    assert quiet(client)
+
+
+def test_a_command_that_waited_replies_before_its_invalidation(opened):
+    client, writer = opened(3), opened()
+    writer("RPUSH", "target", "a")
+    client("CLIENT", "TRACKING", "ON")
+    client("LRANGE", "target", "0", "-1")
+    for n in range(20):
+        client.send(encode("BLMOVE", "source", "target", "LEFT", "LEFT", "0"))
+        while writer("CLIENT", "LIST").count(b" flags=bt ") != 1:
+            pass
+        writer("RPUSH", "source", "x")
+        assert client.read() == b"x"
+        assert client.read() == invalidate("target")
+        client("LRANGE", "target", "0", "-1")
