@@ -34,23 +34,26 @@ static bool parse_pairs(struct call *c, size_t at, struct setting *s)
     return true;
 }
 
-/* EX, PX, EXAT or PXAT with its number at argv[*at], or KEEPTTL; *at moves to the last word of it. */
+/* KEEPTTL, or EX, PX, EXAT or PXAT with its number, at argv[*at], which moves to the last word of it. */
 static bool parse_expiry(struct call *c, size_t *at, struct setting *s)
 {
-    enum expiry_unit unit;
-    bool absolute;
+    enum expiry_unit unit = EXPIRY_SECONDS;
+    bool absolute = false;
+    struct slice word = c->argv[*at];
+    bool keep = slice_is(word, "keepttl");
+    if (!keep && !hash_fields_expiry_word(c, *at, &unit, &absolute)) {
+        reply_errorf(c->reply, "ERR unknown argument: %.*s", (int)(word.len < 128 ? word.len : 128),
+                     word.ptr);
+        return false;
+    }
     if (s->timed || s->keep) {
         reply_error(c->reply, "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
         return false;
     }
-    if (slice_is(c->argv[*at], "keepttl")) {
-        s->keep = true;
-        return true;
-    }
-    hash_fields_expiry_word(c, *at, &unit, &absolute);
-    s->timed = true;
-    *at += 1;
-    return hash_fields_deadline(c, c->argv[*at], unit, absolute, &s->deadline);
+    s->keep = keep;
+    s->timed = !keep;
+    *at += !keep;
+    return keep || hash_fields_deadline(c, c->argv[*at], unit, absolute, &s->deadline);
 }
 
 static bool parse_condition(struct call *c, struct slice word, struct setting *s)
@@ -66,23 +69,15 @@ static bool parse_condition(struct call *c, struct slice word, struct setting *s
 
 static bool parse_setting(struct call *c, struct setting *s)
 {
-    enum expiry_unit unit;
-    bool absolute, good = true;
+    bool good = true;
     *s = (struct setting){.deadline = ITEM_NO_DEADLINE};
     for (size_t i = 2; good && i < c->argc; i++) {
         struct slice word = c->argv[i];
         if (slice_is(word, "fields")) {
             return parse_pairs(c, i, s);
         }
-        if (slice_is(word, "fnx") || slice_is(word, "fxx")) {
-            good = parse_condition(c, word, s);
-        } else if (slice_is(word, "keepttl") || hash_fields_expiry_word(c, i, &unit, &absolute)) {
-            good = parse_expiry(c, &i, s);
-        } else {
-            reply_errorf(c->reply, "ERR unknown argument: %.*s", (int)(word.len < 128 ? word.len : 128),
-                         word.ptr);
-            return false;
-        }
+        bool condition = slice_is(word, "fnx") || slice_is(word, "fxx");
+        good = condition ? parse_condition(c, word, s) : parse_expiry(c, &i, s);
     }
     if (good) {
         reply_error(c->reply, "ERR wrong number of arguments for 'hsetex' command");
@@ -179,8 +174,8 @@ struct getting {
 
 static bool parse_getting(struct call *c, struct getting *g)
 {
-    enum expiry_unit unit;
-    bool absolute;
+    enum expiry_unit unit = EXPIRY_SECONDS;
+    bool absolute = false;
     size_t at = 2;
     *g = (struct getting){.deadline = ITEM_NO_DEADLINE};
     if (slice_is(c->argv[2], "persist")) {
