@@ -1,7 +1,7 @@
 /*
  * A storm of clients over loopback, against servers that it starts and ends itself, for a given time. Each server lives through
  * an exact phase, in which nothing destroys keys and every promise can be counted (increments add up, a value is handed out by
- * GETDEL once, a connection reads what it wrote), and a wild one of random commands, kills, pauses, monitors, slow readers and
+ * GETDEL or to a client that waits for it once, a connection reads what it wrote), and a wild one of random commands, kills, pauses, monitors, slow readers and
  * connections that end in mid-request, in which every reply must still be well-formed, of a type that its command
  * has, and come at all. In every other life SIGTERM arrives in the middle of the latter, and the server must end with status 0; a
  * sanitizer's report makes that another one.
@@ -36,6 +36,8 @@ static _Atomic bool phase_over, server_ending;
 static _Atomic int64_t increments[COUNTERS];
 static _Atomic unsigned char taken[TOKENS];
 static _Atomic int next_token;
+static _Atomic unsigned char popped[TOKENS];
+static _Atomic int next_task, tasks_popped;
 static _Atomic int64_t closed_by_server;
 static char big_value[BIG];
 
@@ -131,6 +133,60 @@ static void take(struct client *c)
     }
 }
 
+/* Tasks for the queues that others wait for, one or several at once, straight or through another queue. */
+static void push_tasks(struct client *c)
+{
+    int count = 1 + (int)pick(c, 5);
+    int task = atomic_fetch_add(&next_task, count);
+    if (task + count > TOKENS) {
+        atomic_fetch_sub(&next_task, count);
+        return;
+    }
+    for (int i = 0; i < count; i++) {
+        ask(c, ":", "%s queue:%u %d", pick(c, 2) == 0 ? "LPUSH" : "RPUSH", pick(c, 6), task + i);
+    }
+    if (!exchange(c)) {
+        broken("the server closed a connection that did nothing wrong");
+    }
+}
+
+/* The element at the end of a reply; -1 when it is a null. */
+static int last_number(const char *reply, size_t len)
+{
+    size_t at = len - 2;
+    if (reply[1] == '-') {
+        return -1;
+    }
+    while (reply[at - 1] != '\n') {
+        at--;
+    }
+    return atoi(reply + at);
+}
+
+/* Waits for a task, in one of the ways that there are. */
+static void pop_task(struct client *c)
+{
+    size_t len;
+    uint32_t k = pick(c, 6), ms = 1 + pick(c, 20);
+    bool moves = false;
+    switch (pick(c, 5)) {
+    case 0: ask(c, "*", "BLPOP queue:%u queue:%u 0.0%02u", k, pick(c, 6), ms); break;
+    case 1: ask(c, "*", "BRPOP queue:%u 0.0%02u", k, ms); break;
+    case 2: ask(c, "*", "BLMPOP 0.0%02u 2 queue:%u queue:%u RIGHT", ms, k, pick(c, 6)); break;
+    case 3: ask(c, "*", "LMPOP 1 queue:%u LEFT", k); break;
+    default: ask(c, "$*", "BLMOVE queue:%u queue:%u LEFT RIGHT 0.0%02u", k, pick(c, 6), ms); moves = true;
+    }
+    const char *reply = answer(c, &len);
+    int task = last_number(reply, len);
+    if (task < 0 || moves) {
+        return;
+    }
+    if (task >= TOKENS || atomic_exchange(&popped[task], 1) != 0) {
+        broken("task %d was given out twice, or nobody had pushed it", task);
+    }
+    atomic_fetch_add(&tasks_popped, 1);
+}
+
 /* A value of several sizes, set, changed and read back, by its only user. */
 static void read_own(struct client *c)
 {
@@ -184,12 +240,15 @@ static void *exact_main(void *client)
         broken("cannot connect");
     }
     while (!atomic_load(&phase_over)) {
-        switch (pick(c, 6)) {
+        switch (pick(c, 9)) {
         case 0: increment(c); break;
         case 1: hand_out(c); break;
         case 2: take(c); break;
         case 3: read_own(c); break;
         case 4: cut_request(c); break;
+        case 5: push_tasks(c); break;
+        case 6:
+        case 7: pop_task(c); break;
         default:
             if (pick(c, 20) == 0 && !dial(c)) {
                 broken("cannot connect again");
@@ -198,6 +257,21 @@ static void *exact_main(void *client)
     }
     hang_up(c);
     return NULL;
+}
+
+/* What was pushed was popped, or is still there. */
+static void check_tasks(struct client *c)
+{
+    long long left = 0;
+    for (int i = 0; i < 6; i++) {
+        size_t len;
+        ask(c, ":", "LLEN queue:%d", i);
+        left += atoll(answer(c, &len) + 1);
+    }
+    if (left + atomic_load(&tasks_popped) != atomic_load(&next_task)) {
+        broken("of %d tasks %d were popped and %lld are left", atomic_load(&next_task),
+               atomic_load(&tasks_popped), left);
+    }
 }
 
 static void check_sums(struct client *c)
@@ -214,6 +288,7 @@ static void check_sums(struct client *c)
             broken("counter:%d is %lld after %lld increments", i, is, (long long)atomic_load(&increments[i]));
         }
     }
+    check_tasks(c);
     hang_up(c);
 }
 
@@ -270,6 +345,28 @@ static void ask_about_keys(struct client *c)
     }
 }
 
+static void ask_about_lists(struct client *c)
+{
+    uint32_t k = pick(c, 6), n = pick(c, 1000);
+    switch (pick(c, 16)) {
+    case 0: ask(c, "*-_", "BLPOP list:%u list:%u 0.0%02u", k, n % 6, n % 30 + 1); break;
+    case 1: ask(c, "*-_", "BRPOP list:%u 0.0%02u", k, n % 30 + 1); break;
+    case 2: ask(c, "$*-_", "BLMOVE list:%u list:%u LEFT LEFT 0.0%02u", k, n % 6, n % 30 + 1); break;
+    case 3: ask(c, "*-_", "BLMPOP 0.0%02u 2 list:%u list:%u LEFT COUNT 3", n % 30 + 1, k, n % 6); break;
+    case 4: ask(c, "$-_", "LPOP list:%u", k); break;
+    case 5: ask(c, "*$-_", "RPOP list:%u %u", k, n); break;
+    case 6: ask(c, ":-", "LREM list:%u %d %u", k, (int)(n % 7) - 3, n); break;
+    case 7: ask(c, "+-", "LTRIM list:%u %u -%u", k, n % 9, n % 5 + 1); break;
+    case 8: ask(c, "*-", "LRANGE list:%u 0 -1", k); break;
+    case 9: ask(c, ":-", "LINSERT list:%u BEFORE %u new", k, n % 50); break;
+    case 10: ask(c, "+-", "LSET list:%u %u a~longer~value", k, n % 50); break;
+    case 11: ask(c, "+-", "RENAME list:%u list:%u", k, n % 6); break;
+    case 12: ask(c, ":-", "COPY list:%u list:%u REPLACE", k, n % 6); break;
+    case 13: ask(c, ":-", "RPUSH list:%u %u %u %u %u %u", k, n % 50, n, n, n % 3, n); break;
+    default: ask(c, ":-", "LPUSH list:%u %u", k, n % 50);
+    }
+}
+
 static void ask_about_server(struct client *c)
 {
     uint32_t n = pick(c, 1000);
@@ -309,8 +406,10 @@ static void ask_about_server(struct client *c)
 static void ask_anything(struct client *c)
 {
     uint32_t what = pick(c, 100);
-    if (what < 55) {
+    if (what < 40) {
         ask_about_strings(c);
+    } else if (what < 60) {
+        ask_about_lists(c);
     } else if (what < 85) {
         ask_about_keys(c);
     } else {
@@ -528,7 +627,10 @@ static void live(struct client *clients, char **command, bool exact, bool fatal)
     atomic_store(&server_ending, false);
     atomic_store(&next_token, 0);
     atomic_store(&connections_made, 0);
+    atomic_store(&next_task, 0);
+    atomic_store(&tasks_popped, 0);
     memset((void *)taken, 0, sizeof taken);
+    memset((void *)popped, 0, sizeof popped);
     memset((void *)increments, 0, sizeof increments);
     start_server(command);
     if (exact) {
