@@ -2,7 +2,8 @@
  *
  *   blocked PORT COUNT own|one     lets COUNT clients wait, each on a list of its own or all on one, prints how
  *                                  many, and then, for each line with a number N on its standard input, pushes
- *                                  N values, one after the other, and prints how long the wakes took, as JSON
+ *                                  N values, one after the other, for ten seconds at most, and prints how long
+ *                                  the wakes took, as JSON
  *
  * Each push must wake the right client and nobody else: the one whose list it is, or of those that wait on one
  * list the one that has waited longest. A woken client waits again, so on one list they come in turn. Measured
@@ -25,6 +26,7 @@
 
 #define TEXT_BYTES  128
 #define WAKE_MS     10000 /* a client that is not woken in this time never will be */
+#define PUSH_NS     UINT64_C(10000000000)
 #define LIST_FORMAT "queue:%08" PRIu32
 #define LIST_BYTES  14
 
@@ -133,7 +135,8 @@ int main(int argc, char **argv)
     char line[TEXT_BYTES];
     while (fgets(line, sizeof line, stdin)) {
         histogram_clear(&latencies);
-        for (uint32_t pushes = (uint32_t)atoi(line); pushes > 0; pushes--)
+        uint64_t end = now_ns() + PUSH_NS;
+        for (uint32_t pushes = (uint32_t)atoi(line); pushes > 0 && now_ns() < end; pushes--)
             push();
         printf("{\"pushes\": %" PRIu64 ", \"real_time\": %s, ", latencies.count,
                real_time ? "true" : "false");
