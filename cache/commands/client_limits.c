@@ -41,7 +41,7 @@ static void add_client(struct client_totals *totals, const struct client *client
     totals->max_input = input > totals->max_input ? input : totals->max_input;
     totals->max_output = output > totals->max_output ? output : totals->max_output;
     totals->monitoring += (client->flags & CLIENT_MONITOR) != 0;
-    totals->blocked += client_waits(client);
+    totals->blocked += client_waits(client) || (client->flags & CLIENT_PAUSED) != 0;
 }
 
 /* ---- one client ------------------------------------------------------------------------------------- */

@@ -16,7 +16,7 @@ static void format_flags(const struct client *client, char *text)
     } letters[] = {{CLIENT_MONITOR, 'O'},
                    {CLIENT_SUBSCRIBED, 'P'},
                    {CLIENT_MULTI, 'x'},
-                   {CLIENT_BLOCKED, 'b'},
+                   {CLIENT_BLOCKED | CLIENT_PAUSED, 'b'},
                    {CLIENT_TRACKING, 't'}};
     size_t len = 0;
     for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {

@@ -226,6 +226,9 @@ static bool fits(struct worker *w, int64_t bytes)
     int64_t used = mem_used();
     int64_t limit = w->server->max_memory - bytes;
     int64_t near = used - 2 * bytes - EVICT_STEP;
+    if (keyspace_is_frozen(&w->server->keyspace)) { /* CLIENT PAUSE: nothing may change */
+        return true;
+    }
     return used <= limit || evict_down_to(w, limit > near ? limit : near);
 }
 
@@ -265,6 +268,13 @@ static __attribute__((noinline)) void refresh_now(struct call *c, uint64_t ticks
     c->worker->now_at = ticks;
 }
 
+/* Whether CLIENT PAUSE holds the command back. */
+static inline bool paused(const struct call *c)
+{
+    return __builtin_expect(atomic_load_explicit(&c->server->pause_until, memory_order_relaxed) != 0, 0) &&
+           pause_holds(c->client, c->command);
+}
+
 /* What may have changed while this loop waited to be alone: the time, and whether the client may run this at all. */
 static bool may_still_run(struct call *c)
 {
@@ -272,9 +282,7 @@ static bool may_still_run(struct call *c)
         return true;
     }
     refresh_now(c, clock_ticks());
-    return (c->client->flags & CLIENT_KILLED) == 0 &&
-           (atomic_load_explicit(&c->server->pause_until, memory_order_relaxed) == 0 ||
-            !pause_holds(c->client, c->command));
+    return (c->client->flags & CLIENT_KILLED) == 0 && !paused(c);
 }
 
 /* Notes for client-side caching what the command has read, while the key's shard is held: so any change comes after it. */
@@ -444,6 +452,8 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
     c->first_hash = parsed->hash;
     if (__builtin_expect(refused(c) || (server->max_memory > 0 && out_of_memory(c, request)), 0)) {
         note_refused(c, before);
+    } else if (__builtin_expect(paused(c), 0)) {
+        return 0;
     } else if (__builtin_expect((flags & CLIENT_MULTI) == 0, 1) || !queued(c, parsed)) {
         bool grows = server->max_memory > 0 && (transaction_flags(client, c->command) & CMD_DENYOOM) != 0;
         client->last_command = c->command;
@@ -554,10 +564,6 @@ size_t dispatch_serve(struct conn *conn, struct request *requests, size_t first,
     }
     while (ran < count && (client->flags & CLIENT_KILLED) == 0 && !conn->closing) {
         const struct parsed *parsed = &w->batch[first + ran];
-        if (__builtin_expect(atomic_load_explicit(&server->pause_until, memory_order_relaxed) != 0, 0) &&
-            pause_holds(client, parsed->command)) {
-            break;
-        }
         if (__builtin_expect(ticks - w->now_at >= server->ms_ticks, 0)) {
             refresh_now(&c, ticks);
         }

@@ -15,6 +15,7 @@ void pause_begin(struct server *server, int64_t timeout, bool all)
     bool lasting = current > now;
     atomic_store(&server->pause_all, all || (lasting && atomic_load(&server->pause_all)));
     atomic_store(&server->pause_until, lasting && current > until ? current : until);
+    keyspace_freeze(&server->keyspace, true);
 }
 
 static void check_now(struct loop *loop, void *unused)
@@ -26,6 +27,7 @@ static void check_now(struct loop *loop, void *unused)
 void pause_end(struct server *server)
 {
     atomic_store(&server->pause_until, 0);
+    keyspace_freeze(&server->keyspace, false);
     for (int i = 0; i < server->net.count; i++) {
         loop_post(&server->net.loops[i], check_now, NULL); /* without it, the cron does the same soon */
     }
@@ -68,26 +70,24 @@ void pause_forget(struct client *client)
 
 void pause_check(struct worker *w)
 {
-    int64_t until = atomic_load(&w->server->pause_until);
-    if (until != 0 && clock_now() < until) {
-        return;
-    }
-    if (until != 0) { /* commands need not look at it any more; unless a new pause has begun */
-        atomic_compare_exchange_strong(&w->server->pause_until, &until, 0);
-    }
-    if (w->paused == NULL) {
+    struct server *server = w->server;
+    int64_t until = atomic_load(&server->pause_until);
+    if ((until == 0 && w->paused == NULL) || (until != 0 && clock_now() < until)) {
         return;
     }
     /* A client that is held again at once goes to the new list. */
     struct client *next;
     struct client *list = w->paused;
-    gate_enter(&w->server->gate, w->loop->index);
+    gate_enter(&server->gate, w->loop->index); /* in here no new pause can begin */
+    if (until != 0 && atomic_compare_exchange_strong(&server->pause_until, &until, 0)) {
+        keyspace_freeze(&server->keyspace, false); /* and commands need not look at it any more */
+    }
     w->paused = NULL;
     for (struct client *client = list; client != NULL; client = next) {
         next = client->next_paused;
         client->flags &= ~(uint32_t)CLIENT_PAUSED;
     }
-    gate_leave(&w->server->gate, w->loop->index);
+    gate_leave(&server->gate, w->loop->index);
     for (struct client *client = list; client != NULL; client = next) {
         next = client->next_paused;
         conn_resume(client->conn);

@@ -246,14 +246,16 @@ void watch_forget(struct client *client)
     count_client(server, false);
 }
 
-/* Looking at a key past its deadline removes it, and that is told to its watchers like any other change. */
+/* A key that was dead when the client began to watch it was removed first, so one that is dead now has died since. */
 void watch_expire(struct client *client, int64_t now)
 {
     struct keyspace *ks = &client->worker->server->keyspace;
     for (const struct watch *watch = client->watches.first; watch != NULL; watch = watch->next_of_client) {
         const struct watched *key = watch->key;
         struct slice name = {key->name, key->len};
-        db_find(&ks->dbs[key->db], key->hash, name, now, &client->worker->store);
+        if (db_is_due(&ks->dbs[key->db], key->hash, name, now)) {
+            atomic_store_explicit(&client->touched, true, memory_order_relaxed);
+        }
     }
 }
 

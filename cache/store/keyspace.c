@@ -124,6 +124,9 @@ static bool outlives(struct db *db, struct slot slot, uint64_t hash, int64_t now
     struct entry *e = slot_entry(slot);
     struct shard *s = db_shard(db, hash);
     uint64_t dropped = 0;
+    if (keyspace_is_frozen(db->keyspace)) {
+        return !entry_is_dead(e, now);
+    }
     if (entry_deadline(e) <= now) {
         note_swept(db, shard_remove(s, slot, hash), SHARD_EXPIRED, 0, stats);
         return false;
@@ -148,6 +151,13 @@ struct entry *db_find(struct db *db, uint64_t hash, struct slice key, int64_t no
         return outlives(db, slot, hash, now, stats) ? e : NULL;
     }
     return e;
+}
+
+bool db_is_due(const struct db *db, uint64_t hash, struct slice key, int64_t now)
+{
+    struct shard *s = db_shard(db, hash);
+    struct slot slot = s != NULL ? shard_find(s, hash, key) : (struct slot){NULL, 0};
+    return slot.line != NULL && entry_due(slot_entry(slot)) <= now;
 }
 
 static bool insert(struct db *db, uint64_t hash, struct entry *e, int64_t now)
@@ -476,7 +486,7 @@ uint32_t db_sweep(struct db *db, uint32_t index, int64_t now, struct store_stats
 {
     struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
     *more = false;
-    if (shards == NULL) {
+    if (shards == NULL || keyspace_is_frozen(db->keyspace)) {
         return 0;
     }
     struct shard *s = &shards[index];

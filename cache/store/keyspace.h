@@ -45,7 +45,19 @@ struct keyspace {
     int count; /* databases */
     struct db *dbs;
     db_gone_fn *gone; /* or NULL */
+    _Atomic bool frozen;
 };
+
+/* While a keyspace is frozen, entries past their deadline are not found any more, but stay where they are. Any thread. */
+static inline bool keyspace_is_frozen(const struct keyspace *ks)
+{
+    return atomic_load_explicit(&ks->frozen, memory_order_relaxed);
+}
+
+static inline void keyspace_freeze(struct keyspace *ks, bool frozen)
+{
+    atomic_store_explicit(&ks->frozen, frozen, memory_order_relaxed);
+}
 
 /* Makes `count` empty databases with a fresh secret. Ends the process when there is no memory. One keyspace a
  * process: its hash is the one that shards use. `loops`: how many threads will run commands. */
@@ -87,6 +99,9 @@ struct store_stats {
     uint64_t expired_parts; /* of values: a hash's fields */
     uint64_t evicted;
 };
+
+/* Whether an entry of the key is there that has passed its deadline, or that of a part. */
+bool db_is_due(const struct db *db, uint64_t hash, struct slice key, int64_t now);
 
 /* The entry of a key, or NULL when there is none that lives at `now` (ms of clock.h). An entry past its
  * deadline is removed and counted in *stats, and so is one whose parts are all past theirs; of other entries some

@@ -372,3 +372,40 @@ def test_a_long_transaction_in_one_piece(server, connect):
     replies = transaction(connect(), *[("INCR", "a")] * count)
     assert replies == list(range(1, count + 1))
     assert int(server.info("memory")["used_memory"]) < 64 << 20
+
+
+def test_a_reply_over_the_output_limit_cuts_the_client_not_the_transaction(server, connect):
+    server("CONFIG", "SET", "client-output-buffer-limit", "normal 1000000 0 0")
+    server("SET", "long", "x" * 1_000_000)
+    client = server.connect(receive_buffer=4096)
+    commands = [("SET", "k", "1"), *[("GET", "long")] * 20, ("INCR", "k")]
+    client.send(b"".join(encode(*command) for command in [("MULTI",), *commands, ("EXEC",)]))
+    until(lambda: server("GET", "k") == b"2")
+    assert len(client.until_closed()) < 20_000_000
+    client.close()
+
+
+def test_a_pause_keeps_dead_keys_until_it_ends(server, connect):
+    client = connect()
+    before = int(server.info("stats")["expired_keys"])
+    assert transaction(client, ("SET", "a", "1", "PX", "20"), ("CLIENT", "PAUSE", "100000", "WRITE")) == ["OK", "OK"]
+    assert client("WATCH", "a") == "OK"
+    until(lambda: client("GET", "a") is None)
+    assert transaction(client, ("EXISTS", "a")) is None
+    assert client("DBSIZE") == 1
+    assert int(server.info("stats")["expired_keys"]) == before
+    client("CLIENT", "UNPAUSE")
+    until(lambda: client("DBSIZE") == 0)
+    assert int(server.info("stats")["expired_keys"]) == before + 1
+
+
+def test_a_wrong_command_is_refused_in_a_pause_too(server, connect):
+    client = connect()
+    client("CLIENT", "PAUSE", "100000", "WRITE")
+    assert client("SET", "a") == Error("ERR wrong number of arguments for 'set' command")
+    assert client("NOSUCH").code == "ERR"
+    client.send(encode("SET", "a", "1"))
+    controller = connect()
+    until(lambda: server.info("clients")["blocked_clients"] == "1")
+    assert controller("CLIENT", "UNPAUSE") == "OK"
+    assert client.read() == "OK"
