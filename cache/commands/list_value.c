@@ -54,7 +54,7 @@ static struct slice only_listpack(int max_size, const struct list *l, unsigned s
     struct slice bytes = {NULL, 0};
     struct list_place place = {0, 0};
     struct limits limits = limits_of(max_size);
-    bool plain;
+    bool plain = false;
     if (list_chunks(l) != 1 || list_count(l) > limits.count / share) {
         return bytes;
     }
