@@ -239,7 +239,7 @@ struct slice command_key_word(const struct command *command, int spec)
     return (struct slice){word, strcspn(word, " ")};
 }
 
-/* The key after a word: a run of one, or of none. */
+/* The key after a word: a run of one, or of none. Of several the last one counts, as for the commands themselves. */
 static void find_key_after(const struct slice *argv, size_t argc, size_t from, struct slice word, int *first,
                            int *last)
 {
@@ -247,8 +247,7 @@ static void find_key_after(const struct slice *argv, size_t argc, size_t from, s
     *last = 0;
     for (size_t i = from; i + 1 < argc; i++) {
         if (argv[i].len == word.len && strncasecmp(argv[i].ptr, word.ptr, word.len) == 0) {
-            *first = *last = (int)i + 1;
-            return;
+            *first = *last = (int)++i;
         }
     }
 }

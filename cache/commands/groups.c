@@ -43,6 +43,7 @@ void groups_register(void)
         set_commands,
         set_random_commands,
         slowlog_commands,
+        sort_commands,
         string_commands,
         transaction_commands,
         wait_commands,

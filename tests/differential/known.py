@@ -340,8 +340,6 @@ NOT_YET = {
     "client|trackinginfo": "client-side caching comes with a later issue",
     "client|caching": "client-side caching comes with a later issue",
     "client|getredir": "client-side caching comes with a later issue",
-    "sort": "comes with lists",
-    "sort_ro": "comes with lists",
     "sync": "comes with replication",
     "psync": "comes with replication",
     "replconf": "comes with replication",
