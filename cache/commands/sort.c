@@ -302,11 +302,12 @@ static bool parse_score(struct slice text, double *score)
         *score = (double)number;
         return true;
     }
-    if (text.len >= sizeof copy) {
+    size_t len = strnlen(text.ptr, text.len);
+    if (len >= sizeof copy) {
         return false;
     }
-    memcpy(copy, text.ptr, text.len);
-    copy[text.len] = '\0';
+    memcpy(copy, text.ptr, len);
+    copy[len] = '\0';
     errno = 0;
     *score = strtod(copy, &end);
     return *end == '\0' && errno != ERANGE && !isnan(*score);

@@ -20,7 +20,7 @@ COMMAND_WEIGHTS = {
     "hello": 2.0, "quit": 0.5, "reset": 1.0, "set": 3.0,
     "bitfield": 3.0, "setrange": 2.0, "command": 0.02, "command|docs": 0.1, "command|info": 0.1, "command|getkeys": 4.0,
     "incrbyfloat": 2.0, "lcs": 2.0, "dump": 0.5, "del": 0.5, "unlink": 0.5, "config|set": 3.0, "memory|stats": 0.1,
-    "object|help": 0.05, "restore": 2.0, "pfadd": 3.0, "geoadd": 4.0,
+    "object|help": 0.05, "restore": 2.0, "sort": 5.0, "sort_ro": 2.0, "pfadd": 3.0, "geoadd": 4.0,
 }  # fmt: skip
 
 # A deadline that passes during the run would make replies depend on the clock: the least that is left of a relative
@@ -382,6 +382,16 @@ def _is_wait(arg: Arg) -> bool:
     return not seconds < 0 and not 0.001 < seconds < 0.05
 
 
+def _stable_sort(args: List[Arg], _rng: random.Random) -> None:
+    """SORT that stores in one order only: no weights that may be equal, no numbers (known.py, sort-errno)."""
+    words = [to_bytes(arg).upper() for arg in args]
+    if b"STORE" in words[2:]:
+        for at in range(2, len(args)):
+            if words[at] == b"BY":
+                args[at] = b"GET"
+        args.append(b"ALPHA")
+
+
 def _within(arg: Arg, least: int, most: int) -> bool:
     try:
         return least <= int(to_bytes(arg).lstrip(b"#")) <= most
@@ -398,6 +408,7 @@ OTHERS = {
     "BITFIELD_RO": _sane_bitfield,
     "WAIT": _no_endless_wait,
     "SPOP": _pop_all,
+    "SORT": _stable_sort,
     "BLPOP": _short_wait(-1),
     "BRPOP": _short_wait(-1),
     "BLMOVE": _short_wait(5),

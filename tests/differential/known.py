@@ -65,6 +65,18 @@ def idle(_args, a: Reply, b: Reply) -> bool:
     return x is not None and y is not None and y >= 0 and (abs(x - y) <= IDLE_TOLERANCE_SECONDS or x > y <= 1)
 
 
+def stale_overflow(_args, a: Reply, b: Reply) -> bool:
+    """Redis takes the error of an earlier number for this one's; Ordinal sorts."""
+    return a.text() == b"ERR One or more scores can't be converted into double" and not b.is_error()
+
+
+def sorted_ties(args, a: Reply, b: Reply) -> bool:
+    """As many elements, where a set's have no order of their own: not sorted, or sorted by texts that may be the same."""
+    words = [to_bytes(arg).lower() for arg in args]
+    unsorted = any(word == b"by" and b"*" not in pattern for word, pattern in zip(words, words[1:]))
+    return (unsorted or (b"by" in words and b"alpha" in words)) and same_length(args, a, b)
+
+
 def same_length(_args, a: Reply, b: Reply) -> bool:
     """A string each, or as many elements."""
     if not shape(_args, a, b) or isinstance(a.value, list) != isinstance(b.value, list):
@@ -266,6 +278,9 @@ KNOWN: List[Known] = [
     Known("scan-cursor", "cursors mean something only to their server", ["scan"], scan),
     Known("member-order", "the order of a set's members is the hash table's", ["smembers", "sinter", "sunion", "sdiff",
           "spop"], unordered),
+    Known("sort-ties", "what no order is asked for comes in that of the hash table", ["sort", "sort_ro"], sorted_ties),
+    Known("sort-errno", "Redis 7.0 does not clear errno before it reads a score, and finds ERANGE there that a number before "
+          "has left", ["sort", "sort_ro"], stale_overflow),
     Known("random-members", "any members may be chosen", ["srandmember"], same_length),
     Known("sscan-cursor", "cursors mean something only to their server, and Redis 7.2 replies with a small set whole",
           ["sscan"], scan),

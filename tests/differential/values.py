@@ -61,6 +61,9 @@ PATTERNS = [
 ]  # fmt: skip
 FIELDS = [b"f1", b"f2", b"f3", b"f4", b"", b"1", b"-5", b"007", b"\x00\xff", b"9223372036854775807", b"long " * 20]
 MEMBERS = [b"a", b"b", b"c", b"d", b"e", b"f", b"aa", b"ab", b"", b"1", b"-5", b"007", b"\x00\xff", b"member " * 12]
+SORT_PATTERNS = [
+    b"num*", b"s*", b"s*", b"float*", b"h*->f1", b"h*->f", b"*", b"*->f1", b"nosort", b"#", b"#*", b"h*->", b"s*->x", b"", b"**", b"key*space",
+]  # fmt: skip
 PAST = [0, 1, -1, 1000, 1300000000, I64_MIN, I64_MIN + 1]
 OVERFLOWING = [I64_MAX, I64_MAX // 1000, I64_MAX // 1000 + 1, I64_MAX - 1, 10**16]
 FUTURE_SECONDS = [4102444800, 4102444801, 5000000000]
@@ -279,6 +282,8 @@ BY_NAME: Dict[str, Callable] = {
     "georadiusbymember count": _choice([1, 2, 3, 5, 10, 100, 1, 2, 3, 0, -1, b"x"]),
     "pfdebug subcommand": _choice([b"GETREG", b"DECODE", b"DECODE", b"decode", b"ENCODING", b"TODENSE", b"HELP", b""]),
     "increment": integer,
+    "sort pattern": _choice(SORT_PATTERNS),
+    "sort_ro pattern": _choice(SORT_PATTERNS),
     "incrbyfloat increment": number,
     "hincrbyfloat increment": number,
     "field": lambda rng: rng.choice(FIELDS) if rng.random() < 0.9 else text(rng),
