@@ -173,6 +173,9 @@ const char *read_reply(struct client *c, const char *allowed, size_t *len)
     }
     const char *reply = c->in + c->in_at;
     c->in_at += *len;
+    if (reply[0] == '>') { /* RESP3: something that another client did */
+        return read_reply(c, allowed, len);
+    }
     atomic_fetch_add_explicit(&replies_seen, 1, memory_order_relaxed);
     if (strchr(allowed, reply[0]) == NULL) {
         broken("expected one of [%s], came: %.*s", allowed, (int)(*len < 200 ? *len : 200), reply);

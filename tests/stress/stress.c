@@ -11,6 +11,7 @@
  * What is random comes from SEED; what the scheduler does with it is not repeated.
  */
 #include "client.h"
+#include "values.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -475,7 +476,13 @@ static void storm(struct client *c)
     int count = 1 + (int)pick(c, pick(c, 4) == 0 ? PIPELINE - 1 : 12);
     ask(c, "+-", "AUTH default stress");
     for (int i = 1; i < count; i++) {
-        ask_anything(c);
+        if (count - i > TRANSACTION_MOST && pick(c, 20) == 0) {
+            int before = c->count;
+            ask_transaction(c);
+            i += c->count - before - 1;
+        } else {
+            ask_anything(c);
+        }
     }
     uint32_t end = pick(c, 30);
     if (end == 0) {
@@ -504,6 +511,8 @@ static void *wild_main(void *client)
         uint32_t what = pick(c, 60);
         if (what == 0) {
             watch(c);
+        } else if (what == 2) {
+            subscribe(c);
         } else if (what == 1) {
             read_slowly(c);
         } else {
