@@ -53,10 +53,10 @@ static void ask_about_lists(struct client *c)
     case 8: ask(c, ":-", "LREM l:%u %d element-%u", k, (int)(n % 5) - 2, n); break;
     case 9: ask(c, "+-", "LTRIM l:%u %u -2", k, n % 3); break;
     case 10: ask(c, "$-_", "LMOVE l:%u l:%u LEFT RIGHT", k, n % 6); break;
-    case 11: ask(c, "*-_", "BLPOP l:%u l:%u 0.0%u", k, n % 6, 1 + n % 5); break;
-    case 12: ask(c, "*-_", "BRPOP l:%u 0.0%u", k, 1 + n % 5); break;
-    case 13: ask(c, "$*-_", "BLMOVE l:%u l:%u LEFT LEFT 0.0%u", k, n % 6, 1 + n % 5); break;
-    case 14: ask(c, "*-_", "BLMPOP 0.01 2 l:%u l:%u LEFT COUNT %u", k, n % 6, 1 + n % 5); break;
+    case 11: ask(c, "*-_", "BLPOP l:%u l:%u 0.00%u", k, n % 6, 1 + n % 5); break;
+    case 12: ask(c, "*-_", "BRPOP l:%u 0.00%u", k, 1 + n % 5); break;
+    case 13: ask(c, "$*-_", "BLMOVE l:%u l:%u LEFT LEFT 0.00%u", k, n % 6, 1 + n % 5); break;
+    case 14: ask(c, "*-_", "BLMPOP 0.002 2 l:%u l:%u LEFT COUNT %u", k, n % 6, 1 + n % 5); break;
     case 15: ask(c, ":-*_$", "LPOS l:%u element-%u", k, n); break;
     case 16: ask(c, "*-:~", "SORT l:%u ALPHA LIMIT %u 10", k, n % 9); break;
     default: ask(c, ":-", "LLEN l:%u", k);
@@ -121,7 +121,7 @@ static void ask_about_sorted_sets(struct client *c)
     case 9: ask(c, ":-", "ZREMRANGEBYRANK z:%u %u %u", k, n % 20, n % 40); break;
     case 10: ask(c, ":-", "ZUNIONSTORE z:%u 2 z:%u s:%u", k, n % 6, n % 5); break;
     case 11: ask(c, ":-", "ZRANGESTORE z:%u z:%u 0 %u", k, n % 6, n); break;
-    case 12: ask(c, "*-_", "BZPOPMIN z:%u z:%u 0.0%u", k, n % 6, 1 + n % 5); break;
+    case 12: ask(c, "*-_", "BZPOPMIN z:%u z:%u 0.00%u", k, n % 6, 1 + n % 5); break;
     case 13: ask(c, "*-_", "ZMPOP 2 z:%u z:%u MAX COUNT %u", k, n % 6, 1 + n % 9); break;
     case 14: ask(c, "*-", "ZSCAN z:%u %u COUNT 100", k, n); break;
     case 15: ask(c, "*-$_", "ZRANDMEMBER z:%u -%u", k, n % 9); break;
