@@ -81,11 +81,24 @@ static void run_object(struct call *c)
     reply_status(c->reply, text);
 }
 
-static void run_listpack(struct call *c)
+/* LISTPACK and QUICKLIST: how the value is laid out, written to the log. */
+static void run_layout(struct call *c)
 {
-    if (entry_named(c) != NULL) {
-        reply_error(c->reply, "ERR Not a listpack encoded object.");
+    bool packed = slice_is(c->argv[1], "listpack");
+    const struct entry *e = entry_named(c);
+    if (e == NULL) {
+        return;
     }
+    const char *encoding = type_of(e)->encoding(e);
+    if (strcmp(encoding, packed ? "listpack" : "quicklist") != 0) {
+        reply_error(c->reply,
+                    packed ? "ERR Not a listpack encoded object." : "ERR Not a quicklist encoded object.");
+        return;
+    }
+    logger_notice("DEBUG: %s of %llu elements, %zu bytes with its key", encoding,
+                  (unsigned long long)type_of(e)->length(e), entry_memory(e));
+    reply_status(c->reply,
+                 packed ? "Listpack structure printed on stdout" : "Quicklist structure printed on stdout");
 }
 
 static void run_digest(struct call *c)
@@ -282,7 +295,7 @@ static const struct subcommand {
     {"digest-value", 2, 1024, run_digest_value, " [<key> ...]",
      "Return digests of the values of these keys."},
     {"error", 3, 3, run_error, " <string>", "Reply with <string> as an error."},
-    {"listpack", 3, 3, run_listpack, " <key>", "Tell of a value's listpack."},
+    {"listpack", 3, 3, run_layout, " <key>", "Write to the log how large a value's listpack is."},
     {"loadaof", 2, 2, run_reload, "", "As RELOAD."},
     {"log", 3, 3, run_log, " <message>", "Write <message> to the log."},
     {"object", 3, 4, run_object, " <key>", "Tell how the value of <key> is kept."},
@@ -294,6 +307,7 @@ static const struct subcommand {
     {"protocol", 3, 3, debug_protocol_run, " <type>",
      "Reply with a value of a type: string, integer, double, bignum, null, array, set, map, attrib, push, verbatim, "
      "true, false."},
+    {"quicklist", 3, 4, run_layout, " <key>", "Write to the log how large a value's quicklist is."},
     {"quicklist-packed-threshold", 3, 3, run_packed_threshold, " <size>", "Accepted; changes nothing."},
     {"reload", 2, 5, run_reload, " [MERGE] [NOFLUSH]",
      "Write every value in DUMP's format and read it again."},
