@@ -5,6 +5,7 @@
 #include "commands/change.h"
 #include "commands/groups.h"
 #include "commands/hash_value.h"
+#include "commands/reply_listpack.h"
 
 /* ---- setting -------------------------------------------------------------------------------------------- */
 
@@ -154,6 +155,10 @@ static void reply_all(struct call *c, bool fields, bool values)
         reply_array(c->reply, count);
     }
     if (e == NULL) {
+        return;
+    }
+    if (hash_value_is_small(e)) {
+        reply_listpack(c->reply, entry_small(e), !fields, !(fields && values));
         return;
     }
     struct hash_iterator at = hash_value_iterate(e, c->now);

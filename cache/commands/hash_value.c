@@ -200,29 +200,51 @@ static struct entry *small_fit(struct call *c, const struct key *key, struct ent
     return moved != NULL ? moved : e;
 }
 
-/* Sets fields of a small hash that stays small. */
-static bool small_set(struct call *c, const struct key *key, struct entry **e, const struct slice *pairs,
-                      size_t count, uint64_t *created)
+/* Sets the value at a position of a small hash. */
+static bool small_replace(struct call *c, const struct key *key, struct entry **e, size_t pos,
+                          struct slice text)
 {
-    size_t pos = LISTPACK_NONE;
+    struct listpack_element value = listpack_encode(text);
+    size_t old = listpack_element_bytes(entry_small(*e), pos);
+    size_t bytes = listpack_bytes(entry_small(*e)) + value.size - old;
+    if (bytes > entry_value_len(*e) && !key_resize(c, key, e, bytes)) {
+        return false;
+    }
+    listpack_replace(entry_small(*e), pos, &value);
+    if (__builtin_expect(value.size < old, 0)) {
+        *e = small_fit(c, key, *e);
+    }
+    return true;
+}
+
+/* Sets several fields, or one that is new. Of a field that is given twice, both values count as growth: that is enough. */
+static bool small_set_several(struct call *c, const struct key *key, struct entry **e,
+                              const struct slice *pairs, size_t count, uint64_t *created)
+{
     size_t bytes = listpack_bytes(entry_small(*e));
-    for (size_t i = 0; i < count; i++) { /* of a field given twice, both values are counted: that is enough */
-        pos = small_find(entry_small(*e), pairs[2 * i]);
-        bytes += small_growth(entry_small(*e), pos, &pairs[2 * i]);
+    for (size_t i = 0; i < 2 * count; i += 2) {
+        bytes += small_growth(entry_small(*e), small_find(entry_small(*e), pairs[i]), &pairs[i]);
     }
     if (bytes > entry_value_len(*e) && !key_resize(c, key, e, bytes)) {
         return false;
     }
     uint8_t *lp = entry_small(*e);
-    for (size_t i = 0; i < count; i++) {
-        if (count > 1) {
-            pos = small_find(lp, pairs[2 * i]);
-        }
+    for (size_t i = 0; i < 2 * count; i += 2) {
+        size_t pos = small_find(lp, pairs[i]);
         *created += pos == LISTPACK_NONE;
-        small_put(lp, pos, &pairs[2 * i]);
+        small_put(lp, pos, &pairs[i]);
     }
     *e = small_fit(c, key, *e);
     return true;
+}
+
+/* Sets fields of a small hash that stays small. */
+static bool small_set(struct call *c, const struct key *key, struct entry **e, const struct slice *pairs,
+                      size_t count, uint64_t *created)
+{
+    size_t pos = count == 1 ? small_find(entry_small(*e), pairs[0]) : LISTPACK_NONE;
+    return pos != LISTPACK_NONE ? small_replace(c, key, e, pos, pairs[1])
+                                : small_set_several(c, key, e, pairs, count, created);
 }
 
 /* A new small hash. */

@@ -187,10 +187,16 @@ static struct listpack_element encode_string(struct slice bytes)
     return e;
 }
 
+/* Most texts are told from integers by their first byte. */
+static inline bool may_be_int(struct slice bytes)
+{
+    return bytes.len > 0 && bytes.len <= NUMBER_I64_MAX_CHARS && (uint8_t)bytes.ptr[0] <= '9';
+}
+
 struct listpack_element listpack_encode(struct slice bytes)
 {
     int64_t number;
-    if (number_parse_i64(bytes.ptr, bytes.len, &number)) {
+    if (may_be_int(bytes) && number_parse_i64(bytes.ptr, bytes.len, &number)) {
         return listpack_encode_int(number);
     }
     return encode_string(bytes);
@@ -395,7 +401,7 @@ size_t listpack_find(const uint8_t *lp, size_t pos, struct slice bytes, size_t s
         return LISTPACK_NONE;
     }
     int64_t number;
-    bool is_number = number_parse_i64(bytes.ptr, bytes.len, &number);
+    bool is_number = may_be_int(bytes) && number_parse_i64(bytes.ptr, bytes.len, &number);
     if (!is_number && bytes.len < 64) {
         return find_short(lp, pos, bytes, skip);
     }

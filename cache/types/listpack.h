@@ -105,6 +105,20 @@ size_t listpack_seek(const uint8_t *lp, int64_t index);
 
 struct listpack_value listpack_read(const uint8_t *lp, size_t pos);
 
+/* The short way of listpack_read and listpack_after for a string of less than 64 bytes, as most elements are; false for any
+ * other element. */
+static inline bool listpack_short_string(const uint8_t *lp, size_t pos, struct slice *bytes, size_t *after)
+{
+    uint8_t first = lp[pos];
+    size_t len = first & 0x3Fu;
+    if ((first & 0xC0) != 0x80) {
+        return false;
+    }
+    *bytes = (struct slice){(const char *)lp + pos + 1, len};
+    *after = pos + 1 + len + 1;
+    return true;
+}
+
 /* Bytes that the element at pos takes. */
 size_t listpack_element_bytes(const uint8_t *lp, size_t pos);
 
