@@ -8,6 +8,7 @@
 #include "commands/hash_rdb.h"
 #include "commands/hash_value.h"
 #include "commands/type.h"
+#include "store/reaper.h"
 
 static const char *encoding(const struct entry *e)
 {
@@ -82,7 +83,12 @@ static void digest(struct digest *digest, const struct entry *e)
 
 static void free_object(void *object)
 {
-    hash_free(object);
+    enum { PIECE = 256 };
+    struct hash *h = object;
+    while (!ztree_free_some(&h->order, PIECE) || !dict_free_some(&h->dict, PIECE)) {
+        reaper_rest();
+    }
+    hash_free(h);
 }
 
 static size_t memory(const void *object)

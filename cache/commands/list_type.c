@@ -6,6 +6,7 @@
 #include "commands/list_value.h"
 #include "commands/type.h"
 #include "persist/ziplist.h"
+#include "store/reaper.h"
 
 enum { NODE_PLAIN = 1, NODE_PACKED = 2 };
 
@@ -194,7 +195,10 @@ static void digest(struct digest *digest, const struct entry *e)
 
 static void free_object(void *object)
 {
-    list_free(object);
+    enum { PIECE = 32 }; /* chunks */
+    while (!list_free_step(object, PIECE)) {
+        reaper_rest();
+    }
 }
 
 static size_t memory(const void *object)

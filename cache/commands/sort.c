@@ -245,20 +245,18 @@ static bool load(struct sorting *s, const struct entry *e)
     set_range(s, elements);
     uint64_t from = part ? s->first : 0;
     uint64_t count = part ? s->end - s->first : elements;
-    if (count > 0) {
-        s->items = mem_alloc(count * sizeof *s->items);
-        if (s->items == NULL) {
-            return false;
-        }
-        s->room = count;
-    }
     if (part) {
         s->first = 0;
         s->end = count;
     }
-    if (e == NULL) {
+    if (e == NULL || count == 0) {
         return true;
     }
+    s->items = mem_alloc(count * sizeof *s->items);
+    if (s->items == NULL) {
+        return false;
+    }
+    s->room = count;
     switch (entry_type(e)) {
     case TYPE_LIST: return load_list(s, e, from, count, backwards);
     case TYPE_ZSET: return load_zset(s, e, from, count, backwards);
@@ -329,7 +327,7 @@ static enum weighed weigh(struct sorting *s)
         if (!sort_pattern_find(s->c, &by, item->text, &found) || !found_text(s, &found, &item->weight)) {
             return NO_MEMORY;
         }
-        if (!s->options.alpha && found.kind != SORT_NOTHING && !parse_score(item->weight, &item->score)) {
+        if (!s->options.alpha && item->weight.ptr != NULL && !parse_score(item->weight, &item->score)) {
             result = NOT_A_NUMBER;
         }
     }

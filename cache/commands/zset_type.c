@@ -5,6 +5,7 @@
 #include "commands/type.h"
 #include "commands/zset_rdb.h"
 #include "commands/zset_value.h"
+#include "store/reaper.h"
 
 static const char *encoding(const struct entry *e)
 {
@@ -59,7 +60,12 @@ static void digest(struct digest *digest, const struct entry *e)
 
 static void free_object(void *object)
 {
-    zset_free(object);
+    enum { PIECE = 256 };
+    struct zset *z = object;
+    while (!ztree_free_some(&z->tree, PIECE) || !dict_free_some(&z->dict, PIECE)) {
+        reaper_rest();
+    }
+    zset_free(z);
 }
 
 static size_t memory(const void *object)
