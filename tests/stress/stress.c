@@ -430,7 +430,7 @@ static void watch(struct client *c)
     for (int i = 0; i < 50; i++) {
         size_t len = c->in_len > c->in_at ? reply_length(c->in + c->in_at, c->in_len - c->in_at) : 0;
         if (len > 0) {
-            if (c->in[c->in_at] != '+') {
+            if (strchr("+>", c->in[c->in_at]) == NULL) { /* what it does itself, or keys that it tracks */
                 broken("a monitor sees %.*s", (int)(len < 200 ? len : 200), c->in + c->in_at);
             }
             c->in_at += len;
