@@ -343,6 +343,8 @@ NOT_RANDOM = {
     "client|kill": "ids and addresses differ; scripts/connection.txt",
     "client|pause": "stops every client; scripts/connection.txt",
     "client|reply": "changes how many replies come; scripts/connection.txt",
+    "client|tracking": "sends what is no reply; scripts/pubsub.txt",
+    "*subscribe": "have a reply for each name, and send what is no reply; scripts/pubsub.txt",
     "pfselftest": "takes a second on redis-server",
     "latency|histogram": "its reply is as long as the list of commands that ran",
 }
@@ -351,10 +353,6 @@ NOT_RANDOM = {
 NOT_YET = {
     "acl": "ACL comes with a later issue",
     "acl|*": "ACL comes with a later issue",
-    "client|tracking": "client-side caching comes with a later issue",
-    "client|trackinginfo": "client-side caching comes with a later issue",
-    "client|caching": "client-side caching comes with a later issue",
-    "client|getredir": "client-side caching comes with a later issue",
     "sync": "comes with replication",
     "psync": "comes with replication",
     "replconf": "comes with replication",

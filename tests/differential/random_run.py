@@ -25,6 +25,7 @@ GROUPS = (
     "geo",
     "generic",
     "transactions",
+    "pubsub",
     "connection",
     "server",
 )
