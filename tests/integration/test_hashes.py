@@ -322,6 +322,52 @@ def test_deadlines_go_along_with_copies_names_and_databases(client):
     assert client("HKEYS", "moved") == [b"long"]
 
 
+EVENTS = [
+    (("HSETEX", "h", "EX", 100, "FIELDS", 2, "a", 1, "b", 2), ["hset", "hexpire"]),
+    (("HSETEX", "h", "KEEPTTL", "FIELDS", 1, "a", 1), ["hset"]),
+    (("HEXPIRE", "h", 50, "FIELDS", 2, "a", "no"), ["hexpire"]),
+    (("HEXPIRE", "h", 50, "NX", "FIELDS", 1, "a"), []),
+    (("HPERSIST", "h", "FIELDS", 2, "a", "no"), ["hpersist"]),
+    (("HPERSIST", "h", "FIELDS", 1, "a"), []),
+    (("HGETEX", "h", "FIELDS", 1, "a"), []),
+    (("HGETEX", "h", "PX", 100000, "FIELDS", 1, "a"), ["hexpire"]),
+    (("HGETEX", "h", "PERSIST", "FIELDS", 2, "a", "b"), ["hpersist"]),
+    (("HINCRBY", "h", "a", 1), ["hincrby"]),
+    (("HINCRBYFLOAT", "h", "a", 1), ["hincrbyfloat"]),
+    (("HEXPIRE", "h", 0, "FIELDS", 1, "a"), ["hdel"]),
+    (("HGETDEL", "h", "FIELDS", 2, "a", "b"), ["hdel", "del"]),
+    (("HSETNX", "h", "a", 1), ["hset"]),
+    (("HGETEX", "h", "PXAT", 1, "FIELDS", 1, "a"), ["hdel", "del"]),
+    (("HSETEX", "h", "PXAT", 1, "FIELDS", 1, "a", 1), ["hset", "hdel", "del"]),
+]
+
+
+@pytest.mark.parametrize("sweeping", [0, 1])
+def test_what_happens_to_fields_is_published(start_server, sweeping):
+    """The events of each command; and that fields have expired, found by the sweep or by a command."""
+    server = start_server(notify_keyspace_events="EA")
+    with server.connect() as listener, server.connect() as client:
+        assert listener("PSUBSCRIBE", "__keyevent@0__:*")[0] == b"psubscribe"
+        client("DEBUG", "SET-ACTIVE-EXPIRE", sweeping)
+
+        def expect(events):
+            for event in events:
+                assert listener.read()[2:] == [b"__keyevent@0__:" + event.encode(), b"h"], event
+            client("PUBLISH", "__keyevent@0__:end", "")
+            assert listener.read()[3] == b""
+
+        for command, events in EVENTS:
+            client(*command)
+            expect(events)
+        client("HSET", "h", "stays", 1)
+        client("HSETEX", "h", "PX", 1, "FIELDS", 2, "a", 1, "b", 2)
+        until(lambda: client("HLEN", "h") == 1 and client("HGET", "h", "a") is None)
+        expect(["hset", "hset", "hexpire", "hexpired"])
+        client("HPEXPIRE", "h", 1, "FIELDS", 1, "stays")
+        until(lambda: client("EXISTS", "h") == 0)
+        expect(["hexpire", "hexpired", "del"])
+
+
 # ---- HSCAN ---------------------------------------------------------------------------------------------------------
 
 
