@@ -185,6 +185,12 @@ bool list_seek(const struct list *l, int64_t index, struct list_position *at)
     if (rest >= count) {
         return false;
     }
+    if (rest == 0 || rest == count - 1) { /* what pushes and pops ask for */
+        enum list_end end = rest == 0 ? LIST_HEAD : LIST_TAIL;
+        at->place = list_blocks_end(&l->blocks, end);
+        at->entry = edge_entry(l, at->place, end);
+        return true;
+    }
     at->place = list_blocks_seek(&l->blocks, &rest);
     struct list_chunk *c = *list_blocks_chunk(&l->blocks, at->place);
     at->entry = c->plain ? 0 : listpack_seek(list_chunk_listpack(c), (int64_t)rest);
