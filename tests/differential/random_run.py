@@ -91,6 +91,7 @@ def payloads(server: Server) -> List[bytes]:
     dumped = []
     makers = [("SET", "sample", sample) for sample in samples]
     makers += [("HSET", "sample", "a", "1", "b", "text"), ("HSET", "sample", "long", b"x" * 100, "n", "-70000")]
+    makers += [("SADD", "sample", *members) for members in ([1, 2, -70000, 2**40], [b"a", b"", 7], [b"y" * 100], range(600))]
     for maker in makers:
         _, reply, _ = keyspace.ask(connection, [maker, ("DUMP", "sample"), ("DEL", "sample")])
         dumped.append(reply.text())

@@ -248,6 +248,35 @@ static void an_object_goes_along_and_is_freed_once(void **state)
     }
 }
 
+/* A small collection that grows and shrinks keeps its head and as many bytes as fit, in place only within its size class. */
+static void a_resized_value_keeps_everything_else(void **state)
+{
+    (void)state;
+    static const size_t lens[] = {1, 2, 9, 40, 39, 200, 5000, 65535, 65536, 70000, 65537, 65535, 300, 299, 7};
+    for (size_t d = 0; d < sizeof deadlines / sizeof *deadlines; d++) {
+        struct entry *e = entry_new_room(TYPE_SET, SLICE("the key"), 1, deadlines[d], 77);
+        memcpy(entry_area(e), bytes, 1);
+        size_t kept = 1;
+        for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+            size_t before = entry_memory(e);
+            struct entry *old = e;
+            bool in_place = entry_resize_in_place(e, lens[i]);
+            e = entry_resize(e, lens[i]);
+            assert_non_null(e);
+            assert_true(!in_place || (e == old && entry_memory(e) == before));
+            assert_int_equal(entry_value_len(e), lens[i]);
+            assert_true(entry_deadline(e) == deadlines[d]);
+            assert_int_equal(entry_access(e), 77);
+            assert_true(slice_equal(entry_key(e), SLICE("the key")));
+            kept = kept < lens[i] ? kept : lens[i];
+            assert_memory_equal(entry_area(e), bytes, kept);
+            memcpy(entry_area(e), bytes, lens[i]);
+            kept = lens[i];
+        }
+        entry_free(e);
+    }
+}
+
 int main(void)
 {
     mem_thread_init();
@@ -265,6 +294,7 @@ int main(void)
         cmocka_unit_test(a_value_is_split_only_where_that_saves_memory),
         cmocka_unit_test(a_small_entry_with_a_deadline_costs_twelve_bytes_more_than_its_payload),
         cmocka_unit_test(an_object_goes_along_and_is_freed_once),
+        cmocka_unit_test(a_resized_value_keeps_everything_else),
     };
     return cmocka_run_group_tests_name("entry", tests, NULL, NULL);
 }

@@ -462,6 +462,41 @@ static void a_run_of_elements_is_appended(void **state)
     assert_true(listpack_equal(a, listpack_last(a), SLICE("four")));
 }
 
+/* As payloads from outside may have them: a string of 3 bytes whose length takes 12 and 32 bits, an integer's text as a string. */
+static void elements_under_longer_encodings_than_they_need_are_found(void **state)
+{
+    (void)state;
+    static const uint8_t run[] = {0x1d, 0,    0, 0, 4, 0, 0x82, 'z', 'z', 3, 0xe0, 3,   'a', 'b', 'c',
+                                  5,    0xf0, 3, 0, 0, 0, 'x',  'y', 'z', 8, 0x81, '7', 2,   0xff};
+    assert_true(listpack_validate(run, sizeof run, NULL, NULL));
+    assert_int_equal(listpack_find(run, LISTPACK_HEADER, SLICE("zz"), 0), 6);
+    assert_int_equal(listpack_find(run, LISTPACK_HEADER, SLICE("abc"), 0), 10);
+    assert_int_equal(listpack_find(run, LISTPACK_HEADER, SLICE("xyz"), 0), 16);
+    assert_int_equal(listpack_find(run, LISTPACK_HEADER, SLICE("7"), 0), 25);
+    assert_int_equal(listpack_find(run, LISTPACK_HEADER, SLICE("abd"), 0), LISTPACK_NONE);
+}
+
+/* Strings that are told apart by two words have to differ in each of their bytes alone. */
+static void a_string_is_told_from_one_that_differs_in_any_byte(void **state)
+{
+    (void)state;
+    for (size_t len = 1; len < 64; len++) {
+        char bytes[64];
+        uint8_t run[80];
+        memset(bytes, 'a', sizeof bytes);
+        struct slice member = {bytes, len};
+        struct listpack_element e = listpack_encode(member);
+        listpack_init(run);
+        listpack_append(run, &e);
+        assert_int_equal(listpack_find(run, LISTPACK_HEADER, member, 0), LISTPACK_HEADER);
+        for (size_t i = 0; i < len; i++) {
+            bytes[i] = 'b';
+            assert_int_equal(listpack_find(run, LISTPACK_HEADER, member, 0), LISTPACK_NONE);
+            bytes[i] = 'a';
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +508,8 @@ int main(void)
         cmocka_unit_test(unsound_runs_are_refused),
         cmocka_unit_test(more_elements_than_the_header_can_say_are_counted),
         cmocka_unit_test(a_run_of_elements_is_appended),
+        cmocka_unit_test(elements_under_longer_encodings_than_they_need_are_found),
+        cmocka_unit_test(a_string_is_told_from_one_that_differs_in_any_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
