@@ -45,7 +45,8 @@ static bool sweep_shard(struct worker *w, uint32_t index, int64_t now)
 static void end_pass(struct worker *w, int64_t now)
 {
     uint64_t expired = w->store.expired + w->store.expired_parts;
-    if (expired == w->expired_at_pass && expired - w->trimmed_at >= TRIM_AFTER) { /* a wave of deadlines has passed */
+    if (expired == w->expired_at_pass &&
+        expired - w->trimmed_at >= TRIM_AFTER) { /* a wave of deadlines has passed */
         mem_trim();
         w->trimmed_at = expired;
     }

@@ -152,8 +152,9 @@ static size_t count_set(const uint8_t *registers, bool *high)
 
 static bool raise_all(struct hll_edit *edit, const uint8_t *registers)
 {
-    for (uint16_t i = 0; i < HLL_REGISTERS; i++) {
-        if (registers[i] > 0 && hll_edit_raise(edit, (struct hll_hit){i, registers[i]}) == HLL_CORRUPT) {
+    for (size_t i = 0; i < HLL_REGISTERS; i++) {
+        struct hll_hit hit = {(uint16_t)i, registers[i]};
+        if (hit.rank > 0 && hll_edit_raise(edit, hit) == HLL_CORRUPT) {
             return false;
         }
     }

@@ -94,9 +94,8 @@ static size_t least(size_t a, size_t b)
 static void partition(const struct sort *sort, struct geo_result *a, size_t count, size_t *less,
                       size_t *greater)
 {
-    size_t equal_low = 1, low = 1; /* from the left: equal ones, then lesser ones */
-    size_t equal_high = count - 1,
-           high = count - 1; /* from the right: equal ones behind equal_high, then greater ones */
+    size_t equal_low = 1, low = 1;                    /* from the left: equal ones, then lesser ones */
+    size_t equal_high = count - 1, high = equal_high; /* from the right: equal ones, then greater ones */
     int order;
     for (;;) {
         for (; low <= high && (order = compare(sort, &a[low], a)) <= 0; low++) {

@@ -39,7 +39,8 @@ static uint8_t steps_for(double radius, double latitude)
     if (radius == 0) {
         return GEOHASH_STEPS;
     }
-    for (; radius < half_world; radius *= 2) {
+    while (radius < half_world) {
+        radius *= 2;
         steps++;
     }
     steps -= 2;
