@@ -1,6 +1,7 @@
 /* See sockets.h. */
 #include "sockets.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -51,5 +52,8 @@ int socket_expect(int connection, const char *text)
     size_t bytes = strlen(text);
     if (bytes > sizeof reply || recv(connection, reply, bytes, MSG_WAITALL) != (ssize_t)bytes)
         return -1;
-    return memcmp(reply, text, bytes) == 0 ? 0 : -1;
+    if (memcmp(reply, text, bytes) == 0)
+        return 0;
+    errno = EPROTO;
+    return -1;
 }

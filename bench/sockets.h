@@ -15,7 +15,7 @@ int socket_open(uint16_t port, uint32_t number);
 /* Sends all of the text; -1, with errno, when that fails. */
 int socket_send(int connection, const char *text);
 
-/* Waits for exactly these bytes; -1 when others come, or none. */
+/* Waits for exactly these bytes; -1, with errno, when others come, or none. */
 int socket_expect(int connection, const char *text);
 
 #endif
