@@ -63,6 +63,8 @@ struct transaction {
     uint32_t count;
     uint32_t flags; /* of all of them together */
     bool failed;    /* one was refused: EXEC will fail */
+    bool scattered; /* they need more than one shard … */
+    uint64_t hash;  /* … or else that of this key */
 };
 
 /* The keys that a client watches (watch.h). */

@@ -320,6 +320,23 @@ static __attribute__((noinline)) bool is_waited_for(struct call *c, const struct
     return block_waits_for(c->server, c->db, &(struct key){name, parsed->hash});
 }
 
+/* EXEC of commands on one shard takes that alone: other loops go on (a counter and its deadline, a value that is watched and
+ * set, are what most transactions are about). */
+static __attribute__((noinline)) bool run_exec(struct call *c)
+{
+    uint64_t hash;
+    if (c->server->gate.loops == 1 || !transaction_in_shard(c->client, &hash) || !db_lock(c->db, hash)) {
+        return run_alone(c);
+    }
+    if (block_anyone(c->server)) { /* somebody may wait for what is written: such commands run alone */
+        db_unlock(c->db, hash);
+        return run_alone(c);
+    }
+    c->command->run(c);
+    db_unlock(c->db, hash);
+    return true;
+}
+
 /* Runs the handler with what its mode needs. False when it has to wait after all. */
 static bool run_locked(struct call *c, const struct parsed *parsed)
 {
@@ -338,7 +355,7 @@ static bool run_locked(struct call *c, const struct parsed *parsed)
         remember_keys(c);
         db_unlock(c->db, parsed->hash);
         break;
-    case MODE_ALONE: return run_alone(c);
+    case MODE_ALONE: return (c->command->flags & CMD_EXEC) != 0 ? run_exec(c) : run_alone(c);
     }
     return true;
 }
@@ -411,7 +428,8 @@ static __attribute__((noinline)) void drop_reply(struct call *c, uint32_t flags_
 
 static struct nested nested_of(const struct call *c, const struct parsed *parsed)
 {
-    return (struct nested){parsed->command, parsed->id, c->argv, c->argc, parsed->hash, parsed->key};
+    return (struct nested){parsed->command,         parsed->id, c->argv, c->argc, parsed->hash, parsed->key,
+                           parsed->mode == MODE_KEY};
 }
 
 /* A command that passed all that is looked at before it runs, of a client in MULTI. True when it was queued. */

@@ -33,9 +33,10 @@ struct nested {
     size_t argc;
     uint64_t hash;   /* of its first key */
     const char *key; /* that key's bytes in argv; NULL: none */
+    bool one_key;    /* it needs that key's shard and nothing else */
 };
 
-/* Runs it for the client of a call that runs alone (EXEC, a script), with nothing looked at first: its reply goes behind what is
+/* Runs it for the client of a call that runs alone, or has its shard (EXEC, a script), with nothing looked at first: its reply goes behind what is
  * there, it must not block, and it is counted, logged and shown to monitors like any other. `began`: the time in ticks; returns
  * the time when it ended. */
 uint64_t dispatch_nested(struct call *outer, const struct nested *command, uint64_t began);

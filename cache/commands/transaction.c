@@ -1,8 +1,9 @@
 /*
  * MULTI, EXEC, DISCARD, WATCH and UNWATCH.
  *
- * EXEC is one command that runs alone: its handler runs the queued ones by dispatch_nested. So no client of any loop sees the
- * keyspace between two of them, and clients that wait for keys (block.h) are served when all of them are done.
+ * EXEC is one command that runs alone, or, where all its keys lie in one shard, with that held: its handler runs the queued ones
+ * by dispatch_nested. So no client of any loop sees the keyspace between two of them, and clients that wait for keys (block.h)
+ * are served when all of them are done.
  */
 #include "commands/transaction.h"
 
@@ -49,6 +50,8 @@ static struct queued *copy(const struct nested *command)
 
 static void append(struct transaction *t, struct queued *q)
 {
+    t->scattered |= !q->command.one_key || (t->count > 0 && !db_same_shard(q->command.hash, t->hash));
+    t->hash = q->command.hash;
     *(t->last != NULL ? &t->last->next : &t->first) = q;
     t->last = q;
     t->count++;
@@ -81,6 +84,14 @@ void transaction_queue(struct call *c, const struct nested *command)
         append(t, q);
     }
     REPLY_LITERAL(c->reply, "+QUEUED\r\n");
+}
+
+bool transaction_in_shard(const struct client *client, uint64_t *hash)
+{
+    enum { FEW = 16 }; /* whoever waits for a shard spins */
+    const struct transaction *t = &client->transaction;
+    *hash = t->hash;
+    return !t->scattered && t->count > 0 && t->count <= FEW && watch_in_shard(client, t->hash);
 }
 
 /* ---- its end ------------------------------------------------------------------------------------------ */
@@ -157,10 +168,13 @@ static void run_exec(struct call *c)
         reply_error(c->reply, "ERR EXEC without MULTI");
         return;
     }
-    watch_expire(client, c->now);
     if (client->transaction.failed) {
         reply_error(c->reply, "EXECABORT Transaction discarded because of previous errors.");
-    } else if (atomic_load_explicit(&client->touched, memory_order_relaxed)) {
+        transaction_discard(client);
+        return;
+    }
+    watch_expire(client, c->now);
+    if (atomic_load_explicit(&client->touched, memory_order_relaxed)) {
         reply_null_array(c->reply);
     } else {
         watch_forget(client);

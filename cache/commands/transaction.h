@@ -1,5 +1,5 @@
 /*
- * MULTI: the commands of a client that are kept until EXEC runs them, one after another, while nobody else runs any.
+ * MULTI: the commands of a client that are kept until EXEC runs them, one after another, with nobody else in between.
  *
  * A command is kept in one allocation: its row, its arguments and their bytes, with the hash of its first key, which is not
  * computed twice.
@@ -27,6 +27,9 @@ static inline uint32_t transaction_flags(const struct client *client, const stru
 
 /* Keeps the command, and replies QUEUED; when there is no memory, with the error, and EXEC will fail. */
 void transaction_queue(struct call *c, const struct nested *command);
+
+/* Whether all that EXEC will look at lies in one shard of the client's database, that of `hash`: then holding it is enough. */
+bool transaction_in_shard(const struct client *client, uint64_t *hash);
 
 /* A command was refused, and the error replied from c->reply->data + before on. Where it was to be kept, EXEC will fail; where it
  * was EXEC itself, the transaction ends here, and the reply becomes EXECABORT. */

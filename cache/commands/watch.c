@@ -246,6 +246,17 @@ void watch_forget(struct client *client)
     count_client(server, false);
 }
 
+bool watch_in_shard(const struct client *client, uint64_t hash)
+{
+    enum { FEW = 16 };
+    bool same = client->watches.count <= FEW;
+    for (const struct watch *watch = client->watches.first; same && watch != NULL;
+         watch = watch->next_of_client) {
+        same = watch->key->db == client->db->id && db_same_shard(watch->key->hash, hash);
+    }
+    return same;
+}
+
 /* A key that was dead when the client began to watch it was removed first, so one that is dead now has died since. */
 void watch_expire(struct client *client, int64_t now)
 {

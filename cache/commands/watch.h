@@ -27,7 +27,10 @@ bool watch_add(struct client *client, const struct key *key);
 /* Ends all watches of a client, and takes its mark away. */
 void watch_forget(struct client *client);
 
-/* Marks a client one of whose watched keys has passed its deadline since. Alone. */
+/* Whether all keys that the client watches lie in one shard of its database, that of `hash`; said only of few. */
+bool watch_in_shard(const struct client *client, uint64_t hash);
+
+/* Marks a client one of whose watched keys has passed its deadline since. Their shards locked, or alone. */
 void watch_expire(struct client *client, int64_t now);
 
 /* A key has changed, or has come or gone. The key's shard locked, or alone. */

@@ -73,6 +73,12 @@ static inline struct shard *db_shard(const struct db *db, uint64_t hash)
     return shards == NULL ? NULL : &shards[hash >> (64 - SHARD_BITS)];
 }
 
+/* Whether two keys of one database lie in one shard. */
+static inline bool db_same_shard(uint64_t hash, uint64_t other)
+{
+    return hash >> (64 - SHARD_BITS) == other >> (64 - SHARD_BITS);
+}
+
 /* Locks the shard of a key for what follows, making the database's shards where there are none yet. With one
  * loop it only does the latter. False when there is no memory; nothing is locked then. */
 bool db_lock(struct db *db, uint64_t hash);

@@ -409,3 +409,45 @@ def test_a_wrong_command_is_refused_in_a_pause_too(server, connect):
     until(lambda: server.info("clients")["blocked_clients"] == "1")
     assert controller("CLIENT", "UNPAUSE") == "OK"
     assert client.read() == "OK"
+
+
+# ---- one key: EXEC needs no more than its shard -----------------------------------------------------------------------
+
+
+def test_transactions_on_one_key_do_not_mix(server, connect):
+    """A counter and its deadline, from several connections: each EXEC's numbers follow each other."""
+    rounds = 500 // SCALE
+
+    def work():
+        client = connect()
+        for _ in range(rounds):
+            first, second, third, deadline = transaction(
+                client, ("INCR", "counter"), ("INCR", "counter"), ("INCR", "counter"), ("EXPIRE", "counter", "1000")
+            )
+            assert (second, third, deadline) == (first + 1, first + 2, 1)
+
+    stop = threading.Event()
+
+    def disturb():
+        client = connect()
+        while not stop.is_set():
+            client.pipeline([("INCRBY", "counter", "0"), ("GET", "counter"), ("MGET", "counter", "other")])
+
+    def work_all():
+        try:
+            in_parallel(*[work] * 3)
+        finally:
+            stop.set()
+
+    in_parallel(work_all, disturb)
+    assert server("GET", "counter") == b"%d" % (9 * rounds)
+
+
+def test_who_waits_for_a_list_sees_only_what_a_transaction_leaves(server, connect):
+    waiter, client = connect(), connect()
+    for number in range(100 // SCALE):
+        waiter.send(encode("BLPOP", "list", "0"))
+        until(lambda: server.info("clients")["blocked_clients"] == "1")
+        assert transaction(client, ("RPUSH", "list", "a", "b"), ("DEL", "list")) == [2, 1]
+        assert transaction(client, ("RPUSH", "list", "a", "b"), ("LPOP", "list"), ("LLEN", "list")) == [2, b"a", 1]
+        assert waiter.read() == [b"list", b"b"]
