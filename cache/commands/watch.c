@@ -272,7 +272,7 @@ void watch_expire(struct client *client, int64_t now)
 
 /* ---- changes ------------------------------------------------------------------------------------------ */
 
-void watch_touch(struct server *server, const struct db *db, uint64_t hash, struct slice name)
+void watch_touch(struct server *server, const struct db *db, uint64_t hash, struct slice key)
 {
     struct stripe *s = stripe_of(server, hash);
     /* Whoever watches this key has done so under the shard's lock, so it is counted by now. */
@@ -280,9 +280,9 @@ void watch_touch(struct server *server, const struct db *db, uint64_t hash, stru
         return;
     }
     pthread_mutex_lock(&s->lock);
-    struct watched *key = s->count > 0 ? *find(s, db->id, hash, name) : NULL;
-    if (key != NULL) {
-        touch(key);
+    struct watched *watched = s->count > 0 ? *find(s, db->id, hash, key) : NULL;
+    if (watched != NULL) {
+        touch(watched);
     }
     pthread_mutex_unlock(&s->lock);
 }
