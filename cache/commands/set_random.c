@@ -84,13 +84,16 @@ static void run_spop(struct call *c)
 
 /* ---- SRANDMEMBER --------------------------------------------------------------------------------------- */
 
-/* Any members, the same one perhaps several times. */
+/* Any members, the same one perhaps several times. A count can ask for more than any memory holds: such a reply fails, which
+ * closes the connection. */
 static void choose_any(struct call *c, const struct entry *e, uint64_t count)
 {
+    enum { MOST = 1 << 28 }; /* bytes of a reply */
     char digits[NUMBER_I64_MAX_CHARS];
     reply_array(c->reply, (int64_t)count);
     for (uint64_t i = 0; i < count && !c->reply->failed; i++) {
         reply_bulk_slice(c->reply, set_random(e, c->worker, digits));
+        c->reply->failed |= c->reply->len > MOST;
     }
 }
 

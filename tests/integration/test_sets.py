@@ -10,7 +10,7 @@ import time
 import pytest
 
 from differential.payload import with_version
-from harness.resp import Error, Set
+from harness.resp import Closed, Error, Set
 from harness.server import is_sanitized
 
 SCALE = 10 if is_sanitized() else 1
@@ -226,6 +226,14 @@ def test_srandmember_of_a_large_set(client, count):
     drawn = client("SRANDMEMBER", "k", str(count))
     assert len(drawn) == len(set(drawn)) == min(count, 3000)
     assert {int(member) for member in drawn} <= set(range(3000))
+
+
+def test_a_count_that_no_memory_holds_costs_the_connection_and_not_the_server(connect):
+    with connect() as client, connect(timeout=60) as greedy:
+        client("SADD", "k", "x" * 10000, "y" * 10000)
+        with pytest.raises(Closed):
+            greedy("SRANDMEMBER", "k", "-9000000000000000000")
+        assert client("SCARD", "k") == 2
 
 
 @pytest.mark.parametrize("form", FORMS)
