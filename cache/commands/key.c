@@ -10,10 +10,16 @@
 #include "commands/groups.h"
 #include "commands/type.h"
 
-struct entry *key_look(struct call *c, const struct key *key)
+struct entry *key_look_silently(struct call *c, const struct key *key)
 {
     struct entry *e = key_peek(c, key);
     *(e != NULL ? &c->worker->hits : &c->worker->misses) += 1;
+    return e;
+}
+
+struct entry *key_look(struct call *c, const struct key *key)
+{
+    struct entry *e = key_look_silently(c, key);
     if (e == NULL) {
         key_event(c, key, EVENT_KEY_MISS, "keymiss");
     }

@@ -10,4 +10,7 @@
  * no use of the value, so the access clock stays. NULL: no such key. */
 struct entry *key_look(struct call *c, const struct key *key);
 
+/* The same without the event "keymiss" (OBJECT). */
+struct entry *key_look_silently(struct call *c, const struct key *key);
+
 #endif

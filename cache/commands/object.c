@@ -9,7 +9,7 @@
 static struct entry *object_named(struct call *c)
 {
     struct key key = call_key(c, 2);
-    struct entry *e = key_look(c, &key);
+    struct entry *e = key_look_silently(c, &key);
     if (e == NULL) {
         reply_null(c->reply);
     }

@@ -107,6 +107,7 @@ def test_new_and_missed_keys(listen):
     client("SET", "k", "w")
     client("GET", "none")
     client("EXISTS", "none")
+    client("OBJECT", "ENCODING", "none")
     client("HSET", "h", "f", "v")
     client("RENAME", "k", "l")
     assert keyevents(listener, client) == ["new k", "keymiss none", "keymiss none", "new h", "new l"]
