@@ -240,14 +240,17 @@ struct slice command_key_word(const struct command *command, int spec)
 }
 
 /* The key after a word: a run of one, or of none. Of several the last one counts, as for the commands themselves. */
-static void find_key_after(const struct slice *argv, size_t argc, size_t from, struct slice word, int *first,
-                           int *last)
+static void find_key_after(const struct slice *argv, size_t argc, const struct key_spec *spec,
+                           struct slice word, int *first, int *last)
 {
     *first = 1;
     *last = 0;
-    for (size_t i = from; i + 1 < argc; i++) {
+    for (size_t i = (size_t)spec->first; i + 1 < argc; i++) {
         if (argv[i].len == word.len && strncasecmp(argv[i].ptr, word.ptr, word.len) == 0) {
             *first = *last = (int)++i;
+            if ((spec->flags & KEY_LAST) == 0) {
+                return;
+            }
         }
     }
 }
@@ -257,7 +260,7 @@ bool command_key_run(const struct command *command, int number, const struct sli
 {
     const struct key_spec *spec = &command->keys[number];
     if ((spec->flags & KEY_AFTER) != 0) {
-        find_key_after(argv, argc, (size_t)spec->first, command_key_word(command, number), first, last);
+        find_key_after(argv, argc, spec, command_key_word(command, number), first, last);
         return true;
     }
     *first = spec->first;

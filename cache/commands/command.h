@@ -84,6 +84,9 @@ enum key_flag {
      * looked for from argv[first] on; `last` is 0 and `step` 1. */
     KEY_AFTER = 1 << 14,
 
+    /* Ordinal's own, with KEY_AFTER: where the word comes several times the last counts, else the first. */
+    KEY_LAST = 1 << 13,
+
     /* Ordinal's own: argv[first] is the number of keys, which follow it; `last` is 0 and `step` 1. */
     KEY_COUNTED = 1 << 15,
 };
