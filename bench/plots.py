@@ -1,5 +1,6 @@
 """Draws the results as SVG with gnuplot. A plot whose figures a run did not measure is not drawn."""
 
+import re
 import shutil
 import subprocess
 
@@ -10,6 +11,7 @@ import stall
 COLOURS = {"floor": "#8d8d8d", "Ordinal": "#1b6ca8", "Valkey": "#e07a1f", "Redis 8": "#c23b3b",
            "Redis 7": "#8a5fb0"}
 OTHER_COLOUR = "#3f8f4f"
+SAID_ELSEWHERE = re.compile(r" \(.*|, (hash|set|sorted set) of \d+|, pipeline \d+")  # in the names of loads
 HEAD = """set terminal svg size {width},{height} font "sans-serif,13" background "white"
 set output "{path}"
 set title "{title}"
@@ -51,10 +53,17 @@ def bars(path, title, unit, names, series, log=False):
 
 
 def draw_cost(result, folder):
-    draw_loads(folder / "cost.svg", "no pipeline", {name: row for name, row in result.items()
-                                                    if cost.LOADS[name][1] == 1})
-    draw_loads(folder / "cost-pipeline.svg", "pipeline of 16", {name: row for name, row in result.items()
-                                                                if cost.LOADS[name][1] > 1})
+    """A plot each for single requests, strings in a pipeline, and the other types; what a hundred listeners cost would
+    make all other bars of its plot flat."""
+    plots = {"cost.svg": ("no pipeline", lambda name: cost.LOADS[name][1] == 1),
+             "cost-pipeline.svg": ("pipeline of 16", lambda name: cost.LOADS[name][1] > 1 and
+                                   name not in cost.MOST_ROUNDS),
+             "cost-types.svg": ("pipeline of 16", lambda name: name in cost.MOST_ROUNDS and
+                                cost.LISTENERS.get(name, 1) == 1)}
+    for file, (how, wanted) in plots.items():
+        chosen = {name: row for name, row in result.items() if wanted(name)}
+        if chosen:
+            draw_loads(folder / file, how, chosen)
 
 
 def draw_loads(path, how, result):
@@ -62,7 +71,7 @@ def draw_loads(path, how, result):
     labels = next(iter(result.values()))
     series = {label: [row[label]["server_cpu_us"] if row[label] else "NaN" for row in result.values()]
               for label in labels}
-    names = [name.split(" (")[0].removesuffix(", pipeline 16") for name in result]
+    names = [SAID_ELSEWHERE.sub("", name) for name in result]
     bars(path, f"Server CPU for an operation, {how}", "µs", names, series)
 
 
