@@ -193,8 +193,8 @@ static uint64_t count_intersection(const struct combine *q)
 
 /* ---- arguments -------------------------------------------------------------------------------------------- */
 
-/* Reads WEIGHTS, AGGREGATE, WITHSCORES or LIMIT at argv[*i], which moves to the last word of it. False when it is none, or the error
- * has been replied (*replied). */
+/* Reads WEIGHTS, AGGREGATE, WITHSCORES or LIMIT at argv[*i], which moves to the last word of it. False when it is none,
+ * or the error has been replied (*replied). */
 static bool take_option(struct call *c, struct combine *q, size_t *i, bool *replied)
 {
     struct slice word = c->argv[*i];

@@ -124,7 +124,8 @@ static bool below_max(const struct zset_place *place, const struct zset_range *r
     return zset_listpack_before(place->lp, place->pos, &range->max);
 }
 
-/* The members of a small set from its lower end on: all from the first above the minimum up to one that is not below the maximum. */
+/* The members of a small set from its lower end on: all from the first above the minimum up to one that is not below
+ * the maximum. */
 static struct zset_span lex_forward(const struct entry *e, const struct zset_range *range)
 {
     struct zset_span span = {0, 0};

@@ -1,6 +1,6 @@
 /*
- * Ranges of sorted sets: by rank, by score, and by member where all scores are the same. Whatever a command names them by, what it
- * works on is a span of ranks, which a large set finds in two walks down its tree.
+ * Ranges of sorted sets: by rank, by score, and by member where all scores are the same. Whatever a command names them
+ * by, what it works on is a span of ranks, which a large set finds in two walks down its tree.
  */
 #ifndef ORDINAL_COMMANDS_ZSET_RANGE_H
 #define ORDINAL_COMMANDS_ZSET_RANGE_H
@@ -20,16 +20,18 @@ struct zset_span {
     uint64_t rank, count;
 };
 
-/* Reads two arguments: "-3" "inf", "(1.5", "[abc" "+". They must outlive the range. Replies with Redis's error and returns false
- * when they are none. */
+/* Reads two arguments: "-3" "inf", "(1.5", "[abc" "+". They must outlive the range. Replies with Redis's error and
+ * returns false when they are none. */
 bool zset_range_parse(struct call *c, enum zset_range_by by, struct slice min, struct slice max,
                       struct zset_range *range);
 
-/* A sorted set's members in a range. `reverse` counts ranks from the highest member (the span's rank is from the lowest all the same).
- * Where a range by member meets different scores, it is what Redis finds in a small set, walking from this end. */
+/* A sorted set's members in a range. `reverse` counts ranks from the highest member (the span's rank is from the lowest
+ * all the same). Where a range by member meets different scores, it is what Redis finds in a small set, walking from
+ * this end. */
 struct zset_span zset_range_span(const struct entry *e, const struct zset_range *range, bool reverse);
 
-/* LIMIT: leaves out `offset` members of a span (a negative one leaves none), seen from its high end if `reverse`, and keeps up to `limit` (negative: all). */
+/* LIMIT: leaves out `offset` members of a span (a negative one leaves none), seen from its high end if `reverse`, and
+ * keeps up to `limit` (negative: all). */
 struct zset_span zset_span_limit(struct zset_span span, int64_t offset, int64_t limit, bool reverse);
 
 /* Replies with the array of a span's members, the highest first if `reverse`. */

@@ -1,7 +1,8 @@
 /*
- * A set that is loaded keeps the bytes of its listpack where the settings allow it to be small: these are sound then, in order, and
- * without a member twice, but a score may have a longer spelling than this server's (Redis 7.0 writes 17 digits). Every other
- * encoding becomes a large set first, which finds members that are there twice, and a small one of that where the settings allow.
+ * A set that is loaded keeps the bytes of its listpack where the settings allow it to be small: these are sound then,
+ * in order, and without a member twice, but a score may have a longer spelling than this server's (Redis 7.0 writes 17
+ * digits). Every other encoding becomes a large set first, which finds members that are there twice, and a small one of
+ * that where the settings allow.
  */
 #include "commands/zset_rdb.h"
 

@@ -1,6 +1,6 @@
 /*
- * Sorted sets in the RDB format: written as a listpack (type 17) or as members with doubles (type 5), and read as these, as members
- * with scores in text (type 3), and as a ziplist (type 12).
+ * Sorted sets in the RDB format: written as a listpack (type 17) or as members with doubles (type 5), and read as
+ * these, as members with scores in text (type 3), and as a ziplist (type 12).
  */
 #ifndef ORDINAL_COMMANDS_ZSET_RDB_H
 #define ORDINAL_COMMANDS_ZSET_RDB_H

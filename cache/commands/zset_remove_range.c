@@ -1,6 +1,6 @@
 /*
- * The commands that remove a range of a sorted set. A whole set goes to the reaper; a part of a large one takes its time, as in Redis:
- * a million members about a third of a second.
+ * The commands that remove a range of a sorted set. A whole set goes to the reaper; a part of a large one takes its
+ * time, as in Redis: a million members about a third of a second.
  */
 #include "commands/change.h"
 #include "commands/groups.h"

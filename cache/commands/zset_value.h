@@ -73,8 +73,9 @@ void zset_place_reply(struct reply *r, const struct zset_place *place, enum zset
 /* ---- changes ---- */
 
 /*
- * Gives a member a score under the flags (types/zset.h), making the set where *e is NULL (the key holds nothing), and a large
- * one of a small one that outgrows the settings. *e follows the entry. ZSET_NO_MEMORY has been replied; the other results have not.
+ * Gives a member a score under the flags (types/zset.h), making the set where *e is NULL (the key holds nothing), and a
+ * large one of a small one that outgrows the settings. *e follows the entry. ZSET_NO_MEMORY has been replied; the other
+ * results have not.
  */
 enum zset_result zset_value_put(struct call *c, const struct key *key, struct entry **e, struct slice member,
                                 double *score, unsigned flags);
@@ -94,15 +95,15 @@ bool zset_value_may_be_small(const struct server *server, uint64_t count, size_t
 /* A large set, empty; NULL when there is no memory. */
 struct zset *zset_value_new(const struct server *server);
 
-/* An entry, not linked anywhere, that holds what is in `z` (not empty), small where the settings allow it; `longest` is no less than its
- * longest member. Takes the set over. NULL when there is no memory. */
+/* An entry, not linked anywhere, that holds what is in `z` (not empty), small where the settings allow it; `longest` is
+ * no less than its longest member. Takes the set over. NULL when there is no memory. */
 struct entry *zset_value_entry(const struct server *server, const struct entry_head *head, struct zset *z,
                                size_t longest);
 
 /*
- * The end of a command that stores a result under a key (ZRANGESTORE, ZUNIONSTORE, GEOSEARCHSTORE): puts the set in place of whatever
- * the key holds, or deletes the key where the set is empty, tells of `event` or "del", and replies with the number of members. Takes the
- * set over; NULL: there was no memory for it.
+ * The end of a command that stores a result under a key (ZRANGESTORE, ZUNIONSTORE, GEOSEARCHSTORE): puts the set in
+ * place of whatever the key holds, or deletes the key where the set is empty, tells of `event` or "del", and replies
+ * with the number of members. Takes the set over; NULL: there was no memory for it.
  */
 void zset_value_store(struct call *c, const struct key *key, struct zset *z, size_t longest,
                       const char *event);

@@ -66,8 +66,8 @@ static int magnitude(double v)
     return n;
 }
 
-/* Rounds v to so many decimals; false when that does not read back as v: when it lies further from v than half the way to the next
- * double (a quarter of this way below a power of two, where doubles lie closer). */
+/* Rounds v to so many decimals; false when that does not read back as v: when it lies further from v than half the way
+ * to the next double (a quarter of this way below a power of two, where doubles lie closer). */
 static bool round_to(const struct binary *v, unsigned decimals, uint64_t *digits)
 {
     wide exact = (wide)v->mantissa * power_of_ten[decimals];

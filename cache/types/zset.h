@@ -65,9 +65,10 @@ bool zset_remove(struct zset *z, struct slice member);
 uint64_t zset_remove_ranks(struct zset *z, uint64_t rank, uint64_t count);
 
 /*
- * Making a set whose scores change while it is made (a union): zset_gather takes a member in, outside the order, and returns its item, a new
- * one with this score (*added) or the one that is there; NULL when there is no memory. zset_order then puts all of them in order; until it
- * has returned true nothing else may be done with the set but zset_free.
+ * Making a set whose scores change while it is made (a union): zset_gather takes a member in, outside the order, and
+ * returns its item, a new one with this score (*added) or the one that is there; NULL when there is no memory.
+ * zset_order then puts all of them in order; until it has returned true nothing else may be done with the set but
+ * zset_free.
  */
 struct dict_item *zset_gather(struct zset *z, struct slice member, double score, bool *added);
 bool zset_order(struct zset *z);

@@ -1,5 +1,6 @@
 /*
- * Doubles and their digits against the C library, which is exact: the digits of "%.15e" to "%.17e", the first that read back; and strtod.
+ * Doubles and their digits against the C library, which is exact: the digits of "%.15e" to "%.17e", the first that read
+ * back; and strtod.
  */
 #include <setjmp.h>
 #include <stdarg.h>

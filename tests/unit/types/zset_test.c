@@ -1,6 +1,6 @@
 /*
- * A large sorted set, and a small one in a listpack, against an array that holds the score of each of 500 members: whatever is added,
- * rescored and removed, both tell the same scores, and their order is the array's.
+ * A large sorted set, and a small one in a listpack, against an array that holds the score of each of 500 members:
+ * whatever is added, rescored and removed, both tell the same scores, and their order is the array's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
