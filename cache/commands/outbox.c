@@ -142,6 +142,7 @@ static bool write_run(struct reply *out, const struct delivery *items, uint32_t 
         }
     }
     bool written = !out->failed;
+    out->len = written ? out->len : 0; /* a part of it is nobody's */
     out->failed = false;
     return written;
 }
