@@ -13,6 +13,10 @@ from .servers import Server
 CHANGED = {
     ("zrank", "arity"): "the option WITHSCORE",
     ("zrevrank", "arity"): "the option WITHSCORE",
+    ("blmove", "flags"): "allowed in scripts, where it does not block",
+    ("blpop", "flags"): "allowed in scripts, where it does not block",
+    ("brpop", "flags"): "allowed in scripts, where it does not block",
+    ("brpoplpush", "flags"): "allowed in scripts, where it does not block",
 }
 
 
