@@ -1,6 +1,6 @@
 /*
- * The commands that remove a range of a sorted set. A whole set goes to the reaper; a part of a large one takes its
- * time, as in Redis: a million members about a third of a second.
+ * The commands that remove a range of a sorted set. A whole set goes to the reaper, and so does one of which most is removed, while
+ * a set of what stays takes its place. Otherwise a large set gives up its members one by one, some microseconds each, as in Redis.
  */
 #include "commands/change.h"
 #include "commands/groups.h"

@@ -1,6 +1,7 @@
 #include "commands/zset_value.h"
 
 #include "commands/change.h"
+#include "store/reaper.h"
 
 static struct zset *large(const struct entry *e)
 {
@@ -353,6 +354,51 @@ bool zset_value_remove(struct call *c, const struct key *key, struct entry **e, 
     return true;
 }
 
+/* A large set without `count` members from a rank on; NULL when there is no memory. */
+static struct zset *without_ranks(const struct server *server, const struct zset *z, uint64_t rank,
+                                  uint64_t count)
+{
+    struct zset *rest = zset_value_new(server);
+    uint64_t at_rank = 0;
+    struct ztree_place at = ztree_at(&z->tree, rank > 0 ? 0 : count);
+    while (rest != NULL && at.leaf != NULL) {
+        double score = zset_item_score(ztree_item(at));
+        if (zset_put(rest, item_field(ztree_item(at)), &score, 0) == ZSET_NO_MEMORY) {
+            zset_free(rest);
+            return NULL;
+        }
+        at = ++at_rank == rank ? ztree_at(&z->tree, rank + count) : ztree_next(at);
+    }
+    return rest;
+}
+
+/* Gives the entry what is left of its set, and the old one to the reaper. */
+static void exchange_large(struct entry *e, struct zset *rest)
+{
+    struct zset *old = entry_object(e);
+    entry_set_object(e, rest);
+    struct entry *shell = entry_new_object(TYPE_ZSET, SLICE(""), old, ENTRY_NO_DEADLINE, 0);
+    if (shell != NULL) {
+        reaper_free_entry(shell);
+    } else {
+        zset_free(old);
+    }
+}
+
+/* Removes ranks of a large set: one by one, or, where most of many go, by making a set of those that stay. */
+static void remove_large_ranks(struct call *c, struct entry *e, uint64_t rank, uint64_t count)
+{
+    enum { MANY = 1000 };
+    struct zset *z = large(e);
+    struct zset *rest =
+        count > MANY && count > zset_count(z) - count ? without_ranks(c->server, z, rank, count) : NULL;
+    if (rest != NULL) {
+        exchange_large(e, rest);
+    } else {
+        zset_remove_ranks(z, rank, count);
+    }
+}
+
 uint64_t zset_value_remove_ranks(struct call *c, const struct key *key, struct entry **e, uint64_t rank,
                                  uint64_t count)
 {
@@ -370,7 +416,7 @@ uint64_t zset_value_remove_ranks(struct call *c, const struct key *key, struct e
         uint8_t *lp = entry_small(*e);
         zset_listpack_delete(lp, zset_listpack_at(lp, rank), count);
     } else {
-        zset_remove_ranks(large(*e), rank, count);
+        remove_large_ranks(c, *e, rank, count);
     }
     settle(c, key, e);
     return count;

@@ -343,6 +343,22 @@ def info(client, section, field):
     return int(client("INFO", section).split(b"%s:" % field.encode())[1].split(b"\r")[0])
 
 
+def test_ranges_of_a_large_set_are_removed_whether_most_or_few_of_it(client):
+    rng = random.Random(7)
+    for _ in range(30):
+        count = rng.choice([1500, 4000])
+        members = [(rng.randrange(500), b"m%d" % i) for i in range(count)]
+        client("DEL", "k")
+        client("ZADD", "k", *[word for pair in members for word in pair])
+        order = [member for _, member in sorted(members)]
+        start, stop = rng.choice([0, 1, rng.randrange(count)]), rng.choice([count - 2, rng.randrange(count)])
+        left = order[:start] + order[stop + 1 :] if start <= stop else order
+        assert client("ZREMRANGEBYRANK", "k", str(start), str(stop)) == count - len(left)
+        assert client("ZRANGE", "k", "0", "-1") == left
+        assert client("ZCARD", "k") == len(left)
+        assert client("ZRANK", "k", left[-1]) == len(left) - 1
+
+
 def test_a_large_set_scans_completely_while_it_changes(client):
     fill(client, "k", 20000)
     seen, cursor = set(), b"0"
