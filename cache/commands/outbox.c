@@ -230,6 +230,18 @@ static void hand_over(struct worker *to, struct batch *batch)
     loop_wake(to->loop);
 }
 
+void outbox_hand_over(struct worker *w)
+{
+    struct outbox *outbox = w->outbox;
+    for (int i = 0; outbox->any && i < w->server->net.count; i++) {
+        struct batch *batch = outbox->to[i];
+        if (i != w->loop->index && batch != NULL && batch->count > 0) {
+            outbox->to[i] = NULL;
+            hand_over(&w->server->workers[i], batch);
+        }
+    }
+}
+
 void outbox_before_poll(struct worker *w)
 {
     struct outbox *outbox = w->outbox;

@@ -23,7 +23,11 @@ void outbox_free(struct server *server);
 /* Sends a push, of which it keeps a reference, to an audience. Inside the gate. False: no memory. */
 bool outbox_add(struct worker *w, struct push *push, struct audience *audience);
 
-/* Before the loop polls: hands out what was added, and queues what came for its own connections. */
+/* After a batch, inside the gate, before its replies are sent: hands other workers what is for them. So what a command has set off
+ * is with a receiver's loop before the command is answered. */
+void outbox_hand_over(struct worker *w);
+
+/* Before the loop polls, and before it serves: hands out what was added, and queues what came for its own connections. */
 void outbox_before_poll(struct worker *w);
 
 /* Under the gate alone, before the audiences of this worker's loop change: queues all that was sent to them so far, by

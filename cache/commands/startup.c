@@ -37,6 +37,8 @@ static void enter(struct loop *loop)
 
 static void leave(struct loop *loop)
 {
+    tracking_hand_over(loop->worker);
+    outbox_hand_over(loop->worker);
     gate_leave(&server_of_net(loop->net)->gate, loop->index);
 }
 

@@ -268,6 +268,13 @@ void tracking_flush(struct worker *w)
     note_clients(w->server);
 }
 
+void tracking_hand_over(struct worker *w)
+{
+    if (tracking_broadcast_pending(w)) {
+        tracking_broadcast(w, &w->server->tracking->prefixes);
+    }
+}
+
 void tracking_before_poll(struct worker *w)
 {
     if (tracking_broadcast_pending(w)) {

@@ -67,6 +67,9 @@ void tracking_key(struct worker *w, const struct client *by, uint64_t hash, stru
 /* All keys are about to go. Alone. */
 void tracking_flush(struct worker *w);
 
+/* The same inside the gate, after a batch. */
+void tracking_hand_over(struct worker *w);
+
 /* Before the loop polls, and before its outbox is emptied: sends what clients in BCAST mode have to know. */
 void tracking_before_poll(struct worker *w);
 

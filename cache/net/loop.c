@@ -81,18 +81,28 @@ static void on_wake(uv_async_t *wake)
 
 /* ---- life ------------------------------------------------------------------------------------------- */
 
-static void on_polled(uv_check_t *check)
+/* Sends what was queued for connections of this loop, and what other loops have for them. */
+static void send_queued(struct loop *loop)
 {
-    turn_serve_all(check->loop->data);
-}
-
-static void on_before_poll(uv_prepare_t *prepare)
-{
-    struct loop *loop = prepare->loop->data;
     if (loop->net->hooks.before_poll != NULL) {
         loop->net->hooks.before_poll(loop);
     }
     output_flush_queues(loop);
+}
+
+/* What came from other loops goes first: it was there before the requests that are served now. */
+static void on_polled(uv_check_t *check)
+{
+    struct loop *loop = check->loop->data;
+    if (loop->turn_count > 0) {
+        send_queued(loop);
+        turn_serve_all(loop);
+    }
+}
+
+static void on_before_poll(uv_prepare_t *prepare)
+{
+    send_queued(prepare->loop->data);
 }
 
 static void loop_init(struct loop *loop, struct net *net, int index)
