@@ -90,13 +90,10 @@ bool decimal_shortest(double v, struct decimal_digits *out)
     }
     struct binary binary = take_apart(v);
     int before = magnitude(v);
-    for (int digits = FEWEST; digits <= MOST; digits++) {
-        int decimals = digits > before ? digits - before : 0;
-        if (round_to(&binary, (unsigned)decimals, &out->digits)) {
-            out->decimals = (unsigned)decimals;
-            break;
-        }
-    }
+    int digits = FEWEST; /* MOST are always enough */
+    do {
+        out->decimals = digits > before ? (unsigned)(digits - before) : 0;
+    } while (!round_to(&binary, out->decimals, &out->digits) && ++digits <= MOST);
     while (out->decimals > 0 && out->digits % 10 == 0) {
         out->digits /= 10;
         out->decimals--;
