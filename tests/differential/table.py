@@ -9,14 +9,19 @@ from typing import List, Sequence
 from . import known, spec
 from .servers import Server
 
-# (command, field) that differ between Redis 7.0 and 7.2, or by Ordinal's design, with the reason.
+UNBLOCKED = "scripts may run it since Redis 7.2, and it does not block there"
+
+# What (command, field) is in Redis 7.2's table, where that of 7.0 has something else, with the reason.
 CHANGED = {
-    ("zrank", "arity"): "the option WITHSCORE",
-    ("zrevrank", "arity"): "the option WITHSCORE",
-    ("blmove", "flags"): "allowed in scripts, where it does not block",
-    ("blpop", "flags"): "allowed in scripts, where it does not block",
-    ("brpop", "flags"): "allowed in scripts, where it does not block",
-    ("brpoplpush", "flags"): "allowed in scripts, where it does not block",
+    ("zrank", "arity"): (-3, "the option WITHSCORE"),
+    ("zrevrank", "arity"): (-3, "the option WITHSCORE"),
+    ("blmove", "flags"): (["blocking", "denyoom", "write"], UNBLOCKED),
+    ("blpop", "flags"): (["blocking", "write"], UNBLOCKED),
+    ("brpop", "flags"): (["blocking", "write"], UNBLOCKED),
+    ("brpoplpush", "flags"): (["blocking", "denyoom", "write"], UNBLOCKED),
+    ("bzpopmax", "flags"): (["blocking", "fast", "write"], UNBLOCKED),
+    ("bzpopmin", "flags"): (["blocking", "fast", "write"], UNBLOCKED),
+    ("wait", "flags"): ([], UNBLOCKED),
 }
 
 
@@ -44,8 +49,9 @@ def _row(theirs: spec.Command, ours: spec.Command) -> List[str]:
         ("keys", theirs.keys, ours.keys),
         ("categories", sorted(theirs.categories), sorted(ours.categories)),
     ]
-    return [
-        f"{theirs.name}: {field} is {b} here, {a} in redis"
-        for field, a, b in fields
-        if a != b and (theirs.name, field) not in CHANGED
-    ]
+    found = []
+    for field, redis, here in fields:
+        wanted = CHANGED.get((theirs.name, field), (redis, ""))[0]
+        if here != wanted:
+            found.append(f"{theirs.name}: {field} is {here} here, {wanted} in redis")
+    return found
