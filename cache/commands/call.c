@@ -159,9 +159,10 @@ bool key_delete(struct call *c, const struct key *key)
 
 bool call_reply_within_limit(struct call *c, size_t start)
 {
+    enum { MOST = 1 << 28 };
     const struct conn_limit *limit = c->client->conn->limit;
     int64_t hard = limit != NULL ? counter_get(&limit->hard) : 0;
-    if (hard > 0 && c->reply->len > start + (uint64_t)hard) {
+    if (c->reply->len > start + (hard > 0 ? (uint64_t)hard : MOST)) {
         c->reply->failed = true;
     }
     return !c->reply->failed;

@@ -89,8 +89,8 @@ static inline uint32_t call_access(const struct call *c)
     return access_new(&c->server->access, c->now);
 }
 
-/* Whether a reply that began at `start` and grows without an end in sight may go on: not beyond the hard limit of the client's
- * output buffer, where the client is cut off, nor without memory. */
+/* Whether a reply that began at `start` and grows by a count of the client's may go on: not beyond the hard limit of the client's
+ * output buffer or, where there is none, 256 MB, nor without memory. The reply has failed then, which costs the connection. */
 bool call_reply_within_limit(struct call *c, size_t start);
 
 /* Errors that many commands give. */

@@ -88,12 +88,11 @@ static void run_spop(struct call *c)
  * closes the connection. */
 static void choose_any(struct call *c, const struct entry *e, uint64_t count)
 {
-    enum { MOST = 1 << 28 }; /* bytes of a reply */
     char digits[NUMBER_I64_MAX_CHARS];
+    size_t start = c->reply->len;
     reply_array(c->reply, (int64_t)count);
-    for (uint64_t i = 0; i < count && !c->reply->failed; i++) {
+    for (uint64_t i = 0; i < count && call_reply_within_limit(c, start); i++) {
         reply_bulk_slice(c->reply, set_random(e, c->worker, digits));
-        c->reply->failed |= c->reply->len > MOST;
     }
 }
 

@@ -74,7 +74,8 @@ static uint64_t random_below(struct call *c, uint64_t limit)
 static void choose_any(struct call *c, const struct entry *e, uint64_t count, enum zset_reply_form form)
 {
     uint64_t members = zset_value_count(e);
-    for (uint64_t i = 0; i < count && !c->reply->failed; i++) {
+    size_t start = c->reply->len;
+    for (uint64_t i = 0; i < count && call_reply_within_limit(c, start); i++) {
         struct zset_place place = zset_value_at(e, random_below(c, members));
         zset_place_reply(c->reply, &place, form);
     }

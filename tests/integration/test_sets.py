@@ -228,12 +228,20 @@ def test_srandmember_of_a_large_set(client, count):
     assert {int(member) for member in drawn} <= set(range(3000))
 
 
-def test_a_count_that_no_memory_holds_costs_the_connection_and_not_the_server(connect):
+@pytest.mark.parametrize(
+    ("add", "draw"),
+    [
+        (("SADD", "k", "x" * 10000, "y" * 10000), "SRANDMEMBER"),
+        (("ZADD", "k", "1", "x" * 10000, "2", "y" * 10000), "ZRANDMEMBER"),
+        (("HSET", "k", "x" * 10000, "1", "y" * 10000, "2"), "HRANDFIELD"),
+    ],
+)
+def test_a_count_that_no_memory_holds_costs_the_connection_and_not_the_server(connect, add, draw):
     with connect() as client, connect(timeout=60) as greedy:
-        client("SADD", "k", "x" * 10000, "y" * 10000)
+        client(*add)
         with pytest.raises(Closed):
-            greedy("SRANDMEMBER", "k", "-9000000000000000000")
-        assert client("SCARD", "k") == 2
+            greedy(draw, "k", "-9000000000000000000")
+        assert client("EXISTS", "k") == 1
 
 
 @pytest.mark.parametrize("form", FORMS)
