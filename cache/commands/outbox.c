@@ -21,6 +21,7 @@ struct batch {
 struct outbox {
     _Alignas(64) _Atomic(struct batch *) inbox; /* from other workers, newest first */
     _Alignas(64) bool any;                      /* something stands in `to` */
+    struct batch *taken;                        /* out of the inbox, newest first, but not delivered yet */
     struct reply scratch[2];                    /* a run of pushes in RESP2 and in RESP3 */
     struct batch *to[];                         /* by loop */
 };
@@ -59,7 +60,8 @@ void outbox_free(struct server *server)
     for (int i = 0; i < server->net.count; i++) {
         struct outbox *outbox = server->workers[i].outbox;
         struct batch *next;
-        for (struct batch *batch = outbox->inbox; batch != NULL; batch = next) {
+        for (struct batch *batch = outbox->inbox; batch != NULL;
+             batch = next) { /* `taken` is empty between turns */
             next = batch->next;
             batch_free(batch);
         }
@@ -192,19 +194,20 @@ static void deliver(struct worker *w, struct batch *batch)
     batch->count = 0;
 }
 
-/* What other workers have handed over, newest first. */
-static struct batch *take_inbox(struct worker *w)
+/* Takes what other workers have handed over. Nothing is taken at that time. */
+static void take_inbox(struct worker *w)
 {
-    if (atomic_load_explicit(&w->outbox->inbox, memory_order_relaxed) == NULL) {
-        return NULL;
+    if (atomic_load_explicit(&w->outbox->inbox, memory_order_relaxed) != NULL) {
+        w->outbox->taken = atomic_exchange_explicit(&w->outbox->inbox, NULL, memory_order_acquire);
     }
-    return atomic_exchange_explicit(&w->outbox->inbox, NULL, memory_order_acquire);
 }
 
-/* Delivers it, oldest first. */
-static void receive(struct worker *w, struct batch *newest)
+/* Delivers what is taken, oldest first. */
+static void receive(struct worker *w)
 {
+    struct batch *newest = w->outbox->taken;
     struct batch *oldest = NULL;
+    w->outbox->taken = NULL;
     while (newest != NULL) {
         struct batch *next = newest->next;
         newest->next = oldest;
@@ -245,13 +248,14 @@ void outbox_hand_over(struct worker *w)
 void outbox_before_poll(struct worker *w)
 {
     struct outbox *outbox = w->outbox;
-    struct batch *inbox = take_inbox(w);
-    if (inbox == NULL && !outbox->any && w->loop->queued == NULL) {
+    take_inbox(w);
+    if (outbox->taken == NULL && !outbox->any && w->loop->queued == NULL) {
         return;
     }
-    /* The reply to a command that waited (block.h) was posted before what the command has set off was handed over. */
+    /* The reply to a command that waited (block.h) was posted before what the command has set off was handed over. The client
+     * may go on with a command that changes audiences: that one catches up with what is taken. */
     loop_run_messages(w->loop);
-    receive(w, inbox);
+    receive(w);
     if (!outbox->any) {
         return;
     }
@@ -274,7 +278,9 @@ void outbox_before_poll(struct worker *w)
 
 void outbox_catch_up(struct worker *w)
 {
-    receive(w, take_inbox(w));
+    receive(w);
+    take_inbox(w);
+    receive(w);
     for (int i = 0; i < w->server->net.count; i++) {
         struct batch *batch = w->server->workers[i].outbox->to[w->loop->index];
         if (batch != NULL && batch->count > 0) {

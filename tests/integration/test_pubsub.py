@@ -274,3 +274,30 @@ def test_memory_returns_when_subscribers_leave(any_server):
                 before = int(any_server.info()["used_memory"])
         assert watcher("PUBSUB", "CHANNELS") == []
         assert int(any_server.info()["used_memory"]) - before < 700000  # 20,000 leaked subscriptions would take 2 MB
+
+
+def test_a_client_whose_wait_ends_may_unsubscribe_while_messages_are_on_their_way(start_server):
+    """What was published before comes before, though its loop has taken the messages out of its inbox already."""
+    server = start_server(loops=2)
+    others = [server.connect() for _ in range(8)]
+    publisher = server.connect()
+    server("SETRANGE", "large", str(1 << 20), "x")
+    load = encode("GET", "x" * 5000) + encode("BITCOUNT", "large") * 10  # more than is served together with others
+    transaction = [("MULTI",), ("RPUSH", "list", "x"), ("PUBLISH", "news", "hello"), ("EXEC",)]
+    for n in range(60):
+        with server.connect() as client:
+            client("HELLO", "3")
+            client.send(encode("SUBSCRIBE", "news") + encode("BLPOP", "list", "0") + encode("UNSUBSCRIBE", "news"))
+            assert client.read() == [b"subscribe", b"news", 1]
+            while server.info()["blocked_clients"] != "1":
+                pass
+            busy = others[n % 2 :: 2]  # those of one loop: when it is the client's, the end of the wait and the message wait
+            for other in busy:
+                other.send(load)
+            assert publisher.pipeline(transaction)[3] == [1, 1]
+            answers = [client.read() for _ in range(3)]
+            for other in busy:
+                assert [other.read() for _ in range(11)][0] is None
+        assert answers == [[b"list", b"x"], message(b"news", b"hello"), [b"unsubscribe", b"news", 0]]
+    for other in (*others, publisher):
+        other.close()
