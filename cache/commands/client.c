@@ -299,6 +299,7 @@ void client_unblock(struct client *client)
             w->loop->reply.len = w->loop->reply_base;
         }
         end_block(client);
+        counter_set(&conn->last_active, clock_now()); /* it was not idle: it waited */
         gate_leave(&w->server->gate, w->loop->index);
         conn_flush(conn);
         conn_resume(conn);

@@ -49,8 +49,8 @@ static void add_client(struct client_totals *totals, const struct client *client
 static bool idle_too_long(const struct client *client, int64_t now)
 {
     int64_t timeout = client->worker->server->config->timeout;
-    return timeout > 0 &&
-           (client->flags & (CLIENT_BLOCKED | CLIENT_MONITOR | CLIENT_PAUSED | CLIENT_SUBSCRIBED)) == 0 &&
+    return timeout > 0 && client->blocked == NULL && /* also when what it waited for is on its way to it */
+           (client->flags & (CLIENT_MONITOR | CLIENT_PAUSED | CLIENT_SUBSCRIBED)) == 0 &&
            now - counter_get(&client->conn->last_active) > timeout * 1000;
 }
 

@@ -140,6 +140,16 @@ def test_timeout_closes_idle_clients_only(start_server):
         assert busy("PING") == "PONG"
 
 
+def test_a_client_whose_wait_was_longer_than_the_timeout_is_not_idle(start_server):
+    server = start_server(timeout=1)
+    with server.connect() as client, server.connect() as idle:
+        assert client("BLPOP", "list", "1.5") is None
+        assert idle.until_closed() == b""  # the others have been looked at since
+        time.sleep(0.2)
+        assert client("PING") == "PONG"
+        assert server.info()["connected_clients"] == "2"
+
+
 def test_a_subscriber_is_not_idle(start_server):
     server = start_server(timeout=1)
     with server.connect() as subscriber, server.connect() as idle:
