@@ -152,13 +152,13 @@ static bool evict_candidate(struct evictor *evictor, const struct evict_policy *
         /* Its line weighs more than most entries: sparse shards would fill the limit with lines. */
         shard_clear(s);
     }
-    db_unlock_shard(db, s);
-    if (e == NULL) {
-        return false;
+    if (e !=
+        NULL) { /* told before anybody can see that the key is gone: whoever watches it must not EXEC first */
+        db_evicted(db, e, stats);
+        stats->evicted++;
     }
-    db_evicted(db, e, stats);
-    stats->evicted++;
-    return true;
+    db_unlock_shard(db, s);
+    return e != NULL;
 }
 
 bool evict_one(struct evictor *evictor, const struct evict_policy *policy, int64_t now,

@@ -182,7 +182,7 @@ void db_swap(struct db *a, struct db *b);
  * than one sweep does (many parts of one value): the caller goes on when it has the time. */
 uint32_t db_sweep(struct db *db, uint32_t index, int64_t now, struct store_stats *stats, bool *more);
 
-/* For the evictor: an entry that it has unlinked is told of and freed. */
+/* For the evictor: an entry that it has unlinked is told of and freed. Its shard locked, or alone. */
 void db_evicted(struct db *db, struct entry *e, struct store_stats *stats);
 
 #endif
