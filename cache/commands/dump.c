@@ -163,6 +163,7 @@ static void run_restore(struct call *c)
     if (e == NULL) {
         return;
     }
+    bool replaces = key_peek(c, &key) != NULL;
     if (deadline <= c->now) { /* ABSTTL in the past: as if restored and expired at once */
         entry_free(e);
         if (key_delete(c, &key)) {
@@ -170,6 +171,9 @@ static void run_restore(struct call *c)
         }
         reply_ok(c->reply);
     } else if (key_put(c, &key, e)) {
+        if (replaces) { /* for Redis the old key was deleted, and this is another one */
+            key_event(c, &key, EVENT_NEW, "new");
+        }
         key_changed(c, &key, 1, EVENT_GENERIC, "restore");
         reply_ok(c->reply);
     }

@@ -45,7 +45,9 @@ static bool store(struct call *c, const struct key *key, size_t index, int64_t d
 {
     bool late = deadline <= c->now;
     if (__builtin_expect(late, 0)) {
-        key_delete(c, key);
+        if (!key_delete(c, key)) {
+            key_event(c, key, EVENT_NEW, "new");
+        }
         c->worker->store.expired++;
     } else if (!key_set_string(c, key, c->argv[index], deadline)) {
         return false;
