@@ -153,7 +153,8 @@ static void store_found(struct call *c, const struct geo_query *query, enum geo_
     struct key key = call_key(c, query->store);
     size_t longest = 0;
     struct zset *z = set_of(c, query, found, wanted, &longest);
-    zset_value_store(c, &key, z, longest, form == GEO_SEARCH_STORE ? "geosearchstore" : "georadiusstore");
+    zset_value_store(c, &key, z, longest, wanted,
+                     form == GEO_SEARCH_STORE ? "geosearchstore" : "georadiusstore");
 }
 
 static void search(struct call *c, enum geo_form form, bool may_store)

@@ -32,7 +32,7 @@ static void run_flushdb(struct call *c)
 {
     if (parse_flush(c)) {
         change_flush(c, c->db);
-        c->worker->dirty += db_flush(c->db) + 1;
+        c->worker->dirty += db_flush(c->db);
         reply_ok(c->reply);
     }
 }
@@ -47,7 +47,6 @@ static void run_flushall(struct call *c)
     for (int i = 0; i < ks->count; i++) {
         c->worker->dirty += db_flush(&ks->dbs[i]);
     }
-    c->worker->dirty++;
     reply_ok(c->reply);
 }
 

@@ -315,7 +315,7 @@ static void finish(struct call *c, struct combine *q)
     }
     if (q->stores) {
         struct key to = call_key(c, 1);
-        zset_value_store(c, &to, q->result, q->longest, events[q->how]);
+        zset_value_store(c, &to, q->result, q->longest, 1, events[q->how]);
     } else {
         reply_result(c, q);
         zset_free(q->result);

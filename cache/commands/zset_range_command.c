@@ -163,7 +163,7 @@ static void run_zrangestore(struct call *c)
         return;
     }
     struct zset_span span = e != NULL ? query_span(e, &q) : (struct zset_span){0, 0};
-    zset_value_store(c, &to, set_of_span(c->server, e, span, &longest), longest, "zrangestore");
+    zset_value_store(c, &to, set_of_span(c->server, e, span, &longest), longest, 1, "zrangestore");
 }
 
 /* ---- ZCOUNT, ZLEXCOUNT ------------------------------------------------------------------------------------ */

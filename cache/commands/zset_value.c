@@ -164,7 +164,7 @@ struct entry *zset_value_entry(const struct server *server, const struct entry_h
     return e;
 }
 
-void zset_value_store(struct call *c, const struct key *key, struct zset *z, size_t longest,
+void zset_value_store(struct call *c, const struct key *key, struct zset *z, size_t longest, uint64_t changes,
                       const char *event)
 {
     if (z == NULL) {
@@ -182,7 +182,7 @@ void zset_value_store(struct call *c, const struct key *key, struct zset *z, siz
         if (!key_put(c, key, zset_value_entry(c->server, &head, z, longest))) {
             return;
         }
-        key_changed(c, key, 1, EVENT_ZSET, event);
+        key_changed(c, key, changes, EVENT_ZSET, event);
     }
     reply_int(c->reply, count);
 }

@@ -103,9 +103,10 @@ struct entry *zset_value_entry(const struct server *server, const struct entry_h
 /*
  * The end of a command that stores a result under a key (ZRANGESTORE, ZUNIONSTORE, GEOSEARCHSTORE): puts the set in
  * place of whatever the key holds, or deletes the key where the set is empty, tells of `event` or "del", and replies
- * with the number of members. Takes the set over; NULL: there was no memory for it.
+ * with the number of members. A stored set counts as `changes` changes. Takes the set over; NULL: there was no memory
+ * for it.
  */
-void zset_value_store(struct call *c, const struct key *key, struct zset *z, size_t longest,
+void zset_value_store(struct call *c, const struct key *key, struct zset *z, size_t longest, uint64_t changes,
                       const char *event);
 
 #endif

@@ -137,6 +137,31 @@ def test_flushall_empties_every_database_and_frees_its_memory(server, client):
     assert client("SWAPDB", "x", "1") == Error("ERR invalid first DB index")
 
 
+# rdb_changes_since_last_save grows by so much, as in Redis; "SAVE" rules go by it.
+CHANGES = [
+    ("FLUSHALL", 4),
+    ("FLUSHDB", 4),
+    ("SWAPDB 0 1", 1),
+    ("GEOSEARCHSTORE d geo FROMLONLAT 1 1 BYRADIUS 1000 km", 2),
+    ("GEORADIUS geo 1 1 1000 km STORE d", 2),
+    ("GEOSEARCHSTORE d none FROMLONLAT 1 1 BYRADIUS 1000 km", 0),
+    ("ZUNIONSTORE d 1 zset", 1),
+    ("ZRANGESTORE d zset 0 -1", 1),
+    ("SORT list STORE d", 3),
+    ("SUNIONSTORE d set", 1),
+]
+
+
+@pytest.mark.parametrize("command, changes", CHANGES)
+def test_changes_are_counted_as_redis_counts_them(server, client, command, changes):
+    client("FLUSHALL")
+    for setup in "GEOADD geo 1 1 p 2 2 q", "ZADD zset 1 a 2 b", "RPUSH list 3 1 2", "SADD set a b":
+        client(*setup.split())
+    before = int(server.info("persistence")["rdb_changes_since_last_save"])
+    client(*command.split())
+    assert int(server.info("persistence")["rdb_changes_since_last_save"]) - before == changes
+
+
 def test_time_is_wall_time(client):
     before = time.time()
     seconds, microseconds = (int(part) for part in client("TIME"))
