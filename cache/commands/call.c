@@ -202,6 +202,19 @@ bool call_int_range(struct call *c, struct slice arg, int64_t min, int64_t max, 
     return true;
 }
 
+bool call_signed_count(struct call *c, struct slice arg, int64_t *count)
+{
+    if (!call_int(c, arg, count)) {
+        return false;
+    }
+    if (*count == INT64_MIN) {
+        reply_errorf(c->reply, "ERR value is out of range, value must between %lld and %lld",
+                     (long long)-INT64_MAX, (long long)INT64_MAX);
+        return false;
+    }
+    return true;
+}
+
 bool call_timeout(struct call *c, struct slice arg, int64_t *timeout)
 {
     if (!call_int_range(c, arg, INT64_MIN, INT64_MAX, "ERR timeout is not an integer or out of range",

@@ -103,6 +103,9 @@ bool call_int(struct call *c, struct slice arg, int64_t *value);
 bool call_int_range(struct call *c, struct slice arg, int64_t min, int64_t max, const char *error,
                     int64_t *value);
 
+/* A count whose negation must be one too: as above. */
+bool call_signed_count(struct call *c, struct slice arg, int64_t *count);
+
 /* A time-out in milliseconds, 0 or more; as above. */
 bool call_timeout(struct call *c, struct slice arg, int64_t *timeout);
 

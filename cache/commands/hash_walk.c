@@ -49,22 +49,7 @@ static uint64_t scan_hash(struct scan *scan, const struct entry *e)
 
 static void run_hscan(struct call *c)
 {
-    struct key key = call_key(c, 1);
-    struct scan scan;
-    bool wrong;
-    if (!scan_parse_cursor(c, c->argv[2], &scan)) {
-        return;
-    }
-    const struct entry *e = key_read_type(c, &key, TYPE_HASH, &wrong);
-    if (wrong) {
-        return;
-    }
-    if (e == NULL) {
-        scan_reply_nothing(c);
-    } else if (scan_parse_options(c, 3, &scan)) {
-        scan_begin(&scan);
-        scan_end(&scan, scan_hash(&scan, e));
-    }
+    scan_collection(c, TYPE_HASH, scan_hash);
 }
 
 /* ---- HRANDFIELD ----------------------------------------------------------------------------------------- */
@@ -177,12 +162,7 @@ static void run_with_count(struct call *c)
     struct key key = call_key(c, 1);
     int64_t count;
     bool wrong;
-    if (!call_int(c, c->argv[2], &count)) {
-        return;
-    }
-    if (count == INT64_MIN) {
-        reply_errorf(c->reply, "ERR value is out of range, value must between %lld and %lld",
-                     (long long)-INT64_MAX, (long long)INT64_MAX);
+    if (!call_signed_count(c, c->argv[2], &count)) {
         return;
     }
     if (c->argc > 4 || (c->argc == 4 && !slice_is(c->argv[3], "withvalues"))) {

@@ -158,12 +158,7 @@ static bool parse_pos_options(struct call *c, struct pos_options *options)
         struct slice value = c->argv[i + 1];
         bool good = true;
         if (slice_is(word, "rank")) {
-            if (!call_int(c, value, &options->rank)) {
-                return false;
-            }
-            if (options->rank == INT64_MIN) {
-                reply_errorf(c->reply, "ERR value is out of range, value must between %lld and %lld",
-                             (long long)-INT64_MAX, (long long)INT64_MAX);
+            if (!call_signed_count(c, value, &options->rank)) {
                 return false;
             }
             if (options->rank == 0) {

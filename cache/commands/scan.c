@@ -1,5 +1,5 @@
 /*
- * Walking through the keys: SCAN, KEYS, RANDOMKEY.
+ * Walking through the keys: SCAN, KEYS, RANDOMKEY; and what the scans of collections have in common with it.
  *
  * SCAN locks the shards that it reads one at a time and stops nobody. KEYS runs alone, so that its reply is the keyspace of
  * one instant. None of the three shows a key past its deadline.
@@ -41,7 +41,8 @@ static bool parse_cursor(struct slice text, uint64_t *cursor)
     return !sign_alone && (i == text.len || text.ptr[i] == '\0');
 }
 
-bool scan_parse_cursor(struct call *c, struct slice cursor, struct scan *scan)
+/* Begins a scan with its cursor; replies with the error and returns false when it is none. */
+static bool begin(struct call *c, struct slice cursor, struct scan *scan)
 {
     *scan = (struct scan){.c = c, .count = 10};
     if (!parse_cursor(cursor, &scan->cursor)) {
@@ -65,7 +66,8 @@ static bool parse_count(struct call *c, struct slice arg, struct scan *scan)
     return true;
 }
 
-bool scan_parse_options(struct call *c, size_t from, struct scan *scan)
+/* The options from argv[from] on; as above. TYPE is one where the command has no key. */
+static bool parse_options(struct call *c, size_t from, struct scan *scan)
 {
     bool of_keys = c->command->keys[0].first == 0;
     bool of_pairs = !of_keys && c->command->name[0] == 'h';
@@ -92,7 +94,7 @@ bool scan_parse_options(struct call *c, size_t from, struct scan *scan)
     return true;
 }
 
-void scan_begin(struct scan *scan)
+static void reply_begin(struct scan *scan)
 {
     reply_array(scan->c->reply, 2);
     scan->start = scan->c->reply->len;
@@ -100,7 +102,7 @@ void scan_begin(struct scan *scan)
 }
 
 /* The elements were replied in their place: the text of the cursor is put in front of them. */
-void scan_end(const struct scan *scan, uint64_t cursor)
+static void reply_end(const struct scan *scan, uint64_t cursor)
 {
     struct reply *r = scan->c->reply;
     size_t at = scan->start;
@@ -117,12 +119,34 @@ void scan_end(const struct scan *scan, uint64_t cursor)
     memcpy(r->data + at, head, text);
 }
 
-void scan_reply_nothing(struct call *c)
+static void reply_nothing(struct call *c)
 {
     reply_array(c->reply, 2);
     reply_bulk_string(c->reply, "0");
     reply_array(c->reply, 0);
 }
+
+void scan_collection(struct call *c, enum entry_type type, scan_step *step)
+{
+    struct key key = call_key(c, 1);
+    struct scan scan;
+    bool wrong;
+    if (!begin(c, c->argv[2], &scan)) {
+        return;
+    }
+    const struct entry *e = key_read_type(c, &key, type, &wrong);
+    if (wrong) {
+        return;
+    }
+    if (e == NULL) {
+        reply_nothing(c);
+    } else if (parse_options(c, 3, &scan)) {
+        reply_begin(&scan);
+        reply_end(&scan, step(&scan, e));
+    }
+}
+
+/* ---- keys ----------------------------------------------------------------------------------------------- */
 
 static bool wanted(const struct scan *scan, const struct entry *e)
 {
@@ -144,9 +168,9 @@ static void visit(void *context, struct entry *e, uint64_t hash)
 static void run_scan(struct call *c)
 {
     struct scan scan;
-    if (scan_parse_cursor(c, c->argv[1], &scan) && scan_parse_options(c, 2, &scan)) {
-        scan_begin(&scan);
-        scan_end(&scan, db_scan(c->db, scan.cursor, scan.count, visit, &scan));
+    if (begin(c, c->argv[1], &scan) && parse_options(c, 2, &scan)) {
+        reply_begin(&scan);
+        reply_end(&scan, db_scan(c->db, scan.cursor, scan.count, visit, &scan));
     }
 }
 

@@ -1,12 +1,8 @@
 /*
  * What SCAN has in common with HSCAN, SSCAN and ZSCAN: the cursor, the options, and a reply whose next cursor stands before the
- * elements although it is known after them.
+ * elements although it is known after them. Those three are scan_collection with a step that replies with elements:
  *
- *   if (!scan_parse_cursor(c, c->argv[2], &scan)) return;      then the key is looked up (scan_reply_nothing() without it)
- *   if (!scan_parse_options(c, 3, &scan)) return;
- *   scan_begin(&scan);
- *   …   if (scan_matches(&scan, element)) { reply_bulk…(…); scan.replied++; }
- *   scan_end(&scan, next_cursor);
+ *   if (scan_matches(scan, element)) { reply_bulk…(…); scan->replied++; }
  */
 #ifndef ORDINAL_COMMANDS_SCAN_H
 #define ORDINAL_COMMANDS_SCAN_H
@@ -24,18 +20,13 @@ struct scan {
     int64_t replied;      /* elements in the reply: kept by the caller */
 };
 
-/* Begins a scan with its cursor; replies with the error and returns false when it is none. */
-bool scan_parse_cursor(struct call *c, struct slice cursor, struct scan *scan);
+/* One step through a collection: replies with what it holds from scan->cursor on, and returns the next cursor. */
+typedef uint64_t scan_step(struct scan *scan, const struct entry *e);
 
-/* The options from argv[from] on; as above. TYPE is one where the command has no key. */
-bool scan_parse_options(struct call *c, size_t from, struct scan *scan);
+/* The whole of HSCAN, SSCAN or ZSCAN. */
+void scan_collection(struct call *c, enum entry_type type, scan_step *step);
 
 /* Whether MATCH wants an element (a key, a field, a member). */
 bool scan_matches(const struct scan *scan, struct slice element);
-
-/* The reply: scan_begin, the elements, scan_end; or the whole of it for a key that is not there. */
-void scan_begin(struct scan *scan);
-void scan_end(const struct scan *scan, uint64_t cursor);
-void scan_reply_nothing(struct call *c);
 
 #endif

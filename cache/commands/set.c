@@ -185,22 +185,7 @@ static uint64_t scan_members(struct scan *scan, const struct entry *e)
 
 static void run_sscan(struct call *c)
 {
-    struct key key = call_key(c, 1);
-    struct scan scan;
-    bool wrong;
-    if (!scan_parse_cursor(c, c->argv[2], &scan)) {
-        return;
-    }
-    const struct entry *e = key_read_type(c, &key, TYPE_SET, &wrong);
-    if (wrong) {
-        return;
-    }
-    if (e == NULL) {
-        scan_reply_nothing(c);
-    } else if (scan_parse_options(c, 3, &scan)) {
-        scan_begin(&scan);
-        scan_end(&scan, scan_members(&scan, e));
-    }
+    scan_collection(c, TYPE_SET, scan_members);
 }
 
 const struct command set_commands[] = {

@@ -151,20 +151,6 @@ static void choose_different(struct call *c, const struct entry *e, uint64_t cou
     }
 }
 
-/* The count of SRANDMEMBER; its negation must be one too. */
-static bool parse_signed_count(struct call *c, int64_t *count)
-{
-    if (!call_int(c, c->argv[2], count)) {
-        return false;
-    }
-    if (*count == INT64_MIN) {
-        reply_errorf(c->reply, "ERR value is out of range, value must between %lld and %lld",
-                     (long long)-INT64_MAX, (long long)INT64_MAX);
-        return false;
-    }
-    return true;
-}
-
 static void choose_several(struct call *c, const struct entry *e, int64_t count)
 {
     if (e == NULL || count == 0) {
@@ -186,7 +172,7 @@ static void run_srandmember(struct call *c)
         call_syntax_error(c);
         return;
     }
-    if (c->argc == 3 && !parse_signed_count(c, &count)) {
+    if (c->argc == 3 && !call_signed_count(c, c->argv[2], &count)) {
         return;
     }
     const struct entry *e = key_read_type(c, &key, TYPE_SET, &wrong);

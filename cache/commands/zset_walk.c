@@ -24,43 +24,23 @@ static void visit(void *context, struct dict_item *it)
     reply_scanned(context, item_field(it), text, len);
 }
 
-static void scan_small(struct scan *scan, const struct entry *e)
+static uint64_t scan_zset(struct scan *scan, const struct entry *e)
 {
     char room[NUMBER_I64_MAX_CHARS], text[NUMBER_DOUBLE_MAX_CHARS + 1];
+    if (!zset_value_is_small(e)) {
+        const struct zset *z = entry_object(e);
+        return dict_scan(&z->dict, scan->cursor, scan->count, visit, scan);
+    }
     for (struct zset_place at = zset_value_at(e, 0); zset_place_is(&at); zset_place_next(&at)) {
         size_t len = number_format_double(text, zset_place_score(&at));
         reply_scanned(scan, zset_place_member(&at, room), text, len);
     }
+    return 0;
 }
 
 static void run_zscan(struct call *c)
 {
-    struct key key = call_key(c, 1);
-    struct scan scan;
-    bool wrong;
-    uint64_t cursor = 0;
-    if (!scan_parse_cursor(c, c->argv[2], &scan)) {
-        return;
-    }
-    const struct entry *e = key_read_type(c, &key, TYPE_ZSET, &wrong);
-    if (wrong) {
-        return;
-    }
-    if (e == NULL) {
-        scan_reply_nothing(c);
-        return;
-    }
-    if (!scan_parse_options(c, 3, &scan)) {
-        return;
-    }
-    scan_begin(&scan);
-    if (zset_value_is_small(e)) {
-        scan_small(&scan, e);
-    } else {
-        const struct zset *z = entry_object(e);
-        cursor = dict_scan(&z->dict, scan.cursor, scan.count, visit, &scan);
-    }
-    scan_end(&scan, cursor);
+    scan_collection(c, TYPE_ZSET, scan_zset);
 }
 
 /* ---- ZRANDMEMBER ------------------------------------------------------------------------------------------ */
@@ -145,12 +125,7 @@ static void choose_several(struct call *c, const struct entry *e, int64_t count,
 /* The count and WITHSCORES. */
 static bool parse_choice(struct call *c, int64_t *count)
 {
-    if (!call_int(c, c->argv[2], count)) {
-        return false;
-    }
-    if (*count == INT64_MIN) {
-        reply_errorf(c->reply, "ERR value is out of range, value must between %lld and %lld",
-                     (long long)-INT64_MAX, (long long)INT64_MAX);
+    if (!call_signed_count(c, c->argv[2], count)) {
         return false;
     }
     if (c->argc > 4 || (c->argc == 4 && !slice_is(c->argv[3], "withscores"))) {
