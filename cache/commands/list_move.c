@@ -13,8 +13,8 @@ struct move {
     enum list_end take, put;
 };
 
-/* Takes out of `source`, which is not empty, and replies with the element. It is put before it is taken, so that with no memory
- * all is as it was; and from a copy, since putting may move the list that it lies in. */
+/* Takes out of `source`, which is not empty, and replies with the element. From one list to another it is put before it is taken,
+ * so that with no memory all is as it was; and from a copy, since putting may move the list that it lies in. */
 static void move_element(struct call *c, const struct move *move, struct entry *source, struct entry *target)
 {
     struct list_cursor cursor;
@@ -29,11 +29,13 @@ static void move_element(struct call *c, const struct move *move, struct entry *
     }
     memcpy(copy, text.ptr, text.len);
     struct slice bytes = {copy, text.len};
-    if (list_value_push(c, &move->to, &target, move->put, &bytes, 1)) {
+    bool rotated = source == target;
+    if (rotated ? list_value_rotate(c, &move->to, target, move->take, move->put, bytes)
+                : list_value_push(c, &move->to, &target, move->put, &bytes, 1)) {
         reply_bulk_slice(c->reply, bytes);
         key_changed(c, &move->to, 0, EVENT_LIST, move->put == LIST_HEAD ? "lpush" : "rpush");
-        source = key_peek(c, &move->from); /* it may have moved */
-        bool emptied = list_value_pop(c, &move->from, source, move->take);
+        bool emptied = !rotated && list_value_pop(c, &move->from, key_peek(c, &move->from),
+                                                  move->take); /* it may have moved */
         list_removed(c, &move->from, 1, move->take == LIST_HEAD ? "lpop" : "rpop", emptied);
     }
     mem_free(copy, bytes.len + 1);

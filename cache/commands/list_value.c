@@ -401,6 +401,23 @@ static void discard(struct list *removed)
     }
 }
 
+bool list_value_rotate(struct call *c, const struct key *key, struct entry *e, enum list_end take,
+                       enum list_end put, struct slice value)
+{
+    if (is_small(e)) {
+        struct listpack_element element = listpack_encode(value); /* no encoding is shorter */
+        uint8_t *lp = entry_small(e);
+        listpack_delete(lp, take == LIST_HEAD ? listpack_first(lp) : listpack_last(lp), 1);
+        push_element(lp, put, &element);
+        return true;
+    }
+    if (!list_value_push(c, key, &e, put, &value, 1)) {
+        return false;
+    }
+    list_value_pop(c, key, e, take);
+    return true;
+}
+
 bool list_value_remove_range(struct call *c, const struct key *key, struct entry *e, uint64_t index,
                              uint64_t count)
 {

@@ -49,6 +49,11 @@ void list_reply_run(struct reply *r, struct list_cursor *cursor, uint64_t count,
 bool list_value_push(struct call *c, const struct key *key, struct entry **e, enum list_end end,
                      const struct slice *values, size_t count);
 
+/* Takes the element at one end, of which `value` is a copy, and puts it at an end. A small list needs no memory for that, and
+ * stays small. */
+bool list_value_rotate(struct call *c, const struct key *key, struct entry *e, enum list_end take,
+                       enum list_end put, struct slice value);
+
 /* Inserts before or behind the element at the cursor, whose index is `index`; or puts a value in its place. */
 bool list_value_insert(struct call *c, const struct key *key, struct entry *e,
                        const struct list_cursor *cursor, uint64_t index, bool after, struct slice value);

@@ -1,5 +1,6 @@
 """Lists, as far as comparing with redis-server does not tell: encodings of Redis 7.2, long lists, RDB of other versions."""
 
+import itertools
 import random
 import struct
 import time
@@ -67,6 +68,20 @@ def test_a_list_is_small_up_to_its_limit_and_again_at_half_of_it(client):
     client("RPOP", "l")
     assert encoding(client, "l") == b"listpack"
     assert client("LRANGE", "l", 0, -1) == [b"1", b"2"]
+
+
+@pytest.mark.parametrize("take, put", itertools.product(("LEFT", "RIGHT"), repeat=2))
+@pytest.mark.parametrize("length, form", [(1, b"listpack"), (4, b"listpack"), (5, b"quicklist")])
+def test_a_list_that_is_rotated_keeps_its_form(client, length, form, take, put):
+    client("CONFIG", "SET", "list-max-listpack-size", "4")
+    model = [b"7", b"x" * 300, b"-70000", b"", b"y"][:length]
+    client("RPUSH", "l", *model)
+    for _ in range(2 * length):
+        value = model.pop(0 if take == "LEFT" else -1)
+        model.insert(0 if put == "LEFT" else len(model), value)
+        assert client("LMOVE", "l", "l", take, put) == value
+        assert client("LRANGE", "l", 0, -1) == model
+        assert encoding(client, "l") == form
 
 
 @pytest.mark.parametrize("limit", [-5, -2, -1, 1, 3, 100])
