@@ -140,6 +140,13 @@ static bool draw_few(const struct draw *d, uint64_t count)
     return count == 0;
 }
 
+/* Whether most draws would hit fields that are past their deadlines and not swept yet. */
+static bool mostly_dead(const struct draw *d)
+{
+    const struct hash *h = entry_object(d->e);
+    return dict_count(&h->dict) / 2 > d->fields;
+}
+
 static void draw_different(const struct draw *d, uint64_t count)
 {
     enum {
@@ -148,7 +155,7 @@ static void draw_different(const struct draw *d, uint64_t count)
     size_t start = d->c->reply->len;
     count = count < d->fields ? count : d->fields;
     reply_head(d, count);
-    if (hash_value_is_small(d->e) || count > d->fields / FEW) {
+    if (hash_value_is_small(d->e) || count > d->fields / FEW || mostly_dead(d)) {
         draw_walking(d, count);
     } else if (!draw_few(d, count)) {
         d->c->reply->len = start;

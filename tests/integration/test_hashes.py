@@ -129,6 +129,24 @@ def test_the_memory_of_fields_comes_back_within_a_second_untouched(server, clien
     assert server.info("stats")["expired_keys"] == "0"
 
 
+def test_random_fields_are_found_among_many_that_have_passed(client):
+    """While nothing sweeps them: three fields live among twenty thousand."""
+    count, living = 20000, [b"a", b"b", b"c"]
+    client("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+    deadline = int(time.time() * 1000) + 1000
+    for at in range(0, count, 1000):
+        words = [word % i for i in range(at, at + 1000) for word in ("f%d", "v%d")]
+        client("HSETEX", "h", "PXAT", deadline, "FIELDS", 1000, *words)
+    client("HSET", "h", "a", 1, "b", 2, "c", 3)
+    until(lambda: client("HLEN", "h") == 3)
+    for wanted in (1, 2, 3, 4):
+        drawn = client("HRANDFIELD", "h", wanted)
+        assert len(drawn) == len(set(drawn)) == min(wanted, 3)
+        assert set(drawn) <= set(living)
+    assert set(client("HRANDFIELD", "h", -20)) <= set(living)
+    assert client("HRANDFIELD", "h") in living
+
+
 def test_fields_that_pass_at_once_stall_nobody(client):
     """A hundred thousand fields of one hash pass together: they go in steps, between commands."""
     count = 100000
