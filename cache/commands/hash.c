@@ -20,11 +20,12 @@ static bool set(struct call *c, uint64_t *created)
         return false;
     }
     struct entry *e = key_write_type(c, &key, TYPE_HASH, &wrong);
-    if (wrong || !hash_value_set(c, &key, &e, &c->argv[2], count, created)) {
+    if (wrong) {
         return false;
     }
-    key_changed(c, &key, count, EVENT_HASH, "hset");
-    return true;
+    bool all = hash_value_set(c, &key, &e, &c->argv[2], count, created);
+    key_changed(c, &key, count, EVENT_HASH, all ? "hset" : NULL); /* without memory some may be set */
+    return all;
 }
 
 static void run_hset(struct call *c)

@@ -159,6 +159,7 @@ static void run_hsetex(struct call *c)
             key_event(c, &key, EVENT_HASH, "hexpire");
         }
     } else {
+        key_changed(c, &key, s.count, EVENT_HASH, NULL); /* some fields may be set */
         return;
     }
     reply_int(c->reply, 1);
