@@ -480,7 +480,9 @@ static void sort_entry(struct sorting *s, const struct entry *e)
     bool made = load(s, e);
     if (made && !s->options.unsorted && s->count > 0) {
         weighed = weigh(s);
-        qsort_r(s->items, s->count, sizeof *s->items, compare, &s->options);
+        if (weighed == WEIGHED) {
+            qsort_r(s->items, s->count, sizeof *s->items, compare, &s->options);
+        }
     }
     if (weighed == NOT_A_NUMBER) {
         reply_error(c->reply, "ERR One or more scores can't be converted into double");
