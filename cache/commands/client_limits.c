@@ -62,6 +62,13 @@ static bool output_too_long(const struct conn *conn, int64_t now)
            now - conn->soft_since > limit->soft_seconds * 1000;
 }
 
+/* Once its peer can see that it is closed, no loop finds it in a list any more. */
+static void close_client(struct client *client)
+{
+    client->flags |= CLIENT_KILLED;
+    conn_close(client->conn);
+}
+
 static void look_at(struct worker *w, struct client *client, int64_t now)
 {
     struct client_limits *limits = &w->limits;
@@ -76,13 +83,13 @@ static void look_at(struct worker *w, struct client *client, int64_t now)
     if (idle_too_long(client, now)) {
         logger_verbose("Closing idle client %" PRId64, client->id);
         limits->timed_out++;
-        conn_close(conn);
+        close_client(client);
         return;
     }
     if (output_too_long(conn, now)) {
         logger_warning("Closing client %" PRId64 ": over its soft output limit for too long", client->id);
         limits->output_closed++;
-        conn_close(conn);
+        close_client(client);
         return;
     }
     int64_t memory = (int64_t)client_memory(client);
@@ -150,7 +157,7 @@ static bool evict(struct worker *w, int64_t limit)
     logger_notice("Evicting client %" PRId64 ", which takes %" PRId64 " bytes", limits->victim->id,
                   counter_get(&limits->victim_memory));
     limits->evicted++;
-    conn_close(limits->victim->conn);
+    close_client(limits->victim);
     limits->victim = NULL;
     return true;
 }

@@ -198,6 +198,20 @@ def test_client_output_buffer_limit_soft(start_server):
         assert time.monotonic() - start >= 0.9
 
 
+def test_an_evicted_client_is_gone_when_it_notices(start_server):
+    """Its loop closes the socket some steps before it forgets the client, and other loops may ask in between."""
+    server = start_server(maxmemory_clients="3000000", loops=3)
+    big = encode("SET", "key", "v" * 3000000)
+    with server.connect() as watcher:
+        for number in range(20):
+            with server.connect() as client:
+                client("CLIENT", "SETNAME", "big%d" % number)
+                with pytest.raises((Closed, OSError)):
+                    client.send(big)
+                    client.read()
+                assert b"name=big%d " % number not in watcher("CLIENT", "LIST")
+
+
 def test_maxmemory_clients_closes_the_largest(start_server):
     server = start_server(maxmemory_clients="8mb", client_output_buffer_limit="normal 0 0 0")
     assert server("SET", "big", b"x" * MEGABYTE) == "OK"
