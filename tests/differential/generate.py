@@ -358,8 +358,9 @@ def _same_scores(args: List[Arg], rng: random.Random) -> None:
 
 
 def _few_at_random(args: List[Arg], _rng: random.Random) -> None:
-    """ZRANDMEMBER replies with as many members as it is asked for, if they may repeat."""
-    if len(args) > 2 and _within(args[2], -(2**62), -1000):
+    """ZRANDMEMBER replies with as many members as it is asked for, if they may repeat; with scores, half of all counts are an
+    error."""
+    if len(args) > 2 and _within(args[2], -values.I64_MAX if len(args) == 3 else -(2**62), -1000):
         args[2] = -1000
 
 
