@@ -4,6 +4,7 @@
 #include "commands/dispatch.h"
 #include "commands/latency.h"
 #include "commands/pause.h"
+#include "commands/tracking.h"
 #include "memory.h"
 
 enum {
@@ -93,6 +94,7 @@ static bool tick(struct worker *w)
         w->limits_checked = now;
         client_limits_tick(w);
     }
+    tracking_limit_keys(w);
     if (w->loop->index == 0) {
         if (evicted ==
             w->limits.evicted) { /* else memory is about to fall free, and no key has to go for it */

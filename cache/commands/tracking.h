@@ -67,10 +67,13 @@ void tracking_key(struct worker *w, const struct client *by, uint64_t hash, stru
 /* All keys are about to go. Alone. */
 void tracking_flush(struct worker *w);
 
-/* The same inside the gate, after a batch. */
-void tracking_hand_over(struct worker *w);
+/* Forgets keys at random until there are no more than the setting allows, a few at once (the cron goes on); whoever has one is
+ * told as if it had changed. Inside the gate. */
+void tracking_limit_keys(struct worker *w);
 
-/* Before the loop polls, and before its outbox is emptied: sends what clients in BCAST mode have to know. */
+/* Sends what clients in BCAST mode have to know: inside the gate, after a batch; and before the loop polls, and before its outbox
+ * is emptied. */
+void tracking_hand_over(struct worker *w);
 void tracking_before_poll(struct worker *w);
 
 /* Memory of a client's tracker and its prefixes. */

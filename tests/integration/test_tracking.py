@@ -282,6 +282,16 @@ def test_the_table_is_bounded(opened, any_server):
     assert any_server.info()["tracking_total_items"] == "30"
 
 
+def test_a_limit_that_is_lowered_far_is_worked_off(opened, any_server):
+    client = opened(3)
+    client("CLIENT", "TRACKING", "ON")
+    client.pipeline([("GET", "k%d" % n) for n in range(5000)])
+    any_server.config("tracking-table-max-keys", "10")
+    forgotten = {client.read()[1][0] for _ in range(4990)}
+    assert len(forgotten) == 4990 and quiet(client)
+    assert any_server.info()["tracking_total_keys"] == "10"
+
+
 def test_info_and_reset(opened, any_server):
     client = opened(3)
     client("CLIENT", "TRACKING", "ON")
