@@ -80,6 +80,11 @@ static void look_at(struct worker *w, struct client *client, int64_t now)
         conn_close(conn);
         return;
     }
+    if (tracking_has_missed(client)) {
+        logger_warning("Closing client %" PRId64 ": no memory to tell it of changed keys", client->id);
+        conn_close(conn);
+        return;
+    }
     if (idle_too_long(client, now)) {
         logger_verbose("Closing idle client %" PRId64, client->id);
         limits->timed_out++;

@@ -286,6 +286,11 @@ void tracking_before_poll(struct worker *w)
 
 /* ---- what is told of it -------------------------------------------------------------------------------- */
 
+bool tracking_has_missed(const struct client *client)
+{
+    return client->tracker != NULL && atomic_load_explicit(&client->tracker->missed, memory_order_relaxed);
+}
+
 size_t tracking_memory(const struct client *client)
 {
     size_t bytes = 0;

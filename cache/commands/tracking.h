@@ -34,6 +34,7 @@ struct tracker {
     bool on;                         /* it tracks; else it is only redirected to */
     bool caching;                    /* CLIENT CACHING was given for the next command */
     _Atomic bool broken;             /* its client of REDIRECT is gone */
+    _Atomic bool missed;             /* a message to it was lost */
     uint32_t options;                /* enum tracking_option */
     int64_t redirect;                /* a client's id, or 0 */
     struct membership *first, *last; /* its prefixes (tracking_prefix.h) */
@@ -75,6 +76,9 @@ void tracking_limit_keys(struct worker *w);
  * is emptied. */
 void tracking_hand_over(struct worker *w);
 void tracking_before_poll(struct worker *w);
+
+/* Whether there was no memory to tell it of some key: its connection has to be closed, or it would keep what has changed. */
+bool tracking_has_missed(const struct client *client);
 
 /* Memory of a client's tracker and its prefixes. */
 size_t tracking_memory(const struct client *client);

@@ -18,6 +18,7 @@ struct changed {
 struct broadcast {
     struct changed *items;
     size_t count, cap;
+    bool lost; /* there was no memory to note some key */
 };
 
 enum { KEEP_ITEMS = 1024 };
@@ -36,6 +37,7 @@ static void empty(struct broadcast *b, size_t keep)
         mem_free(b->items[i].name, b->items[i].len + 1);
     }
     b->count = 0;
+    b->lost = false;
     if (b->cap > keep) {
         mem_free(b->items, b->cap * sizeof *b->items);
         *b = (struct broadcast){0};
@@ -55,6 +57,7 @@ void tracking_message_free(struct server *server)
 /* The body of a message in both forms in which it is sent, made when they are first needed. */
 struct message_forms {
     struct slice body;
+    bool failed;             /* there was no memory for the body */
     struct push *direct;     /* to the client itself: a push of RESP3 */
     struct push *redirected; /* to another one, which RESP2 reaches as a subscriber */
 };
@@ -62,10 +65,11 @@ struct message_forms {
 #define DIRECT     ">2\r\n$10\r\ninvalidate\r\n"
 #define REDIRECTED "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n"
 
+/* NULL: no memory. */
 static struct push *form_of(struct message_forms *forms, bool redirected)
 {
     struct push **push = redirected ? &forms->redirected : &forms->direct;
-    if (*push == NULL) {
+    if (*push == NULL && !forms->failed) {
         *push = push_new(redirected ? SLICE(REDIRECTED) : SLICE(""), SLICE(DIRECT), forms->body.len);
         if (*push != NULL) {
             (*push)->if_subscribed = redirected;
@@ -85,6 +89,15 @@ static void forms_drop(struct message_forms *forms)
     }
 }
 
+/* Sends a push, or NULL where there was no memory for it. A tracker that misses one is closed by its loop before long
+ * (client_limits.c). */
+static void send_push(struct worker *w, struct tracker *tracker, struct push *push, struct tracker *target)
+{
+    if (push == NULL || !outbox_add(w, push, &target->address)) {
+        atomic_store_explicit(&tracker->missed, true, memory_order_relaxed);
+    }
+}
+
 /* Tells a client that its messages reach nobody any more, each time when one would have been sent. */
 static void send_broken(struct worker *w, struct tracker *tracker)
 {
@@ -94,7 +107,9 @@ static void send_broken(struct worker *w, struct tracker *tracker)
     atomic_store_explicit(&tracker->broken, true, memory_order_relaxed);
     if (push != NULL) {
         memcpy(push_body(push), body, (size_t)len);
-        outbox_add(w, push, &tracker->address);
+    }
+    send_push(w, tracker, push, tracker);
+    if (push != NULL) {
         push_drop(push);
     }
 }
@@ -110,10 +125,7 @@ static void send_to(struct worker *w, struct tracker *tracker, struct message_fo
             return;
         }
     }
-    struct push *push = form_of(forms, target != tracker || tracker->redirect != 0);
-    if (push != NULL) {
-        outbox_add(w, push, &target->address);
-    }
+    send_push(w, tracker, form_of(forms, tracker->redirect != 0), target);
 }
 
 /* ---- keys of the table ----------------------------------------------------------------------------------- */
@@ -123,8 +135,8 @@ void tracking_send_key(struct worker *w, const struct client *by, const struct t
     struct reply body = {.resp = 2};
     reply_array(&body, 1);
     reply_bulk(&body, key->name, key->len);
-    struct message_forms forms = {.body = {body.data, body.len}};
-    for (uint32_t i = 0; i < key->count && !body.failed; i++) {
+    struct message_forms forms = {.body = {body.data, body.len}, .failed = body.failed};
+    for (uint32_t i = 0; i < key->count; i++) {
         struct tracker *tracker = tracker_find(w->server, key->ids[i]);
         if (tracker == NULL || !tracker->on || (tracker->options & TRACKING_BCAST) != 0 ||
             ((tracker->options & TRACKING_NOLOOP) != 0 && tracker->client == by)) {
@@ -149,7 +161,7 @@ void tracking_send_flush(struct worker *w, struct tracker *tracker)
 
 bool tracking_broadcast_pending(const struct worker *w)
 {
-    return w->broadcast->count > 0;
+    return w->broadcast->count > 0 || w->broadcast->lost;
 }
 
 void tracking_broadcast_key(struct worker *w, const struct client *by, struct slice name)
@@ -159,6 +171,7 @@ void tracking_broadcast_key(struct worker *w, const struct client *by, struct sl
         size_t cap = b->cap > 0 ? b->cap * 2 : 16;
         struct changed *items = mem_realloc(b->items, b->cap * sizeof *items, cap * sizeof *items);
         if (items == NULL) {
+            b->lost = true;
             return;
         }
         b->items = items;
@@ -166,6 +179,7 @@ void tracking_broadcast_key(struct worker *w, const struct client *by, struct sl
     }
     char *copy = mem_alloc(name.len + 1);
     if (copy == NULL) {
+        b->lost = true;
         return;
     }
     memcpy(copy, name.ptr, name.len);
@@ -213,16 +227,16 @@ static void broadcast_prefix(struct worker *w, const struct prefix *prefix)
     const struct broadcast *b = w->broadcast;
     struct reply all = {.resp = 2};
     bool any = write_keys(&all, b, prefix_name(prefix), 0) > 0;
-    struct message_forms forms = {.body = {all.data, all.len}};
-    for (struct membership *m = prefix->first; any && !all.failed && m != NULL; m = m->next) {
+    struct message_forms forms = {.body = {all.data, all.len}, .failed = all.failed || b->lost};
+    for (struct membership *m = prefix->first; (any || b->lost) && m != NULL; m = m->next) {
         struct tracker *tracker = m->tracker;
-        if ((tracker->options & TRACKING_NOLOOP) == 0) {
+        if ((tracker->options & TRACKING_NOLOOP) == 0 || b->lost) {
             send_to(w, tracker, &forms);
             continue;
         }
         struct reply own = {.resp = 2};
-        if (write_keys(&own, b, prefix_name(prefix), tracker->client->id) > 0 && !own.failed) {
-            struct message_forms own_forms = {.body = {own.data, own.len}};
+        if (write_keys(&own, b, prefix_name(prefix), tracker->client->id) > 0) {
+            struct message_forms own_forms = {.body = {own.data, own.len}, .failed = own.failed};
             send_to(w, tracker, &own_forms);
             forms_drop(&own_forms);
         }
@@ -235,7 +249,9 @@ static void broadcast_prefix(struct worker *w, const struct prefix *prefix)
 void tracking_broadcast(struct worker *w, const struct prefixes *prefixes)
 {
     struct broadcast *b = w->broadcast;
-    qsort(b->items, b->count, sizeof *b->items, by_name);
+    if (b->count > 0) {
+        qsort(b->items, b->count, sizeof *b->items, by_name);
+    }
     for (const struct prefix *prefix = prefixes->first; prefix != NULL; prefix = prefix->next) {
         broadcast_prefix(w, prefix);
     }
