@@ -94,8 +94,8 @@ static bool tick(struct worker *w)
         w->limits_checked = now;
         client_limits_tick(w);
     }
-    tracking_limit_keys(w);
     if (w->loop->index == 0) {
+        tracking_limit_keys(w);
         if (evicted ==
             w->limits.evicted) { /* else memory is about to fall free, and no key has to go for it */
             dispatch_make_room(w->loop, 0); /* a lowered limit is worked off though nobody writes */
