@@ -73,7 +73,17 @@ static inline void key_event(struct call *c, const struct key *key, enum event_c
     }
 }
 
-/* The same for a key of another database. */
+/* After `removed` elements of a collection went: as key_changed. With `emptied` the key went with the last of them. */
+static inline void key_elements_removed(struct call *c, const struct key *key, uint64_t removed,
+                                        enum event_class class, const char *event, bool emptied)
+{
+    key_changed(c, key, removed, class, event);
+    if (emptied) {
+        key_event(c, key, EVENT_GENERIC, "del");
+    }
+}
+
+/* key_event for a key of another database. */
 static inline void key_event_in(struct call *c, struct db *db, const struct key *key, enum event_class class,
                                 const char *event)
 {

@@ -205,10 +205,7 @@ static void run_hdel(struct call *c)
     }
     if (removed > 0) {
         bool emptied = hash_value_trim(c, &key, e);
-        key_changed(c, &key, removed, EVENT_HASH, "hdel");
-        if (emptied) {
-            key_event(c, &key, EVENT_GENERIC, "del");
-        }
+        key_elements_removed(c, &key, removed, EVENT_HASH, "hdel", emptied);
     }
     reply_int(c->reply, (int64_t)removed);
 }

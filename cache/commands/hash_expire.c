@@ -66,10 +66,8 @@ static void settle(struct call *c, const struct expiring *x)
         return;
     }
     bool emptied = x->deleted > 0 && hash_value_trim(c, &x->key, x->e);
-    key_changed(c, &x->key, x->changed + x->deleted, EVENT_HASH, x->deleted > 0 ? "hdel" : "hexpire");
-    if (emptied) {
-        key_event(c, &x->key, EVENT_GENERIC, "del");
-    }
+    key_elements_removed(c, &x->key, x->changed + x->deleted, EVENT_HASH, x->deleted > 0 ? "hdel" : "hexpire",
+                         emptied);
 }
 
 static void expire_fields(struct call *c, struct expiring *x, size_t first)

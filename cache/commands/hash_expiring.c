@@ -227,10 +227,7 @@ static void got(struct call *c, const struct key *key, struct entry *e, uint64_t
         key_changed(c, key, changed, EVENT_HASH, event);
     }
     if (removed > 0) {
-        key_changed(c, key, removed, EVENT_HASH, "hdel");
-    }
-    if (emptied) {
-        key_event(c, key, EVENT_GENERIC, "del");
+        key_elements_removed(c, key, removed, EVENT_HASH, "hdel", emptied);
     }
 }
 

@@ -52,10 +52,7 @@ static void run_rpushx(struct call *c)
 
 void list_removed(struct call *c, const struct key *key, uint64_t removed, const char *event, bool emptied)
 {
-    key_changed(c, key, removed, EVENT_LIST, event);
-    if (emptied) {
-        key_event(c, key, EVENT_GENERIC, "del");
-    }
+    key_elements_removed(c, key, removed, EVENT_LIST, event, emptied);
 }
 
 static const char *event_of_pop(enum list_end end)

@@ -43,7 +43,7 @@ void list_reply_value(struct reply *r, const struct listpack_value *value);
 /* Replies with `count` elements from the cursor on as bulk strings; backwards, towards the head. */
 void list_reply_run(struct reply *r, struct list_cursor *cursor, uint64_t count, bool backwards);
 
-/* ---- changing: `e` is the entry of `key`. Each replies with an error when there is no memory; the list is then as it was. ---- */
+/* ---- changing: `e` is the entry of `key`. Without memory each replies with the error, and the list is as it was. ---- */
 
 /* Pushes values one after another; `e` may be NULL: the key is then made. *e follows the entry. */
 bool list_value_push(struct call *c, const struct key *key, struct entry **e, enum list_end end,

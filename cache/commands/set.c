@@ -14,10 +14,7 @@ static void removed(struct call *c, const struct key *key, const struct set_edit
     if (emptied) {
         key_delete(c, key);
     }
-    key_changed(c, key, count, EVENT_SET, "srem");
-    if (emptied) {
-        key_event(c, key, EVENT_GENERIC, "del");
-    }
+    key_elements_removed(c, key, count, EVENT_SET, "srem", emptied);
 }
 
 static void run_sadd(struct call *c)

@@ -24,10 +24,7 @@ static void popped(struct call *c, const struct key *key, bool emptied, uint64_t
     if (emptied) {
         key_delete(c, key);
     }
-    key_changed(c, key, count, EVENT_SET, "spop");
-    if (emptied) {
-        key_event(c, key, EVENT_GENERIC, "del");
-    }
+    key_elements_removed(c, key, count, EVENT_SET, "spop", emptied);
 }
 
 static void pop_one(struct call *c, const struct key *key, struct entry *e)

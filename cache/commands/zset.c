@@ -156,15 +156,11 @@ static void run_zrem(struct call *c)
     if (wrong) {
         return;
     }
-    bool was = e != NULL;
     for (size_t i = 2; i < c->argc && e != NULL; i++) {
         removed += zset_value_remove(c, &key, &e, c->argv[i]);
     }
     if (removed > 0) {
-        key_changed(c, &key, (uint64_t)removed, EVENT_ZSET, "zrem");
-    }
-    if (was && e == NULL) {
-        key_event(c, &key, EVENT_GENERIC, "del");
+        key_elements_removed(c, &key, (uint64_t)removed, EVENT_ZSET, "zrem", e == NULL);
     }
     reply_int(c->reply, removed);
 }

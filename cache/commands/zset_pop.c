@@ -32,10 +32,7 @@ static void pop_members(struct call *c, const struct key *key, struct entry *e, 
         zset_span_reply(c->reply, e, span, pop->highest, pop->pairs ? ZSET_REPLY_PAIRS : ZSET_REPLY_FLAT);
     }
     zset_value_remove_ranks(c, key, &e, span.rank, count);
-    key_changed(c, key, count, EVENT_ZSET, pop->highest ? "zpopmax" : "zpopmin");
-    if (e == NULL) {
-        key_event(c, key, EVENT_GENERIC, "del");
-    }
+    key_elements_removed(c, key, count, EVENT_ZSET, pop->highest ? "zpopmax" : "zpopmin", e == NULL);
 }
 
 /* ---- one set ---------------------------------------------------------------------------------------------- */

@@ -24,10 +24,7 @@ static void remove_range(struct call *c, enum zset_range_by by, const char *even
         removed = zset_value_remove_ranks(c, &key, &e, span.rank, span.count);
     }
     if (removed > 0) {
-        key_changed(c, &key, removed, EVENT_ZSET, event);
-        if (e == NULL) {
-            key_event(c, &key, EVENT_GENERIC, "del");
-        }
+        key_elements_removed(c, &key, removed, EVENT_ZSET, event, e == NULL);
     }
     reply_int(c->reply, (int64_t)removed);
 }

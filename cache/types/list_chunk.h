@@ -35,7 +35,8 @@ static inline uint8_t *list_chunk_listpack(struct list_chunk *c)
 /* Bytes that it takes, as size classes. */
 size_t list_chunk_memory(const struct list_chunk *c);
 
-/* An empty listpack in `cap` bytes (or the rest of their size class) that will grow from `end`: pushed at the head, it begins at the right. NULL: no memory. */
+/* An empty listpack in `cap` bytes and the rest of their size class, that will grow from `end`: pushed at the head, it begins at
+ * the right. Or a chunk for one value alone. NULL: no memory. */
 struct list_chunk *list_chunk_new(size_t cap, enum list_end end);
 struct list_chunk *list_chunk_new_plain(struct slice value);
 
