@@ -1,8 +1,6 @@
 /*
  * Hashes as a type (type.h): what works for keys of any type does with a hash. (RDB: hash_rdb.c.)
  */
-#include <stdlib.h>
-
 #include "clock.h"
 #include "commands/digest.h"
 #include "commands/hash_rdb.h"

@@ -1,7 +1,5 @@
 #include "commands/type.h"
 
-#include <stdlib.h>
-
 static const struct type *const types[TYPE_COUNT] = {
     [TYPE_STRING] = &type_string, [TYPE_LIST] = &type_list, [TYPE_HASH] = &type_hash,
     [TYPE_SET] = &type_set,       [TYPE_ZSET] = &type_zset,
