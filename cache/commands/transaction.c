@@ -27,7 +27,8 @@ static struct queued *copy(const struct nested *command)
     size_t size = sizeof(struct queued) + command->argc * sizeof(struct slice);
     char *bytes;
     for (size_t i = 0; i < command->argc; i++) {
-        size += command->argv[i].len + 1; /* so that an empty key has an address of its own (call.h, first_key) */
+        size +=
+            command->argv[i].len + 1; /* so that an empty key has an address of its own (call.h, first_key) */
     }
     struct queued *q = mem_alloc(size);
     if (q == NULL) {
