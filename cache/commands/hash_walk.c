@@ -5,6 +5,7 @@
 #include "commands/groups.h"
 #include "commands/hash_value.h"
 #include "commands/scan.h"
+#include "memory.h"
 
 /* ---- HSCAN ---------------------------------------------------------------------------------------------- */
 
@@ -79,17 +80,50 @@ static void reply_head(const struct draw *d, uint64_t count)
     reply_array(d->c->reply, (int64_t)(flat ? 2 * count : count));
 }
 
+static uint64_t random_below(const struct draw *d, uint64_t limit)
+{
+    return (uint64_t)((unsigned __int128)worker_random(d->c->worker) * limit >> 64);
+}
+
 /* Any field. */
 static struct hash_pair draw_any(const struct draw *d)
 {
     if (hash_value_is_small(d->e)) {
         const uint8_t *lp = entry_small(d->e);
-        uint64_t rank = (uint64_t)((unsigned __int128)worker_random(d->c->worker) * d->fields >> 64);
-        size_t field = listpack_seek(lp, (int64_t)(2 * rank));
+        size_t field = listpack_seek(lp, (int64_t)(2 * random_below(d, d->fields)));
         return (struct hash_pair){listpack_read(lp, field), listpack_read(lp, listpack_next(lp, field))};
     }
     uint64_t state = worker_random(d->c->worker);
     return hash_value_pair(hash_random(entry_object(d->e), d->c->now, &state));
+}
+
+/* Whether most draws would hit fields that are past their deadlines and not swept yet. */
+static bool mostly_dead(const struct draw *d)
+{
+    const struct hash *h = entry_object(d->e);
+    return dict_count(&h->dict) / 2 > d->fields;
+}
+
+/* As draw_several, among the fields that live, which a walk finds first. False when there is no memory to note them. */
+static bool draw_living(const struct draw *d, uint64_t count, size_t start)
+{
+    const struct hash *h = entry_object(d->e);
+    const struct dict_item **living = mem_alloc(d->fields * sizeof(*living));
+    struct dict_iterator at = {0};
+    uint64_t found = 0;
+    if (living == NULL) {
+        return false;
+    }
+    for (const struct dict_item *it; found < d->fields && (it = dict_next(&h->dict, &at)) != NULL;) {
+        living[found] = it;
+        found += hash_item_lives(it, d->c->now);
+    }
+    for (uint64_t i = 0; i < count && call_reply_within_limit(d->c, start); i++) {
+        struct hash_pair pair = hash_value_pair(living[random_below(d, found)]);
+        reply_pair(d, &pair);
+    }
+    mem_free(living, d->fields * sizeof(*living));
+    return true;
 }
 
 /* Any fields, the same one perhaps several times. Ends early when the client has to be cut off anyway. */
@@ -97,6 +131,13 @@ static void draw_several(const struct draw *d, uint64_t count)
 {
     size_t start = d->c->reply->len;
     reply_head(d, count);
+    if (!hash_value_is_small(d->e) && mostly_dead(d)) {
+        if (!draw_living(d, count, start)) {
+            d->c->reply->len = start;
+            call_out_of_memory(d->c);
+        }
+        return;
+    }
     for (uint64_t i = 0; i < count && call_reply_within_limit(d->c, start); i++) {
         struct hash_pair pair = draw_any(d);
         reply_pair(d, &pair);
@@ -109,8 +150,7 @@ static void draw_walking(const struct draw *d, uint64_t count)
     struct hash_iterator at = hash_value_iterate(d->e, d->c->now);
     struct hash_pair pair;
     for (uint64_t left = d->fields; count > 0 && hash_value_next(&at, &pair); left--) {
-        uint64_t rank = (uint64_t)((unsigned __int128)worker_random(d->c->worker) * left >> 64);
-        if (rank < count) {
+        if (random_below(d, left) < count) {
             reply_pair(d, &pair);
             count--;
         }
@@ -138,13 +178,6 @@ static bool draw_few(const struct draw *d, uint64_t count)
     }
     dict_clear(&chosen);
     return count == 0;
-}
-
-/* Whether most draws would hit fields that are past their deadlines and not swept yet. */
-static bool mostly_dead(const struct draw *d)
-{
-    const struct hash *h = entry_object(d->e);
-    return dict_count(&h->dict) / 2 > d->fields;
 }
 
 static void draw_different(const struct draw *d, uint64_t count)
