@@ -67,6 +67,7 @@ static void on_written(uv_write_t *write, int status)
         conn_close(conn);
         return;
     }
+    counter_set(&conn->last_active, clock_now()); /* it reads, if slowly */
     output_done(conn);
     if (conn->throttled && counter_get(&conn->unsent) < CONN_MAX_UNSENT / 2) {
         conn->throttled = false;

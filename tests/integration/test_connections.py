@@ -150,6 +150,19 @@ def test_a_client_whose_wait_was_longer_than_the_timeout_is_not_idle(start_serve
         assert server.info()["connected_clients"] == "2"
 
 
+def test_who_reads_long_replies_slowly_is_not_idle(start_server):
+    server = start_server(timeout=1)
+    server("SETRANGE", "large", str(1 << 20), "x")
+    with server.connect(receive_buffer=64 * 1024) as slow, server.connect() as idle:
+        for _ in range(16):
+            slow.send(encode("GET", "large"))
+        for _ in range(16):
+            assert len(slow.read()) == (1 << 20) + 1
+            time.sleep(0.12)
+        assert idle.until_closed() == b""
+        assert slow("PING") == "PONG"
+
+
 def test_a_subscriber_is_not_idle(start_server):
     server = start_server(timeout=1)
     with server.connect() as subscriber, server.connect() as idle:
