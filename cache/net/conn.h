@@ -54,11 +54,10 @@ struct conn {
     counter unsent;        /* bytes of replies that the kernel has not taken yet */
     counter unsent_memory; /* bytes of the blocks that hold them */
     counter bytes_in, bytes_out;
-    counter
-        last_active; /* ms of clock.h: when it last sent requests, took what was unsent, or its wait ended */
-    uint8_t resp;    /* protocol of its replies: 2 or 3 */
-    bool local;      /* a Unix socket */
-    bool closing;    /* conn_close was called */
+    counter last_active; /* ms of clock.h: the last read, unsent bytes taken, or end of a wait */
+    uint8_t resp;        /* protocol of its replies: 2 or 3 */
+    bool local;          /* a Unix socket */
+    bool closing;        /* conn_close was called */
     bool closing_after_write;
     bool stalled;   /* input is kept, not served: held or throttled */
     bool held;      /* by conn_stall */
