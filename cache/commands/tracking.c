@@ -35,15 +35,6 @@ void tracking_limit_keys(struct worker *w)
     }
 }
 
-static bool on_limit(void *context, struct config *config, const char **error)
-{
-    struct server *server = context;
-    (void)config;
-    (void)error;
-    tracking_limit_keys(&server->workers[0]); /* alone: whichever worker */
-    return true;
-}
-
 void tracking_init(struct server *server)
 {
     server->tracking = mem_must(sizeof *server->tracking);
@@ -53,7 +44,6 @@ void tracking_init(struct server *server)
         exit(1);
     }
     tracking_message_init(server);
-    config_on_change(server->config, "tracking-table-max-keys", on_limit, server);
 }
 
 void tracking_free(struct server *server)

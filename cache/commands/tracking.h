@@ -40,7 +40,7 @@ struct tracker {
     struct membership *first, *last; /* its prefixes (tracking_prefix.h) */
 };
 
-/* Tables, and what each worker has; the settings are followed from here on. */
+/* Tables, and what each worker has. */
 void tracking_init(struct server *server);
 void tracking_free(struct server *server);
 
