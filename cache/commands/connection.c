@@ -193,7 +193,8 @@ static void run_reset(struct call *c)
     transaction_discard(client);
     pubsub_forget(client);
     tracking_reset(client);
-    client->flags &= ~(uint32_t)(CLIENT_REPLY_MASK | CLIENT_NO_EVICT | CLIENT_NO_TOUCH);
+    client->flags &=
+        ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_NO_EVICT | CLIENT_NO_TOUCH);
     client->db = &c->server->keyspace.dbs[0];
     client_set_text(&client->name, SLICE(""));
     set_protocol(c, 2);
