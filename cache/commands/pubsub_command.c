@@ -122,6 +122,10 @@ static void run_punsubscribe(struct call *c)
 
 static void run_ssubscribe(struct call *c)
 {
+    if (c->may_not_block) { /* Redis keeps the other two inside MULTI only for those who are used to it */
+        reply_error(c->reply, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+        return;
+    }
     subscribe(c, TOPIC_SHARD, "ssubscribe");
 }
 
