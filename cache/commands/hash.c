@@ -5,7 +5,7 @@
 #include "commands/change.h"
 #include "commands/groups.h"
 #include "commands/hash_value.h"
-#include "commands/reply_listpack.h"
+#include "commands/reply_packed.h"
 
 /* ---- setting -------------------------------------------------------------------------------------------- */
 
@@ -159,7 +159,7 @@ static void reply_all(struct call *c, bool fields, bool values)
         return;
     }
     if (hash_value_is_small(e)) {
-        reply_listpack(c->reply, entry_small(e), !fields, !(fields && values));
+        reply_packed(c->reply, small_run(e), (uint64_t)count * HASH_EACH, !fields, !(fields && values));
         return;
     }
     struct hash_iterator at = hash_value_iterate(e, c->now);

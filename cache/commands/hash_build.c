@@ -1,7 +1,7 @@
 #include "commands/hash_build.h"
 
+#include "commands/hash_value.h"
 #include "memory.h"
-#include "types/listpack.h"
 
 enum {
     COMPARED_IN_PAIRS = 64
@@ -17,7 +17,7 @@ void hash_build_begin(struct hash_build *b, const struct server *server, uint64_
 
 void hash_build_drop(struct hash_build *b)
 {
-    mem_free(b->lp, b->room);
+    mem_free(b->run.bytes, b->room);
     if (b->hash != NULL) {
         hash_free(b->hash);
     }
@@ -26,34 +26,34 @@ void hash_build_drop(struct hash_build *b)
 
 /* ---- small ---------------------------------------------------------------------------------------------- */
 
-static bool small_reserve(struct hash_build *b, size_t more)
+static bool build_reserve(struct hash_build *b, size_t more)
 {
-    size_t bytes = b->lp != NULL ? listpack_bytes(b->lp) : LISTPACK_EMPTY;
+    size_t bytes = b->run.bytes != NULL ? b->run.len : PACKED_EMPTY;
     if (bytes + more <= b->room) {
         return true;
     }
     size_t room = (bytes + more) * 2;
-    uint8_t *lp = mem_realloc(b->lp, b->room, room);
-    if (lp == NULL) {
+    uint8_t *moved = mem_realloc(b->run.bytes, b->room, room);
+    if (moved == NULL) {
         return false;
     }
-    if (b->lp == NULL) {
-        listpack_init(lp);
+    if (b->run.bytes == NULL) {
+        b->run = packed_init(moved);
     }
-    b->lp = lp;
+    b->run.bytes = moved;
     b->room = room;
     return true;
 }
 
 static enum rdb_payload_status small_add(struct hash_build *b, struct slice field, struct slice value)
 {
-    struct listpack_element first = listpack_encode(field);
-    struct listpack_element second = listpack_encode(value);
-    if (!small_reserve(b, first.size + second.size)) {
+    struct element first = element_encode(field);
+    struct element second = element_encode(value);
+    if (!build_reserve(b, first.size + second.size)) {
         return RDB_PAYLOAD_NO_MEMORY;
     }
-    listpack_append(b->lp, &first);
-    listpack_append(b->lp, &second);
+    packed_insert_pair(&b->run, b->run.len, &first, &second);
+    b->fields++;
     return RDB_PAYLOAD_OK;
 }
 
@@ -64,8 +64,8 @@ static bool fits_small(const struct hash_build *b, struct slice field, struct sl
     if (deadline != ITEM_NO_DEADLINE || field.len > max || value.len > max) {
         return false;
     }
-    return b->lp == NULL || (listpack_count(b->lp) / 2 < (uint64_t)config->hash_max_listpack_entries &&
-                             listpack_bytes(b->lp) + field.len + value.len < LISTPACK_MAX);
+    return b->run.bytes == NULL || (b->fields < (uint64_t)config->hash_max_listpack_entries &&
+                                    b->run.len + field.len + value.len < PACKED_MAX);
 }
 
 /* ---- large ---------------------------------------------------------------------------------------------- */
@@ -81,16 +81,16 @@ static enum rdb_payload_status large_add(struct hash *h, struct slice field, str
 }
 
 /* All fields of a small hash, in a large one. */
-static enum rdb_payload_status add_all(struct hash *h, const uint8_t *lp)
+static enum rdb_payload_status add_all(struct hash *h, const struct packed *run)
 {
     enum rdb_payload_status status = RDB_PAYLOAD_OK;
-    for (size_t pos = listpack_first(lp); pos != LISTPACK_NONE && status == RDB_PAYLOAD_OK;) {
+    for (size_t pos = PACKED_FIRST; pos < run->len && status == RDB_PAYLOAD_OK;) {
         char field[NUMBER_I64_MAX_CHARS], value[NUMBER_I64_MAX_CHARS];
-        size_t next = listpack_after(lp, pos);
-        struct listpack_value first = listpack_read(lp, pos);
-        struct listpack_value second = listpack_read(lp, next);
+        size_t next = packed_after(run, pos);
+        struct listpack_value first = packed_read(run, pos);
+        struct listpack_value second = packed_read(run, next);
         status = large_add(h, listpack_text(&first, field), listpack_text(&second, value), ITEM_NO_DEADLINE);
-        pos = listpack_next(lp, next);
+        pos = packed_after(run, next);
     }
     return status;
 }
@@ -101,9 +101,9 @@ static enum rdb_payload_status grow(struct hash_build *b)
     if (b->hash == NULL) {
         return RDB_PAYLOAD_NO_MEMORY;
     }
-    enum rdb_payload_status status = b->lp != NULL ? add_all(b->hash, b->lp) : RDB_PAYLOAD_OK;
-    mem_free(b->lp, b->room);
-    b->lp = NULL;
+    enum rdb_payload_status status = b->run.bytes != NULL ? add_all(b->hash, &b->run) : RDB_PAYLOAD_OK;
+    mem_free(b->run.bytes, b->room);
+    b->run.bytes = NULL;
     b->room = 0;
     return status;
 }
@@ -126,43 +126,31 @@ enum rdb_payload_status hash_build_add(struct hash_build *b, struct slice field,
 /* ---- the entry ------------------------------------------------------------------------------------------ */
 
 /* Whether no field stands in a small hash twice. */
-static enum rdb_payload_status check_pairs(const uint8_t *lp)
+static enum rdb_payload_status check_pairs(const struct packed *run)
 {
-    for (size_t pos = listpack_first(lp); pos != LISTPACK_NONE;) {
+    for (size_t pos = PACKED_FIRST; pos < run->len;) {
         char room[NUMBER_I64_MAX_CHARS];
-        struct listpack_value field = listpack_read(lp, pos);
-        size_t next = listpack_next(lp, listpack_after(lp, pos));
-        if (next != LISTPACK_NONE &&
-            listpack_find(lp, next, listpack_text(&field, room), 1) != LISTPACK_NONE) {
+        struct listpack_value field = packed_read(run, pos);
+        pos = packed_skip(run, pos, HASH_EACH);
+        if (packed_find(run, pos, listpack_text(&field, room), HASH_EACH) != PACKED_NONE) {
             return RDB_PAYLOAD_BAD_FORMAT;
         }
-        pos = next;
     }
     return RDB_PAYLOAD_OK;
 }
 
 static enum rdb_payload_status check_small(const struct hash_build *b)
 {
-    if (listpack_count(b->lp) / 2 <= COMPARED_IN_PAIRS) {
-        return check_pairs(b->lp);
+    if (b->fields <= COMPARED_IN_PAIRS) {
+        return check_pairs(&b->run);
     }
     struct hash *h = hash_new(b->server->keyspace.secret, KEYSPACE_SECRET);
     if (h == NULL) {
         return RDB_PAYLOAD_NO_MEMORY;
     }
-    enum rdb_payload_status status = add_all(h, b->lp);
+    enum rdb_payload_status status = add_all(h, &b->run);
     hash_free(h);
     return status;
-}
-
-static struct entry *entry_of_small(const struct hash_build *b, const struct entry_head *head)
-{
-    size_t bytes = listpack_bytes(b->lp);
-    struct entry *made = entry_new_room(TYPE_HASH, head->key, bytes, head->deadline, head->access);
-    if (made != NULL) {
-        memcpy(entry_area(made), b->lp, bytes);
-    }
-    return made;
 }
 
 static enum rdb_payload_status end_small(const struct hash_build *b, const struct entry_head *head,
@@ -170,7 +158,7 @@ static enum rdb_payload_status end_small(const struct hash_build *b, const struc
 {
     enum rdb_payload_status status = check_small(b);
     if (status == RDB_PAYLOAD_OK) {
-        *e = entry_of_small(b, head);
+        *e = small_entry(TYPE_HASH, head, &b->run);
         status = *e != NULL ? RDB_PAYLOAD_OK : RDB_PAYLOAD_NO_MEMORY;
     }
     return status;
@@ -179,7 +167,7 @@ static enum rdb_payload_status end_small(const struct hash_build *b, const struc
 enum rdb_payload_status hash_build_end(struct hash_build *b, const struct entry_head *head, struct entry **e)
 {
     enum rdb_payload_status status = RDB_PAYLOAD_BAD_FORMAT;
-    if (b->lp != NULL) {
+    if (b->run.bytes != NULL) {
         status = end_small(b, head, e);
     } else if (b->hash != NULL && dict_count(&b->hash->dict) > 0) {
         *e = entry_new_object(TYPE_HASH, head->key, b->hash, head->deadline, head->access);

@@ -9,11 +9,13 @@
 
 #include "commands/type.h"
 #include "types/hash.h"
+#include "types/packed.h"
 
 struct hash_build {
     const struct server *server;
-    uint8_t *lp; /* while small; `room` bytes */
+    struct packed run; /* while small, from the first field on: in `room` bytes */
     size_t room;
+    uint64_t fields;   /* of it */
     struct hash *hash; /* once large, else NULL */
 };
 

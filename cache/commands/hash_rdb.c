@@ -5,6 +5,7 @@
 #include "commands/hash_value.h"
 #include "persist/ziplist.h"
 #include "persist/zipmap.h"
+#include "types/listpack.h"
 
 /* ---- writing -------------------------------------------------------------------------------------------- */
 
@@ -32,7 +33,7 @@ static int64_t wall_deadline(int64_t deadline)
 void hash_rdb_save(struct rdb_writer *writer, const struct entry *e)
 {
     if (hash_value_is_small(e)) {
-        rdb_write_string(writer, entry_small(e), listpack_bytes(entry_small(e)));
+        small_save(writer, e);
         return;
     }
     const struct hash *h = entry_object(e);

@@ -19,16 +19,6 @@ static uint64_t length(const struct entry *e)
     return hash_value_count(e, INT64_MIN);
 }
 
-static struct entry *copy_small(const struct entry *e, const struct entry_head *head)
-{
-    size_t bytes = listpack_bytes(entry_small(e));
-    struct entry *made = entry_new_room(TYPE_HASH, head->key, bytes, head->deadline, head->access);
-    if (made != NULL) {
-        memcpy(entry_small(made), entry_small(e), bytes);
-    }
-    return made;
-}
-
 /* A hash with the same fields, values and deadlines. */
 static struct hash *copy_hash(const struct server *server, const struct hash *from)
 {
@@ -49,7 +39,7 @@ static struct hash *copy_hash(const struct server *server, const struct hash *fr
 static struct entry *copy(const struct server *server, const struct entry *e, const struct entry_head *head)
 {
     if (hash_value_is_small(e)) {
-        return copy_small(e, head);
+        return small_copy(e, head);
     }
     struct hash *h = copy_hash(server, entry_object(e));
     struct entry *made =

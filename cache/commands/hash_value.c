@@ -1,6 +1,6 @@
 /*
  * What costs time with a small hash is looking for fields, so each is looked for once where one is set; where several are,
- * a first pass finds out by how much the listpack may grow, so that the entry gets its room in one step and the edits
+ * a first pass finds out by how much the run may grow, so that the entry gets its room in one step and the edits
  * themselves cannot fail.
  */
 #include "commands/hash_value.h"
@@ -19,27 +19,31 @@ static struct listpack_value text_value(struct slice text)
     return (struct listpack_value){.bytes = text};
 }
 
-/* The position of a field's value in a small hash, or LISTPACK_NONE. */
-static size_t small_find(const uint8_t *lp, struct slice field)
+/* The position of a field's value in a small hash, or PACKED_NONE. */
+static size_t small_find(const struct packed *run, struct slice field)
 {
-    size_t pos = listpack_find(lp, listpack_first(lp), field, 1);
-    return pos != LISTPACK_NONE ? listpack_after(lp, pos) : LISTPACK_NONE;
+    size_t pos = packed_find(run, PACKED_FIRST, field, HASH_EACH);
+    return pos != PACKED_NONE ? packed_after(run, pos) : PACKED_NONE;
 }
 
 uint64_t hash_value_count(const struct entry *e, int64_t now)
 {
-    return hash_value_is_small(e) ? listpack_count(entry_small(e)) / 2 : hash_count(large(e), now);
+    if (hash_value_is_small(e)) {
+        struct packed run = small_run(e);
+        return packed_count(&run, HASH_EACH);
+    }
+    return hash_count(large(e), now);
 }
 
 bool hash_value_get(const struct entry *e, struct slice field, int64_t now, struct listpack_value *value)
 {
     if (hash_value_is_small(e)) {
-        const uint8_t *lp = entry_small(e);
-        size_t pos = small_find(lp, field);
-        if (pos != LISTPACK_NONE) {
-            *value = listpack_read(lp, pos);
+        struct packed run = small_run(e);
+        size_t pos = small_find(&run, field);
+        if (pos != PACKED_NONE) {
+            *value = packed_read(&run, pos);
         }
-        return pos != LISTPACK_NONE;
+        return pos != PACKED_NONE;
     }
     const struct dict_item *it = hash_find(large(e), field, now);
     if (it != NULL) {
@@ -56,8 +60,7 @@ int64_t hash_value_deadline(const struct entry *e, struct slice field)
 struct hash_iterator hash_value_iterate(const struct entry *e, int64_t now)
 {
     if (hash_value_is_small(e)) {
-        const uint8_t *lp = entry_small(e);
-        return (struct hash_iterator){.lp = lp, .pos = listpack_first(lp)};
+        return (struct hash_iterator){.run = small_run(e), .pos = PACKED_FIRST};
     }
     return (struct hash_iterator){.hash = large(e), .now = now};
 }
@@ -70,14 +73,14 @@ struct hash_pair hash_value_pair(const struct dict_item *it)
 
 bool hash_value_next(struct hash_iterator *it, struct hash_pair *pair)
 {
-    if (it->lp != NULL) {
-        if (it->pos == LISTPACK_NONE) {
+    if (it->run.bytes != NULL) {
+        if (it->pos >= it->run.len) {
             return false;
         }
-        size_t value = listpack_after(it->lp, it->pos);
-        pair->field = listpack_read(it->lp, it->pos);
-        pair->value = listpack_read(it->lp, value);
-        it->pos = listpack_next(it->lp, value);
+        size_t value = packed_after(&it->run, it->pos);
+        pair->field = packed_read(&it->run, it->pos);
+        pair->value = packed_read(&it->run, value);
+        it->pos = packed_after(&it->run, value);
         return true;
     }
     const struct dict_item *item;
@@ -155,65 +158,51 @@ static bool too_large(const struct call *c, const struct slice *pairs, size_t co
         }
         bytes += pairs[i].len;
     }
-    return bytes > LISTPACK_MAX;
+    return bytes > PACKED_MAX;
 }
 
 /* Appends field, value, …; there is room. */
-static void small_append(uint8_t *lp, const struct slice *pair)
+static void small_append(struct packed *run, const struct slice *pair)
 {
-    struct listpack_element field = listpack_encode(pair[0]);
-    struct listpack_element value = listpack_encode(pair[1]);
-    listpack_append(lp, &field);
-    listpack_append(lp, &value);
+    struct element field = element_encode(pair[0]);
+    struct element value = element_encode(pair[1]);
+    packed_insert_pair(run, run->len, &field, &value);
 }
 
 /* Sets a field whose value stands at `pos`, or is not there; there is room. */
-static void small_put(uint8_t *lp, size_t pos, const struct slice *pair)
+static void small_put(struct packed *run, size_t pos, const struct slice *pair)
 {
-    if (pos == LISTPACK_NONE) {
-        small_append(lp, pair);
+    if (pos == PACKED_NONE) {
+        small_append(run, pair);
         return;
     }
-    struct listpack_element value = listpack_encode(pair[1]);
-    listpack_replace(lp, pos, &value);
+    struct element value = element_encode(pair[1]);
+    packed_replace(run, pos, &value);
 }
 
-/* By how many bytes a listpack grows when a field is set. */
-static size_t small_growth(const uint8_t *lp, size_t pos, const struct slice *pair)
+/* By how many bytes a run grows when a field is set. */
+static size_t small_growth(const struct packed *run, size_t pos, const struct slice *pair)
 {
-    size_t value = listpack_encode(pair[1]).size;
-    if (pos == LISTPACK_NONE) {
-        return listpack_encode(pair[0]).size + value;
+    size_t value = element_encode(pair[1]).size;
+    if (pos == PACKED_NONE) {
+        return element_encode(pair[0]).size + value;
     }
-    size_t old = listpack_element_bytes(lp, pos);
+    size_t old = packed_element_bytes(run, pos);
     return value > old ? value - old : 0;
-}
-
-/* Gives a small hash the length that its bytes have. Without memory for a shorter entry the longer one stays. */
-static struct entry *small_fit(struct call *c, const struct key *key, struct entry *e)
-{
-    size_t bytes = listpack_bytes(entry_small(e));
-    if (entry_value_len(e) == bytes) {
-        return e;
-    }
-    struct entry *moved = db_resize(c->db, key->hash, e, bytes, c->now);
-    return moved != NULL ? moved : e;
 }
 
 /* Sets the value at a position of a small hash. */
 static bool small_replace(struct call *c, const struct key *key, struct entry **e, size_t pos,
                           struct slice text)
 {
-    struct listpack_element value = listpack_encode(text);
-    size_t old = listpack_element_bytes(entry_small(*e), pos);
-    size_t bytes = listpack_bytes(entry_small(*e)) + value.size - old;
-    if (bytes > entry_value_len(*e) && !key_resize(c, key, e, bytes)) {
+    struct element value = element_encode(text);
+    struct packed run = small_run(*e);
+    size_t bytes = run.len + value.size - packed_element_bytes(&run, pos);
+    if (!small_reserve(c, key, e, &run, bytes)) {
         return false;
     }
-    listpack_replace(entry_small(*e), pos, &value);
-    if (__builtin_expect(value.size < old, 0)) {
-        *e = small_fit(c, key, *e);
-    }
+    packed_replace(&run, pos, &value);
+    small_fit(c, key, e, &run, HASH_EACH);
     return true;
 }
 
@@ -221,20 +210,20 @@ static bool small_replace(struct call *c, const struct key *key, struct entry **
 static bool small_set_several(struct call *c, const struct key *key, struct entry **e,
                               const struct slice *pairs, size_t count, uint64_t *created)
 {
-    size_t bytes = listpack_bytes(entry_small(*e));
+    struct packed run = small_run(*e);
+    size_t bytes = run.len;
     for (size_t i = 0; i < 2 * count; i += 2) {
-        bytes += small_growth(entry_small(*e), small_find(entry_small(*e), pairs[i]), &pairs[i]);
+        bytes += small_growth(&run, small_find(&run, pairs[i]), &pairs[i]);
     }
-    if (bytes > entry_value_len(*e) && !key_resize(c, key, e, bytes)) {
+    if (!small_reserve(c, key, e, &run, bytes)) {
         return false;
     }
-    uint8_t *lp = entry_small(*e);
     for (size_t i = 0; i < 2 * count; i += 2) {
-        size_t pos = small_find(lp, pairs[i]);
-        *created += pos == LISTPACK_NONE;
-        small_put(lp, pos, &pairs[i]);
+        size_t pos = small_find(&run, pairs[i]);
+        *created += pos == PACKED_NONE;
+        small_put(&run, pos, &pairs[i]);
     }
-    *e = small_fit(c, key, *e);
+    small_fit(c, key, e, &run, HASH_EACH);
     return true;
 }
 
@@ -242,31 +231,31 @@ static bool small_set_several(struct call *c, const struct key *key, struct entr
 static bool small_set(struct call *c, const struct key *key, struct entry **e, const struct slice *pairs,
                       size_t count, uint64_t *created)
 {
-    size_t pos = count == 1 ? small_find(entry_small(*e), pairs[0]) : LISTPACK_NONE;
-    return pos != LISTPACK_NONE ? small_replace(c, key, e, pos, pairs[1])
-                                : small_set_several(c, key, e, pairs, count, created);
+    struct packed run = small_run(*e);
+    size_t pos = count == 1 ? small_find(&run, pairs[0]) : PACKED_NONE;
+    return pos != PACKED_NONE ? small_replace(c, key, e, pos, pairs[1])
+                              : small_set_several(c, key, e, pairs, count, created);
 }
 
 /* A new small hash. */
 static bool small_new(struct call *c, const struct key *key, struct entry **e, const struct slice *pairs,
                       size_t count, uint64_t *created)
 {
-    size_t bytes = LISTPACK_EMPTY;
+    size_t bytes = PACKED_EMPTY;
     for (size_t i = 0; i < 2 * count; i++) {
-        bytes += listpack_encode(pairs[i]).size;
+        bytes += element_encode(pairs[i]).size;
     }
     *e = key_new_small(c, key, NULL, TYPE_HASH, bytes);
     if (*e == NULL) {
         return false;
     }
-    uint8_t *lp = entry_small(*e);
-    listpack_init(lp);
+    struct packed run = packed_init(entry_small(*e));
     for (size_t i = 0; i < count; i++) {
-        size_t pos = i > 0 ? small_find(lp, pairs[2 * i]) : LISTPACK_NONE;
-        *created += pos == LISTPACK_NONE;
-        small_put(lp, pos, &pairs[2 * i]);
+        size_t pos = i > 0 ? small_find(&run, pairs[2 * i]) : PACKED_NONE;
+        *created += pos == PACKED_NONE;
+        small_put(&run, pos, &pairs[2 * i]);
     }
-    *e = small_fit(c, key, *e);
+    small_fit(c, key, e, &run, HASH_EACH);
     return true;
 }
 
@@ -302,7 +291,7 @@ static bool large_new(struct call *c, const struct key *key, struct entry **e, c
 /* A small hash has got more fields than the settings allow. When there is no memory to make it large, it stays small. */
 static void small_check(struct call *c, const struct key *key, struct entry **e)
 {
-    if (listpack_count(entry_small(*e)) / 2 <= (uint64_t)c->server->config->hash_max_listpack_entries) {
+    if (hash_value_count(*e, c->now) <= (uint64_t)c->server->config->hash_max_listpack_entries) {
         return;
     }
     struct hash *h = hash_of_small(c, *e);
@@ -403,12 +392,24 @@ void hash_value_timed(struct call *c, const struct key *key, struct entry *e)
 
 /* ---- removing ------------------------------------------------------------------------------------------- */
 
+/* The entry stays where it is: hash_value_trim is for what it has too much. */
+static bool small_remove(struct entry *e, struct slice field)
+{
+    struct packed run = small_run(e);
+    size_t pos = packed_find(&run, PACKED_FIRST, field, HASH_EACH);
+    if (pos == PACKED_NONE) {
+        return false;
+    }
+    packed_remove(&run, pos, packed_skip(&run, pos, HASH_EACH), 1);
+    entry_resize_in_place(e, run.len);
+    packed_settle(&run, entry_value_len(e), HASH_EACH);
+    return true;
+}
+
 bool hash_value_remove(struct entry *e, struct slice field, int64_t now)
 {
     if (hash_value_is_small(e)) {
-        uint8_t *lp = entry_small(e);
-        size_t pos = listpack_find(lp, listpack_first(lp), field, 1);
-        return pos != LISTPACK_NONE && listpack_delete(lp, pos, 2) > 0;
+        return small_remove(e, field);
     }
     struct dict_item *it = hash_find(large(e), field, now);
     if (it != NULL) {
@@ -424,7 +425,8 @@ bool hash_value_trim(struct call *c, const struct key *key, struct entry *e)
         return true;
     }
     if (hash_value_is_small(e)) {
-        small_fit(c, key, e);
+        struct packed run = small_run(e);
+        small_fit(c, key, &e, &run, HASH_EACH);
     }
     return false;
 }

@@ -1,5 +1,5 @@
 /*
- * Hash values, whatever form they have: a listpack of field, value, field, value, … in the entry, or a hash (types/hash.h).
+ * Hash values, whatever form they have: a packed run of field, value, field, value, … in the entry, or a hash (types/hash.h).
  * A hash any of whose fields has, or once had, a deadline is of the second kind.
  *
  * Whatever takes `now` sees fields past their deadline as gone.
@@ -10,8 +10,10 @@
 #define ORDINAL_COMMANDS_HASH_VALUE_H
 
 #include "commands/call.h"
+#include "commands/small.h"
 #include "types/hash.h"
-#include "types/listpack.h"
+
+enum { HASH_EACH = 2 }; /* elements of an item of a small hash */
 
 static inline bool hash_value_is_small(const struct entry *e)
 {
@@ -31,7 +33,7 @@ int64_t hash_value_deadline(const struct entry *e, struct slice field);
 
 /* Goes through all fields of a hash that does not change meanwhile, in the order in which it holds them. */
 struct hash_iterator {
-    const uint8_t *lp; /* of a small hash, else NULL … */
+    struct packed run; /* of a small hash, else without bytes … */
     size_t pos;
     const struct hash *hash;
     struct dict_iterator at;

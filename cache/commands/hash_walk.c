@@ -89,9 +89,9 @@ static uint64_t random_below(const struct draw *d, uint64_t limit)
 static struct hash_pair draw_any(const struct draw *d)
 {
     if (hash_value_is_small(d->e)) {
-        const uint8_t *lp = entry_small(d->e);
-        size_t field = listpack_seek(lp, (int64_t)(2 * random_below(d, d->fields)));
-        return (struct hash_pair){listpack_read(lp, field), listpack_read(lp, listpack_next(lp, field))};
+        struct packed run = small_run(d->e);
+        size_t field = packed_skip(&run, PACKED_FIRST, HASH_EACH * random_below(d, d->fields));
+        return (struct hash_pair){packed_read(&run, field), packed_read(&run, packed_after(&run, field))};
     }
     uint64_t state = worker_random(d->c->worker);
     return hash_value_pair(hash_random(entry_object(d->e), d->c->now, &state));

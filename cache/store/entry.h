@@ -9,7 +9,7 @@
  * Fields are not aligned: they are read and written through memcpy, which compiles to single moves.
  *
  * The value comes in one of three forms:
- *   INLINE   the bytes themselves: a string, or a small collection (a listpack or an intset of `types/`), which is
+ *   INLINE   the bytes themselves: a string, or a small collection (a run of bytes of `types/`), which is
  *            changed where it lies;
  *   SPLIT    a pointer to a head block of exactly one of jemalloc's size classes, then the remaining bytes:
  *            a string of 4,096 bytes with its header would otherwise take a class of 5,120;

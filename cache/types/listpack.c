@@ -6,24 +6,7 @@
 
 #include "types/listpack.h"
 
-enum {
-    END = 0xFF,
-    STRING_6 = 0x80,
-    INT_13 = 0xC0,
-    STRING_12 = 0xE0,
-    STRING_32 = 0xF0,
-    INT_16 = 0xF1,
-    INT_24 = 0xF2,
-    INT_32 = 0xF3,
-    INT_64 = 0xF4,
-};
-
-static uint32_t load_32(const uint8_t *at)
-{
-    uint32_t value;
-    memcpy(&value, at, sizeof value);
-    return value;
-}
+enum { END = 0xFF };
 
 static void set_bytes(uint8_t *lp, size_t bytes)
 {
@@ -76,35 +59,9 @@ static uint8_t backlen_put(uint8_t *to, size_t len)
     return (uint8_t)n;
 }
 
-/* Bytes of encoding and data, from the encoding alone; 0 for an encoding that does not exist. */
-static inline size_t data_bytes(const uint8_t *p)
-{
-    uint8_t first = p[0];
-    if (first < STRING_6) {
-        return 1;
-    }
-    if (first < INT_13) {
-        return 1 + (first & 0x3Fu);
-    }
-    if (first < STRING_12) {
-        return 2;
-    }
-    if (first < STRING_32) {
-        return 2 + ((first & 0x0Fu) << 8 | p[1]);
-    }
-    switch (first) {
-    case STRING_32: return 5 + (size_t)load_32(p + 1);
-    case INT_16: return 3;
-    case INT_24: return 4;
-    case INT_32: return 5;
-    case INT_64: return 9;
-    default: return 0;
-    }
-}
-
 static inline size_t element_bytes(const uint8_t *p)
 {
-    size_t data = data_bytes(p);
+    size_t data = element_data_bytes(p);
     return data + backlen_bytes(data);
 }
 
@@ -130,76 +87,22 @@ size_t listpack_count(const uint8_t *lp)
 
 /* ---- elements to be written ---- */
 
-static void finish(struct listpack_element *e)
+static inline struct listpack_element with_backlen(struct element data)
 {
-    size_t data = e->head_len + e->tail.len;
-    e->backlen_len = backlen_put(e->backlen, data);
-    e->size = data + e->backlen_len;
-}
-
-static void put_int(struct listpack_element *e, uint8_t encoding, int64_t number, uint8_t bytes)
-{
-    e->head[0] = encoding;
-    memcpy(e->head + 1, &number, 8); /* little endian: the low bytes come first, the rest is not written */
-    e->head_len = (uint8_t)(1 + bytes);
+    struct listpack_element e = {.data = data};
+    e.backlen_len = backlen_put(e.backlen, data.size);
+    e.size = data.size + e.backlen_len;
+    return e;
 }
 
 struct listpack_element listpack_encode_int(int64_t number)
 {
-    struct listpack_element e = {.size = 0};
-    if (number >= 0 && number <= 127) {
-        e.head[0] = (uint8_t)number;
-        e.head_len = 1;
-    } else if (number >= -4096 && number <= 4095) {
-        e.head[0] = (uint8_t)(INT_13 | ((uint64_t)number >> 8 & 0x1F));
-        e.head[1] = (uint8_t)number;
-        e.head_len = 2;
-    } else if (number >= INT16_MIN && number <= INT16_MAX) {
-        put_int(&e, INT_16, number, 2);
-    } else if (number >= -(1 << 23) && number < 1 << 23) {
-        put_int(&e, INT_24, number, 3);
-    } else if (number >= INT32_MIN && number <= INT32_MAX) {
-        put_int(&e, INT_32, number, 4);
-    } else {
-        put_int(&e, INT_64, number, 8);
-    }
-    finish(&e);
-    return e;
-}
-
-static struct listpack_element encode_string(struct slice bytes)
-{
-    struct listpack_element e = {.tail = bytes};
-    if (bytes.len < 64) {
-        e.head[0] = (uint8_t)(STRING_6 | bytes.len);
-        e.head_len = 1;
-    } else if (bytes.len < 4096) {
-        e.head[0] = (uint8_t)(STRING_12 | bytes.len >> 8);
-        e.head[1] = (uint8_t)bytes.len;
-        e.head_len = 2;
-    } else {
-        uint32_t len = (uint32_t)bytes.len;
-        e.head[0] = STRING_32;
-        memcpy(e.head + 1, &len, sizeof len);
-        e.head_len = 5;
-    }
-    finish(&e);
-    return e;
-}
-
-/* Most texts are told from integers by their first byte. */
-static inline bool may_be_int(struct slice bytes)
-{
-    return bytes.len > 0 && bytes.len <= NUMBER_I64_MAX_CHARS && (uint8_t)bytes.ptr[0] <= '9';
+    return with_backlen(element_encode_int(number));
 }
 
 struct listpack_element listpack_encode(struct slice bytes)
 {
-    int64_t number;
-    if (may_be_int(bytes) && number_parse_i64(bytes.ptr, bytes.len, &number)) {
-        return listpack_encode_int(number);
-    }
-    return encode_string(bytes);
+    return with_backlen(element_encode(bytes));
 }
 
 /* ---- positions ---- */
@@ -275,60 +178,14 @@ size_t listpack_seek(const uint8_t *lp, int64_t index)
 
 /* ---- reading ---- */
 
-static int64_t read_int(const uint8_t *p)
-{
-    uint64_t value = 0;
-    switch (p[0]) {
-    case INT_16: memcpy(&value, p + 1, 2); return (int16_t)value;
-    case INT_24: memcpy(&value, p + 1, 3); return (int32_t)((uint32_t)value << 8) >> 8;
-    case INT_32: memcpy(&value, p + 1, 4); return (int32_t)value;
-    default: memcpy(&value, p + 1, 8); return (int64_t)value;
-    }
-}
-
-static inline struct listpack_value value_string(const uint8_t *p, size_t len)
-{
-    return (struct listpack_value){.bytes = {(const char *)p, len}};
-}
-
-static inline struct listpack_value read_value(const uint8_t *p)
-{
-    uint8_t first = p[0];
-    if (first < STRING_6) {
-        return (struct listpack_value){.is_int = true, .number = first};
-    }
-    if (first < INT_13) {
-        return value_string(p + 1, first & 0x3Fu);
-    }
-    if (first < STRING_12) {
-        int number = (first & 0x1F) << 8 | p[1];
-        return (struct listpack_value){.is_int = true, .number = number < 4096 ? number : number - 8192};
-    }
-    if (first < STRING_32) {
-        return value_string(p + 2, (first & 0x0Fu) << 8 | p[1]);
-    }
-    if (first == STRING_32) {
-        return value_string(p + 5, load_32(p + 1));
-    }
-    return (struct listpack_value){.is_int = true, .number = read_int(p)};
-}
-
 struct listpack_value listpack_read(const uint8_t *lp, size_t pos)
 {
-    return read_value(lp + pos);
+    return element_read(lp + pos);
 }
 
 size_t listpack_element_bytes(const uint8_t *lp, size_t pos)
 {
     return element_bytes(lp + pos);
-}
-
-struct slice listpack_text(const struct listpack_value *value, char *room)
-{
-    if (!value->is_int) {
-        return value->bytes;
-    }
-    return (struct slice){room, number_format_i64(room, value->number)};
 }
 
 bool listpack_value_equal(const struct listpack_value *value, struct slice bytes)
@@ -342,7 +199,7 @@ bool listpack_value_equal(const struct listpack_value *value, struct slice bytes
 
 bool listpack_equal(const uint8_t *lp, size_t pos, struct slice bytes)
 {
-    struct listpack_value value = read_value(lp + pos);
+    struct listpack_value value = element_read(lp + pos);
     return listpack_value_equal(&value, bytes);
 }
 
@@ -350,43 +207,23 @@ static inline const uint8_t *skip_elements(const uint8_t *p, size_t count)
 {
     while (count-- > 0 && *p != END) {
         /* Most are short strings, whose first byte says it all: encoding, bytes, backlen of one byte. */
-        p += *p >= STRING_6 && *p < INT_13 ? 2 + (*p & 0x3Fu) : element_bytes(p);
+        p += *p >= ELEMENT_STRING_6 && *p < ELEMENT_INT_13 ? 2 + (*p & 0x3Fu) : element_bytes(p);
     }
     return p;
-}
-
-static inline uint64_t load_64(const char *at)
-{
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return value;
-}
-
-/* Whether strings of the same length are the same. The members of a set and the fields of a hash mostly begin alike and are
- * mostly short: two words tell, without a call of memcmp for each. */
-static inline bool same_bytes(const char *a, const char *b, size_t len)
-{
-    if (len < 8) {
-        return memcmp(a, b, len) == 0;
-    }
-    if (load_64(a + len - 8) != load_64(b + len - 8)) {
-        return false;
-    }
-    return len <= 16 ? load_64(a) == load_64(b) : memcmp(a, b, len - 8) == 0;
 }
 
 /* A string under an encoding longer than it needs, as payloads from outside may have it. */
 static bool is_long_form_of(const uint8_t *p, struct slice bytes)
 {
-    return *p >= STRING_12 && *p <= STRING_32 && slice_equal(read_value(p).bytes, bytes);
+    return *p >= ELEMENT_STRING_12 && *p <= ELEMENT_STRING_32 && slice_equal(element_read(p).bytes, bytes);
 }
 
 /* listpack_find for a string that is no integer, of less than 64 bytes: its first byte tells it from most others. */
 static size_t find_short(const uint8_t *lp, size_t pos, struct slice bytes, size_t skip)
 {
-    const uint8_t head = (uint8_t)(STRING_6 | bytes.len);
+    const uint8_t head = (uint8_t)(ELEMENT_STRING_6 | bytes.len);
     for (const uint8_t *p = lp + pos; *p != END;) {
-        if (*p == head ? same_bytes((const char *)p + 1, bytes.ptr, bytes.len)
+        if (*p == head ? element_same_bytes((const char *)p + 1, bytes.ptr, bytes.len)
                        : __builtin_expect(is_long_form_of(p, bytes), 0)) {
             return (size_t)(p - lp);
         }
@@ -401,12 +238,12 @@ size_t listpack_find(const uint8_t *lp, size_t pos, struct slice bytes, size_t s
         return LISTPACK_NONE;
     }
     int64_t number;
-    bool is_number = may_be_int(bytes) && number_parse_i64(bytes.ptr, bytes.len, &number);
+    bool is_number = element_may_be_int(bytes) && number_parse_i64(bytes.ptr, bytes.len, &number);
     if (!is_number && bytes.len < 64) {
         return find_short(lp, pos, bytes, skip);
     }
     for (const uint8_t *p = lp + pos; *p != END; p = skip_elements(p, 1 + skip)) {
-        struct listpack_value value = read_value(p);
+        struct listpack_value value = element_read(p);
         bool equal = value.is_int ? is_number && value.number == number : slice_equal(value.bytes, bytes);
         if (equal) {
             return (size_t)(p - lp);
@@ -419,11 +256,8 @@ size_t listpack_find(const uint8_t *lp, size_t pos, struct slice bytes, size_t s
 
 static void put_element(uint8_t *at, const struct listpack_element *e)
 {
-    memcpy(at, e->head, e->head_len);
-    if (e->tail.len != 0) {
-        memcpy(at + e->head_len, e->tail.ptr, e->tail.len);
-    }
-    memcpy(at + e->head_len + e->tail.len, e->backlen, e->backlen_len);
+    element_put(at, &e->data);
+    memcpy(at + e->data.size, e->backlen, e->backlen_len);
 }
 
 /* Moves what lies from `from` on, to `to`. */
@@ -499,6 +333,22 @@ void listpack_append_run(uint8_t *lp, const uint8_t *other, size_t from, size_t 
     add_count(lp, count);
 }
 
+size_t listpack_bytes_of_data(size_t len)
+{
+    return len + backlen_bytes(len);
+}
+
+void listpack_append_data(uint8_t *lp, const uint8_t *data, size_t len)
+{
+    size_t end = listpack_end(lp);
+    memcpy(lp + end, data, len);
+    end += len;
+    end += backlen_put(lp + end, len);
+    lp[end] = END;
+    set_bytes(lp, end + 1);
+    add_count(lp, 1);
+}
+
 uint8_t *listpack_push_left(uint8_t *lp, const struct listpack_element *e)
 {
     uint8_t *left = lp - e->size;
@@ -521,13 +371,13 @@ uint8_t *listpack_pop_left(uint8_t *lp)
 
 /* ---- bytes from outside ---- */
 
-/* How many bytes at p tell the length of an element: data_bytes() may be asked once they are there. */
+/* How many bytes at p tell the length of an element: element_data_bytes() may be asked once they are there. */
 static size_t encoding_bytes(uint8_t first)
 {
-    if (first >= STRING_12 && first < STRING_32) {
+    if (first >= ELEMENT_STRING_12 && first < ELEMENT_STRING_32) {
         return 2;
     }
-    return first == STRING_32 ? 5 : 1;
+    return first == ELEMENT_STRING_32 ? 5 : 1;
 }
 
 /* Bytes of the element at p, of which `left` can be read; 0 when it is not sound. */
@@ -536,7 +386,7 @@ static size_t validate_element(const uint8_t *p, size_t left)
     if (encoding_bytes(p[0]) > left) {
         return 0;
     }
-    size_t data = data_bytes(p);
+    size_t data = element_data_bytes(p);
     if (data == 0 || data > left || backlen_bytes(data) > left - data) {
         return 0;
     }
@@ -556,7 +406,7 @@ bool listpack_validate(const uint8_t *bytes, size_t len, listpack_check *check, 
         if (size == 0) {
             return false;
         }
-        struct listpack_value value = read_value(bytes + pos);
+        struct listpack_value value = element_read(bytes + pos);
         if (check != NULL && !check(&value, context)) {
             return false;
         }

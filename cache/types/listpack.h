@@ -1,18 +1,11 @@
 /*
  * A listpack: a run of bytes that holds small elements one behind the other, each a string or an integer, and can be
- * walked from both ends. Lists, hashes, sets and sorted sets that are small are one listpack each; a large list is many
- * (list.h). The bytes are exactly those that Redis keeps and writes into RDB files and DUMP payloads (source: the
+ * walked from both ends. A small list is one listpack, a large one is many (list.h). The bytes are exactly those that Redis keeps and writes into RDB files and DUMP payloads (source: the
  * listpack specification, antirez/listpack; RDB version 10, types 16 to 18 and 20), so that they are written as they are.
  *
  *   total bytes:32 | elements:16 | element … | 0xFF           little endian; 65535 elements: unknown, count them
  *
- *   element:  encoding | data | backlen                       backlen: bytes of encoding and data
- *
- *   0xxxxxxx                          0 … 127                 11110001 + 2 bytes   16-bit integer
- *   10llllll + bytes                  string, l < 64          11110010 + 3 bytes   24-bit integer
- *   110xxxxx xxxxxxxx                 -4096 … 4095            11110011 + 4 bytes   32-bit integer
- *   1110llll llllllll + bytes         string, l < 4096        11110100 + 8 bytes   64-bit integer
- *   11110000 + 4 bytes l + bytes      any string
+ *   element:  encoding | data (element.h) | backlen             backlen: bytes of encoding and data
  *
  *   backlen:  7 bits in a byte, the most significant first, and all but the first byte have bit 7 set, so that it is read
  *   from its right end. 1 byte up to 127, 2 below 16383, 3 below 2097151, 4 below 268435455, else 5.
@@ -25,13 +18,7 @@
 #ifndef ORDINAL_TYPES_LISTPACK_H
 #define ORDINAL_TYPES_LISTPACK_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include "slice.h"
-#include "types/number.h"
+#include "types/element.h"
 
 enum {
     LISTPACK_NONE = 0,   /* no position */
@@ -41,21 +28,12 @@ enum {
     LISTPACK_MAX = 1 << 30, /* no listpack should grow beyond: Redis refuses to make larger ones */
 };
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "listpacks are little endian");
-
-/* An element as it was read: a number, or bytes that live as long as the run is not edited. */
-struct listpack_value {
-    bool is_int;
-    int64_t number;
-    struct slice bytes; /* only when !is_int */
-};
-
 /* An element ready to be written. `size` is what it adds to a listpack. */
 struct listpack_element {
     size_t size;
-    struct slice tail; /* the bytes of a string, still where the caller has them */
-    uint8_t head[9], backlen[5];
-    uint8_t head_len, backlen_len;
+    struct element data;
+    uint8_t backlen[5];
+    uint8_t backlen_len;
 };
 
 /* Bytes of the whole run. */
@@ -122,9 +100,6 @@ static inline bool listpack_short_string(const uint8_t *lp, size_t pos, struct s
 /* Bytes that the element at pos takes. */
 size_t listpack_element_bytes(const uint8_t *lp, size_t pos);
 
-/* The value as text. `room` (NUMBER_I64_MAX_CHARS bytes) takes the digits of an integer. */
-struct slice listpack_text(const struct listpack_value *value, char *room);
-
 /* Whether a value reads as these bytes; an integer is compared by its text. */
 bool listpack_value_equal(const struct listpack_value *value, struct slice bytes);
 bool listpack_equal(const uint8_t *lp, size_t pos, struct slice bytes);
@@ -156,6 +131,11 @@ size_t listpack_delete_range(uint8_t *lp, int64_t index, size_t count);
 /* Appends the elements of another run from position `from` up to, and without, `to`; `count` is their number. Needs
  * listpack_bytes() + to - from. */
 void listpack_append_run(uint8_t *lp, const uint8_t *other, size_t from, size_t to, size_t count);
+
+/* Appends an element whose encoding and data (element.h) are these bytes. Needs listpack_bytes() +
+ * listpack_bytes_of_data(). */
+void listpack_append_data(uint8_t *lp, const uint8_t *data, size_t len);
+size_t listpack_bytes_of_data(size_t len);
 
 /* Prepend and remove the first element at the left edge: where the caller has e->size bytes of room before the run,
  * nothing but the header moves, however long the run is. Both return where the run begins now. */
