@@ -28,11 +28,7 @@ static size_t small_find(const struct packed *run, struct slice field)
 
 uint64_t hash_value_count(const struct entry *e, int64_t now)
 {
-    if (hash_value_is_small(e)) {
-        struct packed run = small_run(e);
-        return packed_count(&run, HASH_EACH);
-    }
-    return hash_count(large(e), now);
+    return hash_value_is_small(e) ? small_count(e, HASH_EACH) : hash_count(large(e), now);
 }
 
 bool hash_value_get(const struct entry *e, struct slice field, int64_t now, struct listpack_value *value)

@@ -24,32 +24,33 @@ static char *put_bulk(char *to, struct slice bytes)
     return put_line_end(to + bytes.len);
 }
 
-/* Writes the element at *pos, which moves to the one after the next `skip`. */
-static char *put_element(char *to, const struct packed *run, size_t *pos, size_t skip)
+/* Writes the element at `at`, and says where the next one begins. */
+static inline const uint8_t *put_element(char **to, const uint8_t *at)
 {
-    struct slice bytes;
-    size_t at;
-    if (__builtin_expect(packed_short_string(run, *pos, &bytes, &at), 1)) {
-        to = put_bulk(to, bytes);
-    } else {
-        char digits[NUMBER_I64_MAX_CHARS];
-        struct listpack_value value = packed_read(run, *pos);
-        to = put_bulk(to, listpack_text(&value, digits));
-        at = packed_after(run, *pos);
+    if (__builtin_expect((*at & 0xC0) == ELEMENT_STRING_6, 1)) {
+        size_t len = *at & 0x3Fu;
+        *to = put_bulk(*to, (struct slice){(const char *)at + 1, len});
+        return at + 1 + len;
     }
-    *pos = skip > 0 ? packed_skip(run, at, skip) : at;
-    return to;
+    char digits[NUMBER_I64_MAX_CHARS];
+    struct listpack_value value = element_read(at);
+    *to = put_bulk(*to, listpack_text(&value, digits));
+    return at + element_data_bytes(at);
 }
 
 void reply_packed(struct reply *r, struct packed run, uint64_t count, size_t first, size_t skip)
 {
-    size_t pos = packed_skip(&run, PACKED_FIRST, first);
+    const uint8_t *end = run.bytes + run.len;
+    const uint8_t *at = run.bytes + packed_skip(&run, PACKED_FIRST, first);
     char *to = reply_reserve(r, run.len + count * OVERHEAD);
     if (to == NULL) {
         return;
     }
-    while (pos < run.len) {
-        to = put_element(to, &run, &pos, skip);
+    while (at < end) {
+        at = put_element(&to, at);
+        if (skip > 0) {
+            at = run.bytes + packed_skip(&run, (size_t)(at - run.bytes), skip);
+        }
     }
     r->len = (size_t)(to - r->data);
 }

@@ -16,6 +16,17 @@ static inline struct packed small_run(const struct entry *e)
     return packed_open(entry_small(e), entry_value_len(e));
 }
 
+/* How many items it has. */
+static inline size_t small_count(const struct entry *e, size_t each)
+{
+    uint8_t header = *entry_small(e);
+    if (__builtin_expect(header >= PACKED_SLACK, 0)) {
+        struct packed run = small_run(e);
+        return packed_count(&run, each);
+    }
+    return header - (size_t)PACKED_NO_ITEMS;
+}
+
 /* Gives the value of *e room for `bytes`, before an edit; small_fit comes after it. False, with the error replied, when there is
  * no memory: nothing has changed then. */
 static inline bool small_reserve(struct call *c, const struct key *key, struct entry **e, struct packed *run,
