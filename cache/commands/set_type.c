@@ -1,7 +1,7 @@
 /*
  * Sets as a type (type.h): what works for keys of any type does with a set.
  *
- * A table is written as RDB type 2 and an intset as type 11. A listpack is written as type 2 as well: Redis knows listpacks of
+ * A table is written as RDB type 2 and an intset as type 11. A packed run is written as type 2 as well: Redis knows listpacks of
  * sets (type 20) from 7.2 on only. Read is a set of each of the three, member by member, so that no payload makes a set that
  * could not have been made by SADD.
  */
@@ -9,12 +9,13 @@
 #include "commands/set_value.h"
 #include "memory.h"
 #include "store/reaper.h"
+#include "types/listpack.h"
 
 static const char *encoding(const struct entry *e)
 {
     switch (set_form(e)) {
     case SET_INTSET: return "intset";
-    case SET_LISTPACK: return "listpack";
+    case SET_PACKED: return "listpack";
     default: return "hashtable";
     }
 }
@@ -25,16 +26,6 @@ static uint64_t length(const struct entry *e)
 }
 
 /* ---- copies -------------------------------------------------------------------------------------------- */
-
-static struct entry *small_copy(const struct entry *e, const struct entry_head *head)
-{
-    size_t len = entry_value_len(e);
-    struct entry *copy = entry_new_room(TYPE_SET, head->key, len, head->deadline, head->access);
-    if (copy != NULL) {
-        memcpy(entry_small(copy), entry_small(e), len);
-    }
-    return copy;
-}
 
 static void free_object(void *object)
 {

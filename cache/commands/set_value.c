@@ -1,6 +1,6 @@
 /*
- * A small set is changed in its entry, which then gets the length that the run has; only a run's own header tells its length
- * for sure, as an entry that could not be made smaller for want of memory is longer.
+ * A small set is changed in its entry, which then gets the length that the run has. An entry that could not be made smaller for want
+ * of memory is longer: an intset's own header tells its length, and a packed run's tells what is unused.
  */
 #include "commands/set_value.h"
 
@@ -15,19 +15,21 @@ uint64_t set_count(const struct entry *e)
 {
     switch (set_form(e)) {
     case SET_INTSET: return intset_count(entry_small(e));
-    case SET_LISTPACK: return listpack_count(entry_small(e));
+    case SET_PACKED: return small_count(e, SET_EACH);
     default: return dict_count(table_of(e));
     }
 }
 
 bool set_has(const struct entry *e, struct slice member)
 {
-    const uint8_t *run = entry_small(e);
     int64_t number;
     switch (set_form(e)) {
     case SET_INTSET:
-        return number_parse_i64(member.ptr, member.len, &number) && intset_find(run, number, NULL);
-    case SET_LISTPACK: return listpack_find(run, listpack_first(run), member, 0) != LISTPACK_NONE;
+        return number_parse_i64(member.ptr, member.len, &number) && intset_find(entry_small(e), number, NULL);
+    case SET_PACKED: {
+        struct packed run = small_run(e);
+        return packed_find(&run, PACKED_FIRST, member, SET_EACH) != PACKED_NONE;
+    }
     default: return dict_find(table_of(e), member) != NULL;
     }
 }
@@ -38,7 +40,7 @@ void set_begin(struct set_iterator *it, const struct entry *e)
 {
     it->e = e;
     it->form = set_form(e);
-    it->at = it->form == SET_LISTPACK ? listpack_first(entry_small(e)) : 0;
+    it->at = it->form == SET_PACKED ? PACKED_FIRST : 0;
     it->table = (struct dict_iterator){0};
 }
 
@@ -57,15 +59,20 @@ static bool next_of_intset(struct set_iterator *it, struct slice *member)
     return true;
 }
 
-static bool next_of_listpack(struct set_iterator *it, struct slice *member)
+static bool next_of_packed(struct set_iterator *it, struct slice *member)
 {
-    const uint8_t *run = entry_small(it->e);
-    if (it->at == LISTPACK_NONE) {
+    struct packed run = small_run(it->e);
+    if (it->at >= run.len) {
         return false;
     }
-    struct listpack_value value = listpack_read(run, it->at);
+    size_t after;
+    if (__builtin_expect(packed_short_string(&run, it->at, member, &after), 1)) {
+        it->at = after;
+        return true;
+    }
+    struct listpack_value value = packed_read(&run, it->at);
     *member = listpack_text(&value, it->digits);
-    it->at = listpack_next(run, it->at);
+    it->at = packed_after(&run, it->at);
     return true;
 }
 
@@ -74,8 +81,8 @@ bool set_next(struct set_iterator *it, struct slice *member)
     if (it->form == SET_INTSET) {
         return next_of_intset(it, member);
     }
-    if (it->form == SET_LISTPACK) {
-        return next_of_listpack(it, member);
+    if (it->form == SET_PACKED) {
+        return next_of_packed(it, member);
     }
     const struct dict_item *item = dict_next(table_of(it->e), &it->table);
     if (item == NULL) {
@@ -91,10 +98,10 @@ static uint32_t any_below(struct worker *w, size_t count)
     return (uint32_t)((worker_random(w) >> 32) * count >> 32);
 }
 
-/* The position of any element of a listpack. */
-static size_t any_position(const uint8_t *run, struct worker *w)
+/* The position of any element of a packed run. */
+static size_t any_position(const struct packed *run, struct worker *w)
 {
-    return listpack_seek(run, any_below(w, listpack_count(run)));
+    return packed_skip(run, PACKED_FIRST, any_below(w, packed_count(run, SET_EACH)));
 }
 
 static struct dict_item *any_item(const struct dict *table, struct worker *w)
@@ -105,11 +112,11 @@ static struct dict_item *any_item(const struct dict *table, struct worker *w)
 
 struct slice set_random(const struct entry *e, struct worker *w, char digits[NUMBER_I64_MAX_CHARS])
 {
-    const uint8_t *run = entry_small(e);
     switch (set_form(e)) {
-    case SET_INTSET: return digits_of(intset_random(run, worker_random(w)), digits);
-    case SET_LISTPACK: {
-        struct listpack_value value = listpack_read(run, any_position(run, w));
+    case SET_INTSET: return digits_of(intset_random(entry_small(e), worker_random(w)), digits);
+    case SET_PACKED: {
+        struct packed run = small_run(e);
+        struct listpack_value value = packed_read(&run, any_position(&run, w));
         return listpack_text(&value, digits);
     }
     default: return item_field(any_item(table_of(e), w));
@@ -262,12 +269,12 @@ bool set_expect(struct set_edit *s, size_t members)
 
 /* ---- adding -------------------------------------------------------------------------------------------- */
 
-/* Whether a listpack of `count` elements in `bytes` bytes may take this member. */
-static bool listpack_may_take(const struct set_edit *s, size_t count, size_t bytes, struct slice member)
+/* Whether a packed run of `count` elements in `bytes` bytes may take this member. */
+static bool packed_may_take(const struct set_edit *s, size_t count, size_t bytes, struct slice member)
 {
     const struct config *config = s->server->config;
     return count < (uint64_t)config->set_max_listpack_entries &&
-           member.len <= (uint64_t)config->set_max_listpack_value && bytes + member.len <= LISTPACK_MAX;
+           member.len <= (uint64_t)config->set_max_listpack_value && bytes + member.len <= PACKED_MAX;
 }
 
 static bool intset_may_take(const struct set_edit *s, size_t count)
@@ -292,35 +299,35 @@ static enum set_result add_first(struct set_edit *s, struct slice member)
         memcpy(entry_small(s->e), run, intset_bytes(run));
         return SET_CHANGED;
     }
-    if (!listpack_may_take(s, 0, LISTPACK_EMPTY, member) ||
+    if (!packed_may_take(s, 0, PACKED_EMPTY, member) ||
         s->expected > (uint64_t)config->set_max_listpack_entries) {
         return add_as_table(s, member);
     }
-    struct listpack_element element = listpack_encode(member);
-    if (!put_small(s, LISTPACK_EMPTY + element.size)) {
+    struct element element = element_encode(member);
+    if (!put_small(s, PACKED_EMPTY + element.size)) {
         return SET_NO_MEMORY;
     }
-    listpack_init(entry_small(s->e));
-    listpack_append(entry_small(s->e), &element);
+    struct packed run = packed_init(entry_small(s->e));
+    packed_insert(&run, run.len, &element);
     return SET_CHANGED;
 }
 
-/* Bytes of an intset's members as a listpack. */
-static size_t bytes_as_listpack(const uint8_t *run)
+/* Bytes of an intset's members as a packed run. */
+static size_t bytes_as_packed(const uint8_t *run)
 {
-    size_t bytes = LISTPACK_EMPTY;
+    size_t bytes = PACKED_EMPTY;
     for (uint32_t i = 0; i < intset_count(run); i++) {
-        bytes += listpack_encode_int(intset_get(run, i)).size;
+        bytes += element_encode_int(intset_get(run, i)).size;
     }
     return bytes;
 }
 
-/* Makes a listpack of an intset, with one member more. The intset is copied first: its entry goes when the new one comes. */
-static enum set_result add_as_listpack(struct set_edit *s, struct slice member)
+/* Makes a packed run of an intset, with one member more. The intset is copied first: its entry goes when the new one comes. */
+static enum set_result add_as_packed(struct set_edit *s, struct slice member)
 {
-    struct listpack_element element = listpack_encode(member);
+    struct element element = element_encode(member);
     size_t old_bytes = intset_bytes(entry_small(s->e));
-    size_t bytes = bytes_as_listpack(entry_small(s->e)) + element.size;
+    size_t bytes = bytes_as_packed(entry_small(s->e)) + element.size;
     uint8_t *old = mem_alloc(old_bytes);
     if (old == NULL) {
         return no_memory(s);
@@ -328,19 +335,18 @@ static enum set_result add_as_listpack(struct set_edit *s, struct slice member)
     memcpy(old, entry_small(s->e), old_bytes);
     bool made = put_small(s, bytes);
     if (made) {
-        uint8_t *run = entry_small(s->e);
-        listpack_init(run);
+        struct packed run = packed_init(entry_small(s->e));
         for (uint32_t i = 0; i < intset_count(old); i++) {
-            struct listpack_element number = listpack_encode_int(intset_get(old, i));
-            listpack_append(run, &number);
+            struct element number = element_encode_int(intset_get(old, i));
+            packed_insert(&run, run.len, &number);
         }
-        listpack_append(run, &element);
+        packed_insert(&run, run.len, &element);
     }
     mem_free(old, old_bytes);
     return made ? SET_CHANGED : SET_NO_MEMORY;
 }
 
-/* Whether the members of an intset may become elements of a listpack: none has more digits than an element may have. */
+/* Whether the members of an intset may become elements of a packed run: none has more digits than an element may have. */
 static bool digits_fit(const struct set_edit *s, const uint8_t *run)
 {
     uint32_t count = intset_count(run);
@@ -357,8 +363,8 @@ static enum set_result add_to_intset(struct set_edit *s, struct slice member)
     int64_t number;
     uint32_t index;
     if (!number_parse_i64(member.ptr, member.len, &number)) {
-        bool fits = listpack_may_take(s, count, 24 * count, member) && digits_fit(s, run);
-        return fits ? add_as_listpack(s, member) : add_as_table(s, member);
+        bool fits = packed_may_take(s, count, 24 * count, member) && digits_fit(s, run);
+        return fits ? add_as_packed(s, member) : add_as_table(s, member);
     }
     if (intset_find(run, number, &index)) {
         return SET_SAME;
@@ -373,21 +379,22 @@ static enum set_result add_to_intset(struct set_edit *s, struct slice member)
     return SET_CHANGED;
 }
 
-static enum set_result add_to_listpack(struct set_edit *s, struct slice member)
+static enum set_result add_to_packed(struct set_edit *s, struct slice member)
 {
-    const uint8_t *run = entry_small(s->e);
-    if (listpack_find(run, listpack_first(run), member, 0) != LISTPACK_NONE) {
+    struct packed run = small_run(s->e);
+    if (packed_find(&run, PACKED_FIRST, member, SET_EACH) != PACKED_NONE) {
         return SET_SAME;
     }
-    size_t bytes = listpack_bytes(run);
-    if (!listpack_may_take(s, listpack_count(run), bytes, member)) {
+    if (!packed_may_take(s, packed_count(&run, SET_EACH), run.len, member)) {
         return add_as_table(s, member);
     }
-    struct listpack_element element = listpack_encode(member);
-    if (!resize(s, bytes + element.size)) {
+    struct element element = element_encode(member);
+    if (!resize(s, run.len + element.size)) {
         return SET_NO_MEMORY;
     }
-    listpack_append(entry_small(s->e), &element);
+    run.bytes = entry_small(s->e);
+    packed_insert(&run, run.len, &element);
+    packed_settle(&run, entry_value_len(s->e), SET_EACH);
     return SET_CHANGED;
 }
 
@@ -398,7 +405,7 @@ enum set_result set_add(struct set_edit *s, struct slice member)
     }
     switch (set_form(s->e)) {
     case SET_INTSET: return add_to_intset(s, member);
-    case SET_LISTPACK: return add_to_listpack(s, member);
+    case SET_PACKED: return add_to_packed(s, member);
     default: break;
     }
     enum set_result result = table_add(table_of(s->e), member);
@@ -414,50 +421,53 @@ static void remove_index(struct set_edit *s, uint32_t index)
     shrink(s, intset_bytes(run));
 }
 
-static void remove_position(struct set_edit *s, size_t pos)
+static void remove_position(struct set_edit *s, struct packed *run, size_t pos)
 {
-    uint8_t *run = entry_small(s->e);
-    listpack_delete(run, pos, 1);
-    shrink(s, listpack_bytes(run));
+    packed_remove(run, pos, packed_after(run, pos), 1);
+    shrink(s, run->len);
+    run->bytes = entry_small(s->e);
+    packed_settle(run, entry_value_len(s->e), SET_EACH);
 }
 
 bool set_remove(struct set_edit *s, struct slice member)
 {
-    uint8_t *run = entry_small(s->e);
     int64_t number;
     uint32_t index;
-    size_t pos;
     switch (set_form(s->e)) {
     case SET_INTSET:
-        if (!number_parse_i64(member.ptr, member.len, &number) || !intset_find(run, number, &index)) {
+        if (!number_parse_i64(member.ptr, member.len, &number) ||
+            !intset_find(entry_small(s->e), number, &index)) {
             return false;
         }
         remove_index(s, index);
         return true;
-    case SET_LISTPACK:
-        pos = listpack_find(run, listpack_first(run), member, 0);
-        if (pos == LISTPACK_NONE) {
+    case SET_PACKED: {
+        struct packed run = small_run(s->e);
+        size_t pos = packed_find(&run, PACKED_FIRST, member, SET_EACH);
+        if (pos == PACKED_NONE) {
             return false;
         }
-        remove_position(s, pos);
+        remove_position(s, &run, pos);
         return true;
+    }
     default: return dict_remove(table_of(s->e), member);
     }
 }
 
 void set_pop(struct set_edit *s, struct worker *w, struct reply *r)
 {
-    uint8_t *run = entry_small(s->e);
     if (set_form(s->e) == SET_INTSET) {
+        const uint8_t *run = entry_small(s->e);
         uint32_t index = any_below(w, intset_count(run));
         reply_bulk_int(r, intset_get(run, index));
         remove_index(s, index);
-    } else if (set_form(s->e) == SET_LISTPACK) {
+    } else if (set_form(s->e) == SET_PACKED) {
         char digits[NUMBER_I64_MAX_CHARS];
-        size_t pos = any_position(run, w);
-        struct listpack_value value = listpack_read(run, pos);
+        struct packed run = small_run(s->e);
+        size_t pos = any_position(&run, w);
+        struct listpack_value value = packed_read(&run, pos);
         reply_bulk_slice(r, listpack_text(&value, digits));
-        remove_position(s, pos);
+        remove_position(s, &run, pos);
     } else {
         struct dict_item *item = any_item(table_of(s->e), w);
         reply_bulk_slice(r, item_field(item));

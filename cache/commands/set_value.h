@@ -1,11 +1,11 @@
 /*
- * Set values, whatever form they have: an intset or a listpack in the entry, or a dict. Members are always seen as text.
+ * Set values, whatever form they have: an intset or a packed run in the entry, or a dict. Members are always seen as text.
  *
  *   intset    all members are integers, at most set-max-intset-entries of them
- *   listpack  at most set-max-listpack-entries members of at most set-max-listpack-value bytes
+ *   packed    at most set-max-listpack-entries members of at most set-max-listpack-value bytes ("listpack" to clients)
  *   table     all others; a table stays one
  *
- * The first word of a small set tells which it is: an intset's width is 2, 4 or 8, a listpack's length 7 or more than 8.
+ * The first byte of a small set tells which it is: an intset's width is 2, 4 or 8, a packed run's header at least 16.
  *
  * Threads: as for the entry.
  */
@@ -13,20 +13,21 @@
 #define ORDINAL_COMMANDS_SET_VALUE_H
 
 #include "commands/call.h"
+#include "commands/small.h"
 #include "commands/type.h"
 #include "types/dict.h"
 #include "types/intset.h"
-#include "types/listpack.h"
 
-enum set_form { SET_INTSET, SET_LISTPACK, SET_TABLE };
+enum set_form { SET_INTSET, SET_PACKED, SET_TABLE };
+
+enum { SET_EACH = 1 }; /* elements of an item of a packed run */
 
 static inline enum set_form set_form(const struct entry *e)
 {
     if (entry_form(e) == FORM_OBJECT) {
         return SET_TABLE;
     }
-    uint32_t word = intset_width(entry_small(e));
-    return word <= 8 && word != LISTPACK_EMPTY ? SET_INTSET : SET_LISTPACK;
+    return *entry_small(e) < PACKED_NO_ITEMS ? SET_INTSET : SET_PACKED;
 }
 
 /* Members. */
@@ -39,7 +40,7 @@ bool set_has(const struct entry *e, struct slice member);
 struct set_iterator {
     const struct entry *e;
     enum set_form form;
-    size_t at; /* intset: index; listpack: position */
+    size_t at; /* intset: index; packed run: position */
     struct dict_iterator table;
     char digits[NUMBER_I64_MAX_CHARS];
 };
