@@ -61,9 +61,10 @@ def _outline(shown: str) -> str:
 class Client:
     """A client's connection to one server; it comes back after the server closed it."""
 
-    def __init__(self, server: Server, timeout: float):
+    def __init__(self, server: Server, timeout: float, pushes_count: bool = False):
         self.server = server
         self.timeout = timeout
+        self.pushes_count = pushes_count
         self.connection = None
 
     def send(self, data: bytes) -> None:
@@ -71,6 +72,7 @@ class Client:
         try:
             if self.connection is None:
                 self.connection = self.server.connect(self.timeout)
+                self.connection.pushes_count = self.pushes_count
         except OSError:
             return
         self.connection.send_raw(data)
@@ -100,7 +102,10 @@ class Comparison:
     """Two servers and the clients that talk to both. `used` counts the known differences met on the
     way, `compared` the replies that were the same, `errors` those among them that were errors."""
 
-    def __init__(self, oracle: Server, subject: Server, containers=frozenset(), timeout: float = 15.0):
+    def __init__(
+        self, oracle: Server, subject: Server, containers=frozenset(), timeout: float = 15.0, pushes_count: bool = False
+    ):
+        self.pushes_count = pushes_count
         self.oracle = oracle
         self.subject = subject
         self.containers = containers
@@ -152,7 +157,10 @@ class Comparison:
 
     def pair(self, number: int) -> Tuple[Client, Client]:
         if number not in self.clients:
-            self.clients[number] = (Client(self.oracle, self.timeout), Client(self.subject, self.timeout))
+            self.clients[number] = (
+                Client(self.oracle, self.timeout, self.pushes_count),
+                Client(self.subject, self.timeout, self.pushes_count),
+            )
         return self.clients[number]
 
     # -- steps ----------------------------------------------------------------------------------------------------

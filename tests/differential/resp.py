@@ -130,10 +130,11 @@ class Silent(Exception):
 
 
 class Connection:
-    """One client connection. Push messages (RESP3 `>`) are kept apart in `pushes`."""
+    """One client connection. Push messages (RESP3 `>`) are kept apart in `pushes`, unless they count as replies."""
 
     def __init__(self, port: int, host: str = "127.0.0.1", timeout: float = 15.0):
         self.timeout = timeout
+        self.pushes_count = False
         self.pushes: List[Framed] = []
         self.sock = socket.create_connection((host, port), timeout=timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -157,7 +158,7 @@ class Connection:
         deadline = time.monotonic() + self.timeout
         while len(replies) < count:
             framed = self._next(replies, deadline)
-            if framed.reply.kind == b">":
+            if framed.reply.kind == b">" and not self.pushes_count:
                 self.pushes.append(framed)
             else:
                 replies.append(framed)

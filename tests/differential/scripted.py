@@ -8,7 +8,7 @@ A file in scripts/ holds cases, one command a line in redis-cli's quoting:
     SEND CLIENT REPLY OFF          sent, and no reply waited for
     RAW 1 "*1\\r\\n$4\\r\\nPING\\r\\n"   bytes as they are, then this many replies
     RAW closed "*1\\r\\n+"           bytes as they are, then replies until the server closes the connection
-    READ 1                         this many replies more
+    READ 1                         this many replies more (in RESP3 a push counts as one)
     # comment
 """
 
@@ -130,7 +130,7 @@ def container_names(oracle: Server) -> frozenset:
 
 def compare(case: Case, oracle: Server, subject: Server, timeout: float = 10.0) -> Optional[str]:
     """Every difference of a case as text, None if there is none. Goes on after a difference in a reply."""
-    comparison = Comparison(oracle, subject, container_names(oracle), timeout)
+    comparison = Comparison(oracle, subject, container_names(oracle), timeout, pushes_count=True)
     try:
         comparison.reset()
         found = [text for line in case.lines for text in _compare_line(comparison, line)]

@@ -24,7 +24,7 @@ static int by_distance(const void *x, const void *y)
 static void check(size_t count, size_t wanted, int distances, bool farthest)
 {
     struct geo_result results[MOST];
-    double all[MOST];
+    double all[MOST] = {0};
     bool seen[MOST] = {false};
     for (size_t i = 0; i < count; i++) {
         all[i] = rand() % distances;
