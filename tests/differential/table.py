@@ -4,7 +4,7 @@ Clients and proxies route by these rows: arity, flags, key positions, ACL catego
 groups has to be there, unless known.NOT_YET names it; rows that Redis 7.2 changed stand in CHANGED.
 """
 
-from typing import List, Sequence
+from typing import List, Mapping, Sequence
 
 from . import known, spec
 from .servers import Server
@@ -25,8 +25,8 @@ CHANGED = {
 }
 
 
-def compare(oracle: Server, subject: Server, groups: Sequence[str]) -> List[str]:
-    """One line for each difference that nothing names."""
+def compare(oracle: Server, subject: Server, groups: Sequence[str], changed: Mapping = CHANGED) -> List[str]:
+    """One line for each difference that nothing names. `changed`: what the subject has otherwise than the oracle."""
     left, right = oracle.connect(), subject.connect()
     theirs, ours = spec.load(left), spec.load_rows(right)
     left.close()
@@ -36,13 +36,13 @@ def compare(oracle: Server, subject: Server, groups: Sequence[str]) -> List[str]
         if command.group not in groups:
             continue
         if name in ours:
-            found += _row(command, ours[name])
+            found += _row(command, ours[name], changed)
         elif not known.matches(name, known.NOT_YET):
             found.append(f"{name}: not known to Ordinal")
     return found
 
 
-def _row(theirs: spec.Command, ours: spec.Command) -> List[str]:
+def _row(theirs: spec.Command, ours: spec.Command, changed: Mapping) -> List[str]:
     fields = [
         ("arity", theirs.arity, ours.arity),
         ("flags", sorted(theirs.flags), sorted(ours.flags)),
@@ -51,7 +51,7 @@ def _row(theirs: spec.Command, ours: spec.Command) -> List[str]:
     ]
     found = []
     for field, redis, here in fields:
-        wanted = CHANGED.get((theirs.name, field), (redis, ""))[0]
+        wanted = changed.get((theirs.name, field), (redis, ""))[0]
         if here != wanted:
             found.append(f"{theirs.name}: {field} is {here} here, {wanted} in redis")
     return found

@@ -92,7 +92,7 @@ PARAMETERS: Dict[bytes, List[bytes]] = {
 }
 DEFAULTS = {
     b"maxmemory-samples": b"5", b"lfu-log-factor": b"10", b"lfu-decay-time": b"1", b"slowlog-max-len": b"128", b"timeout": b"0",
-    b"tcp-keepalive": b"300", b"hz": b"10", b"lazyfree-lazy-expire": b"no", b"maxmemory-policy": b"noeviction", b"loglevel": b"notice",
+    b"tcp-keepalive": b"300", b"hz": b"500", b"lazyfree-lazy-expire": b"no", b"maxmemory-policy": b"noeviction", b"loglevel": b"notice",
     b"hash-max-listpack-entries": b"512", b"hash-max-listpack-value": b"64",
     b"zset-max-listpack-entries": b"128", b"zset-max-listpack-value": b"64",
 }  # fmt: skip
