@@ -190,20 +190,14 @@ static bool load_zset(struct sorting *s, const struct entry *e, uint64_t from, u
 {
     char digits[NUMBER_I64_MAX_CHARS];
     uint64_t rank = backwards ? zset_value_count(e) - 1 - from : from;
-    if (count == 0) {
-        return true;
-    }
-    for (struct zset_place place = zset_value_at(e, rank); count > 0 && zset_place_is(&place); count--) {
-        struct slice text = zset_place_member(&place, digits);
+    struct zset_walk walk;
+    zset_walk_begin(&walk, e, rank, count, backwards);
+    for (; zset_walk_is(&walk); zset_walk_next(&walk)) {
+        struct slice text = zset_place_member(&walk.place, digits);
         if (text.ptr == digits && !keep(s, text, &text)) {
             return false;
         }
         add(s, text);
-        if (backwards) {
-            zset_place_previous(&place);
-        } else {
-            zset_place_next(&place);
-        }
     }
     return true;
 }

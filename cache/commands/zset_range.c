@@ -116,12 +116,12 @@ static bool lex_is_empty(const struct zset_range *range)
 
 static bool above_min(const struct zset_place *place, const struct zset_range *range)
 {
-    return !zset_listpack_before(place->lp, place->pos, &range->min);
+    return !zset_packed_before(&place->run, place->pos, &range->min);
 }
 
 static bool below_max(const struct zset_place *place, const struct zset_range *range)
 {
-    return zset_listpack_before(place->lp, place->pos, &range->max);
+    return zset_packed_before(&place->run, place->pos, &range->max);
 }
 
 /* The members of a small set from its lower end on: all from the first above the minimum up to one that is not below
@@ -139,18 +139,19 @@ static struct zset_span lex_forward(const struct entry *e, const struct zset_ran
     return span;
 }
 
+/* From its upper end on: all from the last below the maximum down to one that is not above the minimum. On the way up that is
+ * the end of what lies above the minimum without a gap, at the last member below the maximum. */
 static struct zset_span lex_backward(const struct entry *e, const struct zset_range *range)
 {
-    uint64_t rank = zset_value_count(e); /* of those passed by */
     struct zset_span span = {0, 0};
-    struct zset_place place = zset_value_at(e, rank - 1);
-    for (; zset_place_is(&place) && !below_max(&place, range); zset_place_previous(&place)) {
-        rank--;
+    struct zset_place place = zset_value_at(e, 0);
+    uint64_t above = 0;
+    for (uint64_t rank = 0; zset_place_is(&place); zset_place_next(&place), rank++) {
+        above = above_min(&place, range) ? above + 1 : 0;
+        if (below_max(&place, range)) {
+            span = (struct zset_span){rank + 1 - above, above};
+        }
     }
-    for (; zset_place_is(&place) && above_min(&place, range); zset_place_previous(&place)) {
-        span.count++;
-    }
-    span.rank = rank - span.count;
     return span;
 }
 
@@ -190,22 +191,13 @@ struct zset_span zset_span_limit(struct zset_span span, int64_t offset, int64_t 
 
 /* ---- replies ---------------------------------------------------------------------------------------------- */
 
-static void step(struct zset_place *place, bool reverse)
-{
-    if (reverse) {
-        zset_place_previous(place);
-    } else {
-        zset_place_next(place);
-    }
-}
-
 void zset_span_reply_members(struct reply *r, const struct entry *e, struct zset_span span, bool reverse,
                              enum zset_reply_form form)
 {
-    struct zset_place place = zset_value_at(e, reverse ? span.rank + span.count - 1 : span.rank);
-    for (uint64_t left = span.count; left > 0; left--) {
-        zset_place_reply(r, &place, form);
-        step(&place, reverse);
+    struct zset_walk walk;
+    zset_walk_begin(&walk, e, reverse ? span.rank + span.count - 1 : span.rank, span.count, reverse);
+    for (; zset_walk_is(&walk); zset_walk_next(&walk)) {
+        zset_place_reply(r, &walk.place, form);
     }
 }
 

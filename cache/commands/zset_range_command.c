@@ -130,7 +130,7 @@ static struct zset *set_of_span(const struct server *server, const struct entry 
                                 size_t *longest)
 {
     struct zset *z = zset_value_new(server);
-    struct zset_place place = {.lp = NULL};
+    struct zset_place place = {.pos = 0};
     if (span.count > 0) {
         place = zset_value_at(e, span.rank);
     }

@@ -1,5 +1,5 @@
 /*
- * A set that is loaded keeps the bytes of its listpack where the settings allow it to be small: these are sound then,
+ * A set that is loaded keeps the elements of its listpack where the settings allow it to be small: these are sound then,
  * in order, and without a member twice, but a score may have a longer spelling than this server's (Redis 7.0 writes 17
  * digits). Every other encoding becomes a large set first, which finds members that are there twice, and a small one of
  * that where the settings allow.
@@ -10,6 +10,7 @@
 
 #include "commands/zset_value.h"
 #include "persist/ziplist.h"
+#include "types/listpack.h"
 
 enum rdb_type zset_rdb_type(const struct entry *e)
 {
@@ -20,8 +21,7 @@ enum rdb_type zset_rdb_type(const struct entry *e)
 void zset_rdb_save(struct rdb_writer *writer, const struct entry *e)
 {
     if (zset_value_is_small(e)) {
-        const uint8_t *lp = entry_small(e);
-        rdb_write_string(writer, lp, listpack_bytes(lp));
+        small_save(writer, e);
         return;
     }
     const struct zset *z = entry_object(e);
@@ -130,11 +130,12 @@ static enum rdb_payload_status load_pairs(const struct server *server, const uin
 {
     struct reading reading;
     begin(&reading, server);
-    for (size_t pos = listpack_first(lp); pos != LISTPACK_NONE && reading.status == RDB_PAYLOAD_OK;
-         pos = zset_listpack_next(lp, pos)) {
+    for (size_t pos = listpack_first(lp); pos != LISTPACK_NONE && reading.status == RDB_PAYLOAD_OK;) {
         char room[NUMBER_I64_MAX_CHARS];
-        struct listpack_value value = listpack_read(lp, pos);
-        take(&reading, listpack_text(&value, room), zset_listpack_score(lp, pos));
+        size_t score_pos = listpack_after(lp, pos);
+        struct listpack_value member = listpack_read(lp, pos), score = listpack_read(lp, score_pos);
+        take(&reading, listpack_text(&member, room), zset_score_of(&score));
+        pos = listpack_next(lp, score_pos);
     }
     return end(&reading, server, head, e);
 }
@@ -147,18 +148,21 @@ static enum rdb_payload_status load_listpack(const struct server *server, const 
     if (!zset_listpack_validate(bytes, len, &longest)) {
         return RDB_PAYLOAD_BAD_FORMAT;
     }
-    uint64_t count = zset_listpack_count(bytes);
+    uint64_t count = listpack_count(bytes) / ZSET_EACH;
     if (count > COMPARED || !zset_value_may_be_small(server, count, longest)) {
         return load_pairs(server, bytes, head, e);
     }
-    if (!zset_listpack_unique(bytes)) {
-        return RDB_PAYLOAD_BAD_FORMAT;
-    }
-    *e = entry_new_room(TYPE_ZSET, head->key, len, head->deadline, head->access);
-    if (*e == NULL) {
+    size_t packed_len = zset_packed_bytes_of(bytes);
+    struct entry *made = entry_new_room(TYPE_ZSET, head->key, packed_len, head->deadline, head->access);
+    if (made == NULL) {
         return RDB_PAYLOAD_NO_MEMORY;
     }
-    memcpy(entry_small(*e), bytes, len);
+    struct packed run = zset_packed_from(entry_small(made), bytes);
+    if (!zset_packed_unique(&run)) {
+        entry_free(made);
+        return RDB_PAYLOAD_BAD_FORMAT;
+    }
+    *e = made;
     return RDB_PAYLOAD_OK;
 }
 

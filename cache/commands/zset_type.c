@@ -29,13 +29,7 @@ static struct zset *copy_large(const struct server *server, const struct zset *f
 static struct entry *copy(const struct server *server, const struct entry *e, const struct entry_head *head)
 {
     if (zset_value_is_small(e)) {
-        const uint8_t *lp = entry_small(e);
-        size_t bytes = listpack_bytes(lp);
-        struct entry *made = entry_new_room(TYPE_ZSET, head->key, bytes, head->deadline, head->access);
-        if (made != NULL) {
-            memcpy(entry_small(made), lp, bytes);
-        }
-        return made;
+        return small_copy(e, head);
     }
     struct zset *z = copy_large(server, entry_object(e));
     struct entry *made =

@@ -10,13 +10,14 @@ static struct zset *large(const struct entry *e)
 
 uint64_t zset_value_count(const struct entry *e)
 {
-    return zset_value_is_small(e) ? zset_listpack_count(entry_small(e)) : zset_count(large(e));
+    return zset_value_is_small(e) ? small_count(e, ZSET_EACH) : zset_count(large(e));
 }
 
 bool zset_value_score(const struct entry *e, struct slice member, double *score)
 {
     if (zset_value_is_small(e)) {
-        return zset_listpack_find(entry_small(e), member, score) != LISTPACK_NONE;
+        struct packed run = small_run(e);
+        return zset_packed_find(&run, member, score) != PACKED_NONE;
     }
     return zset_score(large(e), member, score);
 }
@@ -27,13 +28,13 @@ int64_t zset_value_rank(const struct entry *e, struct slice member, double *scor
         const struct zset *z = large(e);
         return zset_score(z, member, score) ? ztree_rank(&z->tree, *score, member) : -1;
     }
-    const uint8_t *lp = entry_small(e);
-    size_t found = zset_listpack_find(lp, member, score);
-    if (found == LISTPACK_NONE) {
+    struct packed run = small_run(e);
+    size_t found = zset_packed_find(&run, member, score);
+    if (found == PACKED_NONE) {
         return -1;
     }
     int64_t rank = 0;
-    for (size_t pos = LISTPACK_HEADER; pos != found; pos = zset_listpack_next(lp, pos)) {
+    for (size_t pos = PACKED_FIRST; pos != found; pos = zset_packed_next(&run, pos)) {
         rank++;
     }
     return rank;
@@ -45,7 +46,8 @@ uint64_t zset_value_rank_of(const struct entry *e, const struct ztree_cut *cut)
     if (!zset_value_is_small(e)) {
         return ztree_rank_of(&large(e)->tree, cut);
     }
-    zset_listpack_cut(entry_small(e), cut, &rank);
+    struct packed run = small_run(e);
+    zset_packed_cut(&run, cut, &rank);
     return rank;
 }
 
@@ -53,10 +55,10 @@ uint64_t zset_value_rank_of(const struct entry *e, const struct ztree_cut *cut)
 
 struct zset_place zset_value_at(const struct entry *e, uint64_t rank)
 {
-    struct zset_place place = {.lp = NULL};
+    struct zset_place place = {.pos = 0};
     if (zset_value_is_small(e)) {
-        place.lp = entry_small(e);
-        place.pos = zset_listpack_at(place.lp, rank);
+        place.run = small_run(e);
+        place.pos = zset_packed_at(&place.run, rank);
     } else {
         place.at = ztree_at(&large(e)->tree, rank);
     }
@@ -65,33 +67,77 @@ struct zset_place zset_value_at(const struct entry *e, uint64_t rank)
 
 void zset_place_next(struct zset_place *place)
 {
-    if (place->lp != NULL) {
-        place->pos = zset_listpack_next(place->lp, place->pos);
+    if (place->run.bytes != NULL) {
+        place->pos = zset_packed_next(&place->run, place->pos);
     } else {
         place->at = ztree_next(place->at);
     }
 }
 
-void zset_place_previous(struct zset_place *place)
+/* The positions of the members that come next on the way down, as many as there is room for. */
+static void know_next(struct zset_walk *walk)
 {
-    if (place->lp != NULL) {
-        place->pos = zset_listpack_previous(place->lp, place->pos);
+    const uint32_t room = sizeof walk->pos / sizeof walk->pos[0];
+    const struct packed *run = &walk->place.run;
+    walk->known = walk->left < room ? (uint32_t)walk->left : room;
+    size_t pos = zset_packed_at(run, walk->rank + 1 - walk->known);
+    for (uint32_t i = 0; i < walk->known; i++) {
+        walk->pos[i] = pos;
+        pos = zset_packed_next(run, pos);
+    }
+    walk->place.pos = walk->pos[walk->known - 1];
+}
+
+void zset_walk_begin(struct zset_walk *walk, const struct entry *e, uint64_t rank, uint64_t count, bool down)
+{
+    walk->rank = rank;
+    walk->left = count;
+    walk->down = down;
+    if (count > 0 && down && zset_value_is_small(e)) {
+        walk->place.run = small_run(e);
+        know_next(walk);
+    } else if (count > 0) {
+        walk->place = zset_value_at(e, rank);
+    }
+}
+
+static void next_down(struct zset_walk *walk)
+{
+    if (walk->place.run.bytes == NULL) {
+        walk->place.at = ztree_previous(walk->place.at);
+        return;
+    }
+    walk->rank--;
+    if (--walk->known > 0) {
+        walk->place.pos = walk->pos[walk->known - 1];
     } else {
-        place->at = ztree_previous(place->at);
+        know_next(walk);
+    }
+}
+
+void zset_walk_next(struct zset_walk *walk)
+{
+    if (--walk->left == 0) {
+        return;
+    }
+    if (walk->down) {
+        next_down(walk);
+    } else {
+        zset_place_next(&walk->place);
     }
 }
 
 double zset_place_score(const struct zset_place *place)
 {
-    return place->lp != NULL ? zset_listpack_score(place->lp, place->pos) : ztree_score(place->at);
+    return place->run.bytes != NULL ? zset_packed_score(&place->run, place->pos) : ztree_score(place->at);
 }
 
 struct slice zset_place_member(const struct zset_place *place, char *room)
 {
-    if (place->lp == NULL) {
+    if (place->run.bytes == NULL) {
         return item_field(ztree_item(place->at));
     }
-    struct listpack_value value = listpack_read(place->lp, place->pos);
+    struct listpack_value value = packed_read(&place->run, place->pos);
     return listpack_text(&value, room);
 }
 
@@ -121,10 +167,10 @@ bool zset_value_may_be_small(const struct server *server, uint64_t count, size_t
            longest <= (uint64_t)config->zset_max_listpack_value;
 }
 
-/* What a large set takes as a listpack. */
+/* What a large set takes as a packed run. */
 static size_t small_bytes(const struct zset *z)
 {
-    size_t bytes = LISTPACK_EMPTY;
+    size_t bytes = PACKED_EMPTY;
     struct zset_pair pair;
     for (struct ztree_place at = ztree_at(&z->tree, 0); at.leaf != NULL; at = ztree_next(at)) {
         zset_pair_encode(&pair, item_field(ztree_item(at)), ztree_score(at));
@@ -133,18 +179,17 @@ static size_t small_bytes(const struct zset *z)
     return bytes;
 }
 
-static struct entry *small_entry(const struct entry_head *head, const struct zset *z, size_t bytes)
+static struct entry *small_of(const struct entry_head *head, const struct zset *z, size_t bytes)
 {
     struct entry *e = entry_new_room(TYPE_ZSET, head->key, bytes, head->deadline, head->access);
     struct zset_pair pair;
     if (e == NULL) {
         return NULL;
     }
-    uint8_t *lp = entry_small(e);
-    listpack_init(lp);
+    struct packed run = packed_init(entry_small(e));
     for (struct ztree_place at = ztree_at(&z->tree, 0); at.leaf != NULL; at = ztree_next(at)) {
         zset_pair_encode(&pair, item_field(ztree_item(at)), ztree_score(at));
-        zset_listpack_insert(lp, listpack_end(lp), &pair);
+        zset_packed_insert(&run, run.len, &pair);
     }
     return e;
 }
@@ -153,9 +198,9 @@ struct entry *zset_value_entry(const struct server *server, const struct entry_h
                                size_t longest)
 {
     struct entry *e = NULL;
-    size_t bytes = zset_value_may_be_small(server, zset_count(z), longest) ? small_bytes(z) : LISTPACK_MAX;
-    if (bytes < LISTPACK_MAX) {
-        e = small_entry(head, z, bytes);
+    size_t bytes = zset_value_may_be_small(server, zset_count(z), longest) ? small_bytes(z) : PACKED_MAX;
+    if (bytes < PACKED_MAX) {
+        e = small_of(head, z, bytes);
     } else {
         e = entry_new_object(TYPE_ZSET, head->key, z, head->deadline, head->access);
         z = e != NULL ? NULL : z;
@@ -189,26 +234,19 @@ void zset_value_store(struct call *c, const struct key *key, struct zset *z, siz
 
 /* ---- changes ---------------------------------------------------------------------------------------------- */
 
-/* Gives up what the listpack no longer needs; without memory for a smaller block it stays where it is. */
-static void shrink(struct call *c, const struct key *key, struct entry **e)
-{
-    struct entry *moved = db_resize(c->db, key->hash, *e, listpack_bytes(entry_small(*e)), c->now);
-    *e = moved != NULL ? moved : *e;
-}
-
 static enum zset_result put_first(struct call *c, const struct key *key, struct entry **e,
                                   struct slice member, double score)
 {
     struct zset_pair pair;
     zset_pair_encode(&pair, member, score);
-    size_t bytes = LISTPACK_EMPTY + zset_pair_bytes(&pair);
-    if (zset_value_may_be_small(c->server, 1, member.len) && bytes < LISTPACK_MAX) {
+    size_t bytes = PACKED_EMPTY + zset_pair_bytes(&pair);
+    if (zset_value_may_be_small(c->server, 1, member.len) && bytes < PACKED_MAX) {
         *e = key_new_small(c, key, NULL, TYPE_ZSET, bytes);
         if (*e == NULL) {
             return ZSET_NO_MEMORY;
         }
-        listpack_init(entry_small(*e));
-        zset_listpack_insert(entry_small(*e), LISTPACK_HEADER, &pair);
+        struct packed run = packed_init(entry_small(*e));
+        zset_packed_insert(&run, run.len, &pair);
         return ZSET_ADDED;
     }
     struct zset *z = zset_value_new(c->server);
@@ -222,14 +260,13 @@ static enum zset_result put_first(struct call *c, const struct key *key, struct 
 }
 
 /* A large set of the members of a small one; NULL when there is no memory. */
-static struct zset *grown(const struct server *server, const uint8_t *lp)
+static struct zset *grown(const struct server *server, const struct packed *run)
 {
     struct zset *z = zset_value_new(server);
     char room[NUMBER_I64_MAX_CHARS];
-    for (size_t pos = listpack_first(lp); z != NULL && pos != LISTPACK_NONE;
-         pos = zset_listpack_next(lp, pos)) {
-        struct listpack_value value = listpack_read(lp, pos);
-        double score = zset_listpack_score(lp, pos);
+    for (size_t pos = PACKED_FIRST; z != NULL && pos < run->len; pos = zset_packed_next(run, pos)) {
+        struct listpack_value value = packed_read(run, pos);
+        double score = zset_packed_score(run, pos);
         if (zset_put(z, listpack_text(&value, room), &score, 0) == ZSET_NO_MEMORY) {
             zset_free(z);
             z = NULL;
@@ -242,7 +279,8 @@ static struct zset *grown(const struct server *server, const uint8_t *lp)
 static enum zset_result put_growing(struct call *c, const struct key *key, struct entry **e,
                                     struct slice member, double score)
 {
-    struct zset *z = grown(c->server, entry_small(*e));
+    struct packed run = small_run(*e);
+    struct zset *z = grown(c->server, &run);
     if (z == NULL || zset_put(z, member, &score, 0) == ZSET_NO_MEMORY) {
         zset_free(z);
         call_out_of_memory(c);
@@ -256,11 +294,11 @@ static enum zset_result put_growing(struct call *c, const struct key *key, struc
     return ZSET_ADDED;
 }
 
-static size_t place_for(const uint8_t *lp, struct slice member, double score)
+static size_t place_for(const struct packed *run, struct slice member, double score)
 {
     struct ztree_cut cut = {.by = ZTREE_BY_BOTH, .score = score, .member = member};
     uint64_t rank;
-    return zset_listpack_cut(lp, &cut, &rank);
+    return zset_packed_cut(run, &cut, &rank);
 }
 
 /* A new member of a small set. */
@@ -268,18 +306,18 @@ static enum zset_result put_small(struct call *c, const struct key *key, struct 
                                   struct slice member, double score)
 {
     struct zset_pair pair;
-    const uint8_t *lp = entry_small(*e);
+    struct packed run = small_run(*e);
     zset_pair_encode(&pair, member, score);
-    size_t bytes = listpack_bytes(lp) + zset_pair_bytes(&pair);
-    if (!zset_value_may_be_small(c->server, zset_listpack_count(lp) + 1, member.len) ||
-        bytes >= LISTPACK_MAX) {
+    size_t bytes = run.len + zset_pair_bytes(&pair);
+    if (!zset_value_may_be_small(c->server, zset_packed_count(&run) + 1, member.len) || bytes >= PACKED_MAX) {
         return put_growing(c, key, e, member, score);
     }
-    size_t pos = place_for(lp, member, score);
-    if (!key_resize(c, key, e, bytes)) {
+    size_t pos = place_for(&run, member, score);
+    if (!small_reserve(c, key, e, &run, bytes)) {
         return ZSET_NO_MEMORY;
     }
-    zset_listpack_insert(entry_small(*e), pos, &pair);
+    zset_packed_insert(&run, pos, &pair);
+    small_fit(c, key, e, &run, ZSET_EACH);
     return ZSET_ADDED;
 }
 
@@ -288,20 +326,16 @@ static enum zset_result rescore_small(struct call *c, const struct key *key, str
                                       struct slice member, double score)
 {
     struct zset_pair pair;
-    uint8_t *lp = entry_small(*e);
+    struct packed run = small_run(*e);
     zset_pair_encode(&pair, member, score);
-    size_t old_bytes = listpack_bytes(lp);
-    size_t score_pos = listpack_after(lp, pos);
-    size_t bytes = old_bytes + pair.score.size - listpack_element_bytes(lp, score_pos);
-    if (bytes > old_bytes && !key_resize(c, key, e, bytes)) {
+    size_t score_pos = packed_after(&run, pos);
+    size_t bytes = run.len + pair.score.size - packed_element_bytes(&run, score_pos);
+    if (!small_reserve(c, key, e, &run, bytes)) {
         return ZSET_NO_MEMORY;
     }
-    lp = entry_small(*e);
-    listpack_replace(lp, score_pos, &pair.score);
-    zset_listpack_settle(lp, pos);
-    if (bytes < old_bytes) {
-        shrink(c, key, e);
-    }
+    packed_replace(&run, score_pos, &pair.score);
+    zset_packed_settle(&run, pos);
+    small_fit(c, key, e, &run, ZSET_EACH);
     return ZSET_CHANGED;
 }
 
@@ -319,35 +353,48 @@ enum zset_result zset_value_put(struct call *c, const struct key *key, struct en
         }
         return result;
     }
-    size_t pos = zset_listpack_find(entry_small(*e), member, &old);
-    enum zset_result result = zset_decide(flags, pos != LISTPACK_NONE ? &old : NULL, score);
+    struct packed run = small_run(*e);
+    size_t pos = zset_packed_find(&run, member, &old);
+    enum zset_result result = zset_decide(flags, pos != PACKED_NONE ? &old : NULL, score);
     if (result == ZSET_ADDED) {
         return put_small(c, key, e, member, *score);
     }
     return result == ZSET_CHANGED ? rescore_small(c, key, e, pos, member, *score) : result;
 }
 
-/* What a removal leaves: no key without members. */
+/* Removes up to `count` members from a position of a small set on: no key stays without members. */
+static void remove_small(struct call *c, const struct key *key, struct entry **e, struct packed *run,
+                         size_t pos, uint64_t count)
+{
+    zset_packed_delete(run, pos, count);
+    if (packed_is_empty(run)) {
+        key_delete(c, key);
+        *e = NULL;
+    } else {
+        small_fit(c, key, e, run, ZSET_EACH);
+    }
+}
+
+/* What a removal leaves of a large set. */
 static void settle(struct call *c, const struct key *key, struct entry **e)
 {
     if (zset_value_count(*e) == 0) {
         key_delete(c, key);
         *e = NULL;
-    } else if (zset_value_is_small(*e)) {
-        shrink(c, key, e);
     }
 }
 
 bool zset_value_remove(struct call *c, const struct key *key, struct entry **e, struct slice member)
 {
     if (zset_value_is_small(*e)) {
-        double score;
-        size_t pos = zset_listpack_find(entry_small(*e), member, &score);
-        if (pos == LISTPACK_NONE) {
-            return false;
+        struct packed run = small_run(*e);
+        size_t pos = packed_find(&run, PACKED_FIRST, member, ZSET_EACH);
+        if (pos != PACKED_NONE) {
+            remove_small(c, key, e, &run, pos, 1);
         }
-        zset_listpack_delete(entry_small(*e), pos, 1);
-    } else if (!zset_remove(large(*e), member)) {
+        return pos != PACKED_NONE;
+    }
+    if (!zset_remove(large(*e), member)) {
         return false;
     }
     settle(c, key, e);
@@ -413,11 +460,10 @@ uint64_t zset_value_remove_ranks(struct call *c, const struct key *key, struct e
         return count;
     }
     if (zset_value_is_small(*e)) {
-        uint8_t *lp = entry_small(*e);
-        zset_listpack_delete(lp, zset_listpack_at(lp, rank), count);
+        struct packed run = small_run(*e);
+        remove_small(c, key, e, &run, zset_packed_at(&run, rank), count);
     } else {
         remove_large_ranks(c, *e, rank, count);
     }
-    settle(c, key, e);
     return count;
 }

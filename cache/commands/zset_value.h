@@ -1,5 +1,5 @@
 /*
- * Sorted sets in entries, whichever form they have: a listpack inside (types/zset_listpack.h) while it is small, else a struct
+ * Sorted sets in entries, whichever form they have: a packed run inside (types/zset_packed.h) while it is small, else a struct
  * zset (types/zset.h). The commands of sorted sets and of geo stand on these calls and know neither.
  *
  * Threads: as for the entry.
@@ -8,9 +8,10 @@
 #define ORDINAL_COMMANDS_ZSET_VALUE_H
 
 #include "commands/call.h"
+#include "commands/small.h"
 #include "commands/type.h"
 #include "types/zset.h"
-#include "types/zset_listpack.h"
+#include "types/zset_packed.h"
 
 static inline bool zset_value_is_small(const struct entry *e)
 {
@@ -33,22 +34,38 @@ uint64_t zset_value_rank_of(const struct entry *e, const struct ztree_cut *cut);
 
 /* A member's place; good until the set changes. */
 struct zset_place {
-    const uint8_t *lp; /* of a small set, else NULL */
+    struct packed run; /* of a small set, else without bytes */
     size_t pos;
     struct ztree_place at;
 };
 
 static inline bool zset_place_is(const struct zset_place *place)
 {
-    return place->lp != NULL ? place->pos != LISTPACK_NONE : place->at.leaf != NULL;
+    return place->run.bytes != NULL ? place->pos < place->run.len : place->at.leaf != NULL;
 }
 
 /* The member of a rank, or none (zset_place_is). */
 struct zset_place zset_value_at(const struct entry *e, uint64_t rank);
 
-/* The next and the previous one, or none. */
+/* The next one, or none. */
 void zset_place_next(struct zset_place *place);
-void zset_place_previous(struct zset_place *place);
+
+/* Goes through `count` members, the first of which has this rank, upwards or downwards: all must be there. A small set, which can
+ * be walked upwards only, is gone through downwards by pieces of positions. */
+struct zset_walk {
+    struct zset_place place; /* of the next member */
+    uint64_t rank, left;     /* of the next member, and how many there are from it on */
+    bool down;
+    uint32_t
+        known; /* of a small set downwards: positions at hand of the members that come next, the last one first */
+    size_t pos[64];
+};
+void zset_walk_begin(struct zset_walk *walk, const struct entry *e, uint64_t rank, uint64_t count, bool down);
+static inline bool zset_walk_is(const struct zset_walk *walk)
+{
+    return walk->left > 0;
+}
+void zset_walk_next(struct zset_walk *walk);
 
 double zset_place_score(const struct zset_place *place);
 

@@ -1,5 +1,5 @@
 /*
- * A large sorted set, and a small one in a listpack, against an array that holds the score of each of 500 members:
+ * A large sorted set, and a small one in a packed run, against an array that holds the score of each of 500 members:
  * whatever is added, rescored and removed, both tell the same scores, and their order is the array's.
  */
 #include <setjmp.h>
@@ -16,7 +16,8 @@
 
 #include "memory.h"
 #include "types/zset.h"
-#include "types/zset_listpack.h"
+#include "types/listpack.h"
+#include "types/zset_packed.h"
 
 enum { MEMBERS = 500, OPERATIONS = 60000, SMALL_OPERATIONS = 30000, SMALL_ROOM = 64 * 1024 };
 
@@ -270,49 +271,47 @@ static void a_sum_that_is_no_number_changes_nothing(void **state)
 
 /* ---- the small form --------------------------------------------------------------------------------------- */
 
-static void assert_small(const uint8_t *lp)
+static void assert_small(const struct packed *run)
 {
     uint32_t order[MEMBERS];
     char room[400], digits[NUMBER_I64_MAX_CHARS];
-    size_t longest;
     uint32_t n = in_order(order);
-    assert_int_equal(zset_listpack_count(lp), n);
-    assert_int_equal(zset_listpack_validate(lp, listpack_bytes(lp), &longest), n > 0);
-    assert_true(zset_listpack_unique(lp));
-    size_t pos = listpack_first(lp);
-    for (uint32_t rank = 0; rank < n; rank++, pos = zset_listpack_next(lp, pos)) {
+    assert_int_equal(zset_packed_count(run), n);
+    assert_true(zset_packed_unique(run));
+    size_t pos = PACKED_FIRST;
+    for (uint32_t rank = 0; rank < n; rank++, pos = zset_packed_next(run, pos)) {
         struct slice member = member_of(order[rank], room);
         double score = score_of[order[rank]];
-        struct listpack_value value = listpack_read(lp, pos);
+        struct listpack_value value = packed_read(run, pos);
         assert_true(slice_equal(listpack_text(&value, digits), member));
-        assert_true(same(zset_listpack_score(lp, pos), score));
-        assert_int_equal(zset_listpack_at(lp, rank), pos);
-        assert_int_equal(zset_listpack_find(lp, member, &score), pos);
+        assert_true(same(zset_packed_score(run, pos), score));
+        assert_int_equal(zset_packed_at(run, rank), pos);
+        assert_int_equal(zset_packed_find(run, member, &score), pos);
         struct ztree_cut cut = {.by = ZTREE_BY_BOTH, .score = score, .member = member};
         uint64_t before;
-        assert_int_equal(zset_listpack_cut(lp, &cut, &before), pos);
+        assert_int_equal(zset_packed_cut(run, &cut, &before), pos);
         assert_int_equal(before, rank);
     }
-    assert_int_equal(pos, LISTPACK_NONE);
-    assert_int_equal(zset_listpack_at(lp, n), LISTPACK_NONE);
+    assert_int_equal(pos, run->len);
+    assert_int_equal(zset_packed_at(run, n), run->len);
 }
 
-static void put_small(uint8_t *lp, uint32_t i, double score)
+static void put_small(struct packed *run, uint32_t i, double score)
 {
     char room[400];
     struct zset_pair pair;
     double old;
     struct slice member = member_of(i, room);
-    size_t pos = zset_listpack_find(lp, member, &old);
-    assert_int_equal(pos != LISTPACK_NONE, there[i]);
+    size_t pos = zset_packed_find(run, member, &old);
+    assert_int_equal(pos != PACKED_NONE, there[i]);
     zset_pair_encode(&pair, member, score);
     if (there[i]) {
-        listpack_replace(lp, listpack_after(lp, pos), &pair.score);
-        zset_listpack_settle(lp, pos);
+        packed_replace(run, packed_after(run, pos), &pair.score);
+        zset_packed_settle(run, pos);
     } else {
         struct ztree_cut cut = {.by = ZTREE_BY_BOTH, .score = score, .member = member};
         uint64_t rank;
-        zset_listpack_insert(lp, zset_listpack_cut(lp, &cut, &rank), &pair);
+        zset_packed_insert(run, zset_packed_cut(run, &cut, &rank), &pair);
     }
     there[i] = true;
     score_of[i] = score;
@@ -321,24 +320,24 @@ static void put_small(uint8_t *lp, uint32_t i, double score)
 static void a_small_set_is_the_array(void **state)
 {
     (void)state;
-    uint8_t *lp = malloc(SMALL_ROOM);
+    uint8_t *bytes = malloc(SMALL_ROOM);
+    struct packed run = packed_init(bytes);
     forget_all();
-    listpack_init(lp);
     for (uint32_t turn = 0; turn < SMALL_OPERATIONS; turn++) {
         char room[400];
         double score;
         uint32_t i = (uint32_t)random_below(turn % 2000 < 1000 ? 12 : 90);
         if (there[i] && random_below(4) == 0) {
-            zset_listpack_delete(lp, zset_listpack_find(lp, member_of(i, room), &score), 1);
+            zset_packed_delete(&run, zset_packed_find(&run, member_of(i, room), &score), 1);
             there[i] = false;
         } else {
-            put_small(lp, i, random_score());
+            put_small(&run, i, random_score());
         }
         if (turn % 20 == 0) {
-            assert_small(lp);
+            assert_small(&run);
         }
     }
-    free(lp);
+    free(bytes);
 }
 
 /* The bytes that redis-server 7.2 has for ZADD k 0.1 a 3 b 1e30 c inf d. */
@@ -353,19 +352,23 @@ static void scores_are_written_as_redis_writes_them(void **state)
                                    "1e+30\x06\x81"
                                    "d\x02\x83"
                                    "inf\x04\xff";
-    uint8_t lp[128];
+    uint8_t lp[128], room[128], again[128];
     struct zset_pair pair;
+    struct packed run = packed_init(room);
     const struct {
         const char *member;
         double score;
     } members[] = {{"a", 0.1}, {"b", 3}, {"c", 1e30}, {"d", INFINITY}};
-    listpack_init(lp);
     for (size_t i = 0; i < 4; i++) {
         zset_pair_encode(&pair, (struct slice){members[i].member, 1}, members[i].score);
-        zset_listpack_insert(lp, listpack_end(lp), &pair);
+        zset_packed_insert(&run, run.len, &pair);
     }
-    assert_int_equal(listpack_bytes(lp), sizeof bytes - 1);
+    assert_int_equal(packed_listpack_bytes(&run), sizeof bytes - 1);
+    packed_to_listpack(&run, lp);
     assert_memory_equal(lp, bytes, sizeof bytes - 1);
+    assert_int_equal(zset_packed_bytes_of(lp), run.len);
+    assert_int_equal(zset_packed_from(again, lp).len, run.len);
+    assert_memory_equal(again, room, run.len);
 }
 
 /* A listpack of these elements, one behind the other. */
@@ -376,6 +379,13 @@ static void write_elements(uint8_t *lp, const char *const *elements)
         struct listpack_element e = listpack_encode((struct slice){*elements, strlen(*elements)});
         listpack_append(lp, &e);
     }
+}
+
+static bool unique(const uint8_t *lp)
+{
+    uint8_t bytes[128];
+    struct packed run = zset_packed_from(bytes, lp);
+    return zset_packed_unique(&run);
 }
 
 static void what_is_no_sorted_set_is_refused(void **state)
@@ -402,10 +412,10 @@ static void what_is_no_sorted_set_is_refused(void **state)
     write_elements(lp, (const char *const[]){"a", "1", "bb", "1", "c", "2.50", NULL});
     assert_true(zset_listpack_validate(lp, listpack_bytes(lp), &longest));
     assert_int_equal(longest, 2);
-    assert_true(zset_listpack_unique(lp));
+    assert_true(unique(lp));
     write_elements(lp, (const char *const[]){"7", "1", "b", "2", "7", "3", NULL}); /* twice, apart */
     assert_true(zset_listpack_validate(lp, listpack_bytes(lp), &longest));
-    assert_false(zset_listpack_unique(lp));
+    assert_false(unique(lp));
 }
 
 int main(void)
