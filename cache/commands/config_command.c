@@ -2,7 +2,9 @@
  * CONFIG: the settings over the wire. config.h does the work; what runs here has the gate alone, as changed settings ask.
  */
 #include "commands/call.h"
+#include "commands/dispatch.h"
 #include "commands/groups.h"
+#include "commands/tracking.h"
 #include "memory.h"
 
 struct config_reply {
@@ -48,6 +50,8 @@ static void run_set(struct call *c)
         call_out_of_memory(c);
     } else if (config_set(c->server->config, c->argv + 2, (c->argc - 2) / 2, client_is_local(c->client),
                           error, size)) {
+        dispatch_make_room(c->worker->loop, 0); /* a lowered limit shows at once, and the cron goes on */
+        tracking_limit_keys(c->worker);
         reply_ok(c->reply);
     } else {
         reply_error(c->reply, error);
