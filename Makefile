@@ -266,7 +266,7 @@ $(FUZZ_PROGRAMS): build/fuzz/%: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libord
 
 .PHONY: fuzz-run $(FUZZ_NAMES:%=fuzz-run-%)
 fuzz-run: fuzz
-	@$(MAKE) --no-print-directory -k -j2 $(FUZZ_NAMES:%=fuzz-run-%) SECONDS=$(SECONDS)
+	@$(MAKE) --no-print-directory -k -j$(words $(FUZZ_NAMES)) $(FUZZ_NAMES:%=fuzz-run-%) SECONDS=$(SECONDS)
 
 # New inputs go to build/, the seeds in the tree are only read; what crashes is left in build/fuzz/crashes.
 $(FUZZ_NAMES:%=fuzz-run-%): fuzz-run-%: build/fuzz/%
