@@ -51,11 +51,6 @@ void notify_follow_settings(struct server *server)
     config_on_change(server->config, "notify-keyspace-events", on_setting, server);
 }
 
-bool notify_wants(const struct server *server, enum event_class class)
-{
-    return (server->notify & class) != 0;
-}
-
 /* Publishes to "__<kind>@<db>__:<name>". */
 static void publish(struct worker *w, const char *kind, const struct db *db, struct slice name,
                     struct slice message)

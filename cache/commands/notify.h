@@ -21,7 +21,4 @@ void notify_follow_settings(struct server *server);
 void notify_key(struct worker *w, const struct db *db, struct slice key, enum event_class class,
                 const char *event);
 
-/* Whether events of a class are asked for: for what is costly to find out (EVENT_NEW). */
-bool notify_wants(const struct server *server, enum event_class class);
-
 #endif

@@ -275,15 +275,6 @@ void listpack_insert(uint8_t *lp, size_t pos, const struct listpack_element *e)
     add_count(lp, 1);
 }
 
-void listpack_insert_pair(uint8_t *lp, size_t pos, const struct listpack_element *e,
-                          const struct listpack_element *next)
-{
-    move_rest(lp, pos, pos + e->size + next->size);
-    put_element(lp + pos, e);
-    put_element(lp + pos + e->size, next);
-    add_count(lp, 2);
-}
-
 void listpack_append(uint8_t *lp, const struct listpack_element *e)
 {
     listpack_insert(lp, listpack_end(lp), e);

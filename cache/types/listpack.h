@@ -113,8 +113,6 @@ size_t listpack_find(const uint8_t *lp, size_t pos, struct slice bytes, size_t s
 /* Inserts before pos (a position or listpack_end()); after an element: at listpack_after(lp, pos). Needs listpack_bytes()
  * + e->size bytes. The bytes of `e` may not lie in the run. */
 void listpack_insert(uint8_t *lp, size_t pos, const struct listpack_element *e);
-void listpack_insert_pair(uint8_t *lp, size_t pos, const struct listpack_element *e,
-                          const struct listpack_element *next); /* both, one behind the other, in one move */
 void listpack_append(uint8_t *lp, const struct listpack_element *e);
 void listpack_prepend(uint8_t *lp, const struct listpack_element *e);
 
