@@ -334,6 +334,7 @@ static void *run_loop(void *argument)
 {
     int loop = (int)(intptr_t)argument;
     uint64_t random = (uint64_t)loop + 1;
+    bool more_to_sweep;
     mem_thread_init();
     for (int i = 0; i < ROUNDS; i++) {
         random = random * 6364136223846793005ULL + 1442695040888963407ULL;
@@ -342,7 +343,7 @@ static void *run_loop(void *argument)
         count_up(&ks.dbs[0], number);
         counts[loop][number]++;
         if (i % 512 == 0) {
-            db_sweep(&ks.dbs[0], (uint32_t)i % SHARDS, START, &stats, &more);
+            db_sweep(&ks.dbs[0], (uint32_t)i % SHARDS, START, &stats, &more_to_sweep);
             db_scan(&ks.dbs[0], random % ((uint64_t)SHARDS << 32), 5, ignore_visit, NULL);
         }
         if (i % 1000 == 0) {
