@@ -16,6 +16,7 @@
 #include "commands/latency.h"
 #include "commands/monitor.h"
 #include "commands/pause.h"
+#include "commands/refusing.h"
 #include "commands/slowlog.h"
 #include "commands/tracking.h"
 #include "commands/transaction.h"
@@ -202,6 +203,9 @@ static bool refused(struct call *c)
             "then restart the server.");
     } else if (!c->client->authenticated && (command->flags & CMD_NO_AUTH) == 0) {
         reply_error(c->reply, "NOAUTH Authentication required.");
+    } else if (__builtin_expect(atomic_load_explicit(&c->server->refusing, memory_order_relaxed) != 0, 0) &&
+               refusing_refuses(c)) {
+        return true;
     } else {
         return (c->client->flags & (CLIENT_MONITOR | CLIENT_MULTI | CLIENT_SUBSCRIBED)) != 0 &&
                refused_in_state(c);

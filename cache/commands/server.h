@@ -111,6 +111,8 @@ struct server {
     _Atomic int64_t pause_until; /* ms of clock.h: CLIENT PAUSE, 0: none */
     _Atomic bool pause_all;      /* … for reads as well */
     _Atomic bool stopping;
+    _Atomic uint32_t refusing;        /* enum refusing (refusing.h): what the server's state refuses … */
+    _Atomic int aof_errno;            /* … and the error behind REFUSING_AOF_ERROR */
     _Atomic uint32_t listening;       /* enum listening (change.h): who wants to know of changes of keys */
     _Atomic uint64_t waiting_clients; /* for keys (block.h) … */
     uint32_t notify;                  /* enum event_class: what notify-keyspace-events asks for */

@@ -1,0 +1,29 @@
+/*
+ * What the server's own state refuses, whoever asks: everything but a few commands while the data set is being loaded, and writes
+ * while the disk fails under them. One word of bits, so that dispatch looks at it in one test.
+ *
+ * Threads: any may set and clear; loops read.
+ */
+#ifndef ORDINAL_COMMANDS_REFUSING_H
+#define ORDINAL_COMMANDS_REFUSING_H
+
+#include "commands/call.h"
+
+/* The bits of server->refusing. */
+enum refusing {
+    REFUSING_LOADING = 1 << 0, /* commands without CMD_LOADING */
+    REFUSING_SNAPSHOT_ERROR =
+        1 << 1, /* writes: the last snapshot failed, and stop-writes-on-bgsave-error says so */
+    REFUSING_AOF_ERROR = 1 << 2, /* writes: the append-only file cannot be written */
+};
+
+void refusing_set(struct server *server, enum refusing why);
+void refusing_clear(struct server *server, enum refusing why);
+
+/* The error number for which the append-only file cannot be written, for MISCONF's text: set it before the bit. */
+void refusing_set_aof_errno(struct server *server, int number);
+
+/* Whether the call must not run; it is answered then. EXEC is judged by what it would run. Only when some bit is set. */
+bool refusing_refuses(struct call *c);
+
+#endif
