@@ -1,0 +1,141 @@
+#include "persist/disk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "persist/disk_fault.h"
+
+/* Whether the call must fail here; errno is set then. */
+static bool fails(enum disk_point point)
+{
+    struct disk_fault fault = disk_fault_visit(point);
+    if (fault.error != 0) {
+        errno = fault.error;
+    }
+    return fault.error != 0;
+}
+
+int disk_open(enum disk_point point, int folder, const char *path, int flags)
+{
+    if (fails(point)) {
+        return -1;
+    }
+    int fd;
+    do {
+        fd = openat(folder, path, flags | O_CLOEXEC, 0644);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static ssize_t write_once(int fd, const void *bytes, size_t len)
+{
+    ssize_t written;
+    do {
+        written = write(fd, bytes, len);
+    } while (written < 0 && errno == EINTR);
+    return written;
+}
+
+ssize_t disk_write(enum disk_point point, int fd, const void *bytes, size_t len)
+{
+    struct disk_fault fault = disk_fault_visit(point);
+    if (fault.error != 0) {
+        errno = fault.error;
+        return -1;
+    }
+    if (!fault.half || len < 2) {
+        return write_once(fd, bytes, len);
+    }
+    ssize_t written = write_once(fd, bytes, len / 2);
+    if (fault.exit) {
+        disk_fault_exit();
+    }
+    return written;
+}
+
+ssize_t disk_writev(enum disk_point point, int fd, const struct iovec *runs, int count)
+{
+    struct disk_fault fault = disk_fault_visit(point);
+    if (fault.error != 0) {
+        errno = fault.error;
+        return -1;
+    }
+    if (fault.half) { /* of the first run */
+        ssize_t written = write_once(fd, runs[0].iov_base, (runs[0].iov_len + 1) / 2);
+        if (fault.exit) {
+            disk_fault_exit();
+        }
+        return written;
+    }
+    ssize_t written;
+    do {
+        written = writev(fd, runs, count);
+    } while (written < 0 && errno == EINTR);
+    return written;
+}
+
+bool disk_write_all(enum disk_point point, int fd, const void *bytes, size_t len)
+{
+    const char *at = bytes;
+    while (len > 0) {
+        ssize_t written = disk_write(point, fd, at, len);
+        if (written < 0) {
+            return false;
+        }
+        at += written;
+        len -= (size_t)written;
+    }
+    return true;
+}
+
+bool disk_sync(enum disk_point point, int fd)
+{
+    int status;
+    if (fails(point)) {
+        return false;
+    }
+    do {
+        status = fdatasync(fd);
+    } while (status < 0 && errno == EINTR);
+    return status == 0;
+}
+
+bool disk_rename(enum disk_point point, int folder, const char *from, const char *to)
+{
+    return !fails(point) && renameat(folder, from, folder, to) == 0;
+}
+
+bool disk_unlink(enum disk_point point, int folder, const char *path)
+{
+    return !fails(point) && unlinkat(folder, path, 0) == 0;
+}
+
+bool disk_truncate(enum disk_point point, int fd, off_t length)
+{
+    return !fails(point) && ftruncate(fd, length) == 0;
+}
+
+bool disk_make_folder(enum disk_point point, const char *path)
+{
+    return !fails(point) && (mkdir(path, 0755) == 0 || errno == EEXIST);
+}
+
+bool disk_sync_folder(enum disk_point point, int folder)
+{
+    return !fails(point) && (fsync(folder) == 0 || errno == EINVAL);
+}
+
+bool disk_sync_folder_at(enum disk_point point, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    bool synced = disk_sync_folder(point, fd);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return synced;
+}
