@@ -1,6 +1,6 @@
 # How Ordinal is built, tested and installed. One file, no configure step and nothing detected that would tie the
 # binary to the machine that built it: every source found under cache/ and replication/ is compiled into
-# build/FLAVOUR/, where a flavour is a set of compiler flags (release, debug, asan, tsan, coverage, fuzz).
+# build/FLAVOUR/, where a flavour is a set of compiler flags (release, debug, asan, tsan, coverage, fuzz, …).
 #
 #   make              ./ordinal, the release binary
 #   make run          install what is missing, build, serve on port 6379 (ARGS="--port 7000" for another)
@@ -60,9 +60,12 @@ LDFLAGS_fuzz := -Wl,--as-needed -fsanitize=address,undefined
 # Checked like asan, and one allocation in so many fails (memory.c): nothing may crash for want of memory.
 CFLAGS_nomem := $(CFLAGS_asan) -DORDINAL_FAIL_ALLOCATIONS
 LDFLAGS_nomem := $(LDFLAGS_asan)
+# As debug, and the disk fails, or the process ends, where a test asks for it (cache/persist/disk.h).
+CFLAGS_faults := $(CFLAGS_debug) -DORDINAL_FAULTS
+LDFLAGS_faults :=
 CC_fuzz = $(FUZZ_CC)
 
-FLAVOURS := release debug asan tsan coverage fuzz nomem
+FLAVOURS := release debug asan tsan coverage fuzz nomem faults
 
 # ---- sources -------------------------------------------------------------------------------------------------
 SOURCES := $(sort $(shell find cache replication -name '*.c' 2>/dev/null))
@@ -70,11 +73,12 @@ HEADERS := $(sort $(shell find cache replication -name '*.h' 2>/dev/null))
 UNIT_SOURCES := $(sort $(shell find tests/unit -name '*_test.c' 2>/dev/null))
 FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 
-.PHONY: all debug asan tsan coverage fuzz
+.PHONY: all debug asan tsan coverage fuzz faults
 all: ordinal
 debug: build/debug/ordinal
 asan: build/asan/ordinal
 tsan: build/tsan/ordinal
+faults: build/faults/ordinal
 
 # One flavour: objects, an archive of all but main, and (not for fuzz) the server. The file `flags` changes only
 # when the flags do, so that a changed flag rebuilds and an unchanged one does not. An archive that has lost a
