@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "memory.h"
+#include "net/hold.h"
 #include "net/input.h"
 #include "net/output.h"
 #include "net/turn.h"
@@ -105,6 +106,7 @@ static void on_closed(uv_handle_t *handle)
     counter_add(&loop->connections, -1);
     loop->net->hooks.closed(conn);
     output_drop_queue(conn);
+    hold_drop(conn);
     input_free(conn);
     mem_free(conn, sizeof *conn);
     loop->net->hooks.leave(loop);

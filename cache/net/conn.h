@@ -47,12 +47,15 @@ struct conn {
     struct conn_input *input;        /* NULL while no request is incomplete */
     struct block *queue, *queue_end; /* what conn_queue has gathered (output.c) … */
     struct conn *next_queued;        /* … while it stands in loop->queued */
+    struct block *held, *held_end;   /* output that waits for a mark (hold.h) … */
+    struct conn *next_held;          /* … while it stands in loop->held */
     /* Both may be set by the hooks of another loop (a new password): atomic, and in words of their own. */
     const struct conn_limit *_Atomic limit;
     _Alignas(8) _Atomic bool unauthenticated; /* the small limits hold */
     int64_t soft_since;    /* when the soft limit was passed (ms of clock.h), 0: it is not */
     counter unsent;        /* bytes of replies that the kernel has not taken yet */
-    counter unsent_memory; /* bytes of the blocks that hold them */
+    counter held_bytes;    /* bytes that are held (hold.h) */
+    counter unsent_memory; /* bytes of the blocks of both */
     counter bytes_in, bytes_out;
     counter last_active; /* ms of clock.h: the last read, unsent bytes taken, or end of a wait */
     uint8_t resp;        /* protocol of its replies: 2 or 3 */

@@ -5,6 +5,7 @@
 
 #include "memory.h"
 #include "net/conn.h"
+#include "net/hold.h"
 #include "net/listener.h"
 #include "net/output.h"
 #include "net/turn.h"
@@ -88,6 +89,7 @@ static void send_queued(struct loop *loop)
         loop->net->hooks.before_poll(loop);
     }
     output_flush_queues(loop);
+    hold_flush(loop); /* last: nothing may be held after it before the loop sleeps, unless the mark is looked at again */
 }
 
 /* What came from other loops goes first: it was there before the requests that are served now. */

@@ -71,6 +71,10 @@ struct net_hooks {
     /* The loop is about to wait for input: once in each of its turns, outside of enter and leave. Or NULL. What the hook queues
      * (conn_queue) goes out with what was queued before. */
     void (*before_poll)(struct loop *loop);
+    /* Which offset hold_mark must have reached before what is sent to this connection now may go out; 0: none. *own: which one
+     * in any case (hold_relax). Called while output is held (hold.h), on the loop's thread, inside enter and leave or not, after
+     * what is told of has happened. */
+    uint64_t (*due)(struct conn *conn, uint64_t *own);
 };
 
 struct message {
@@ -110,6 +114,8 @@ struct loop {
     uv_check_t after_poll;    /* serves the turns */
     uv_prepare_t before_poll; /* sends what is queued */
     struct conn *queued;      /* connections with something queued */
+    struct conn *held, *held_end; /* connections with something held (hold.h) */
+    _Atomic bool holds;           /* there are some: for who moves the mark */
 
     struct conn *conns; /* list of all connections of this loop */
     bool stopping;      /* loop_stop was called: no connection is opened any more */
@@ -135,6 +141,9 @@ struct net {
     _Atomic int64_t keepalive; /* seconds, 0: off */
     _Atomic int64_t max_bulk;
     _Atomic int64_t query_limit; /* bytes of one connection's unfinished input */
+    _Atomic bool holding;        /* output may have to wait … */
+    _Atomic bool relaxed;        /* … (not all of it) … */
+    _Atomic uint64_t mark;       /* … for this (hold.h) */
     counter rejected;            /* connections refused for max_connections */
     counter accept_errors;
 };

@@ -7,26 +7,16 @@
 
 #include "clock.h"
 #include "memory.h"
+#include "net/hold.h"
 
 enum {
     COPY_UNSENT = 64 * 1024, /* more than this is handed to libuv without a copy */
     QUEUE_FIRST = 512        /* bytes of room in what a connection queues, at first */
 };
 
-/* Bytes on their way out: what was queued, and what the kernel did not take at once, in libuv's queue. */
-struct block {
-    uv_write_t write;
-    struct block *next; /* in conn->queue */
-    char *data;         /* its own … */
-    size_t len, cap;    /* cap: bytes that it is held responsible for */
-    struct push *push;  /* … or NULL, and these are shared … */
-    struct slice head;  /* … behind the head for the protocol of that moment */
-    uv_buf_t bufs[2];   /* what is still to be sent */
-};
-
 void output_done(struct conn *conn)
 {
-    if (conn->closing_after_write && counter_get(&conn->unsent) == 0) {
+    if (conn->closing_after_write && counter_get(&conn->unsent) == 0 && conn->held == NULL) {
         conn_close(conn);
     }
 }
@@ -46,7 +36,7 @@ static struct block *block_new(struct conn *conn, char *data, size_t len, size_t
     return block;
 }
 
-static void block_free(struct conn *conn, struct block *block)
+void output_free_block(struct conn *conn, struct block *block)
 {
     counter_add(&conn->unsent_memory, -(int64_t)(block->cap + sizeof *block));
     if (block->push != NULL) {
@@ -57,22 +47,41 @@ static void block_free(struct conn *conn, struct block *block)
     mem_free(block, sizeof *block);
 }
 
+static int64_t bytes_waiting(const struct conn *conn)
+{
+    return counter_get(&conn->unsent) + counter_get(&conn->held_bytes);
+}
+
+static void throttle(struct conn *conn)
+{
+    if (bytes_waiting(conn) > CONN_MAX_UNSENT) {
+        conn->throttled = true;
+        conn->stalled = true;
+    }
+}
+
+void output_unthrottle(struct conn *conn)
+{
+    if (conn->throttled && bytes_waiting(conn) < CONN_MAX_UNSENT / 2) {
+        conn->throttled = false;
+        conn_serve_again(conn);
+        loop_wake(conn->loop); /* what it has queued or held meanwhile is looked at before the loop sleeps */
+    }
+}
+
 static void on_written(uv_write_t *write, int status)
 {
     struct conn *conn = conn_of((uv_handle_t *)write->handle);
     struct block *block = write->data;
     counter_add(&conn->unsent, -(int64_t)block->len);
-    block_free(conn, block);
+    output_free_block(conn, block);
     if (status < 0) {
         conn_close(conn);
         return;
     }
     counter_set(&conn->last_active, clock_now()); /* it reads, if slowly */
     output_done(conn);
-    if (conn->throttled && counter_get(&conn->unsent) < CONN_MAX_UNSENT / 2) {
-        conn->throttled = false;
-        conn_serve_again(conn);
-    }
+    output_unthrottle(conn);
 }
 
 /* Whether the unsent bytes are within the limits of the connection's class; starts and stops the soft
@@ -98,6 +107,15 @@ static bool within_limits(struct conn *conn)
         conn->soft_since = now;
     }
     return now - conn->soft_since <= counter_get(&limit->soft_seconds) * 1000;
+}
+
+void output_check_limits(struct conn *conn)
+{
+    if (!conn->closing && !within_limits(conn)) {
+        counter_add(&conn->loop->closed_for_output, 1);
+        conn_close(conn);
+    }
+    throttle(conn);
 }
 
 /* Points to the bytes of a block from `sent` on. Returns how many runs they are. */
@@ -127,25 +145,23 @@ static void queue_block(struct conn *conn, struct block *block, size_t sent)
     int status = uv_write(&block->write, &conn->uv.stream, block->bufs, runs, on_written);
     if (status < 0) { /* the callback does not come, and block->write may not even know its stream */
         counter_add(&conn->unsent, -(int64_t)block->len);
-        block_free(conn, block);
+        output_free_block(conn, block);
         conn_close(conn);
         return;
     }
-    if (!within_limits(conn)) {
-        counter_add(&conn->loop->closed_for_output, 1);
-        conn_close(conn);
-    }
+    output_check_limits(conn);
 }
 
-/* Queues r->data[from .. to). The whole of a large buffer is taken over from the reply, all else is
- * copied. */
-static void queue_rest(struct conn *conn, struct reply *r, size_t from, size_t to)
+/* Makes a block of loop->reply's bytes from .. to, of which the first *sent are not to be sent. The whole of a large buffer is
+ * taken over from the reply, all else is copied. */
+static struct block *take(struct conn *conn, size_t from, size_t to, size_t *sent)
 {
+    struct reply *r = &conn->loop->reply;
     struct block *block;
-    size_t sent = 0;
+    *sent = 0;
     if (to == r->len && to - from > COPY_UNSENT && conn->loop->reply_base == 0) {
         block = block_new(conn, r->data, r->len, r->cap);
-        sent = from;
+        *sent = from;
     } else {
         char *copy = mem_alloc(to - from);
         block = copy != NULL ? block_new(conn, copy, to - from, to - from) : NULL;
@@ -157,12 +173,16 @@ static void queue_rest(struct conn *conn, struct reply *r, size_t from, size_t t
     }
     if (block == NULL) {
         conn_close(conn);
-        return;
-    }
-    if (block->data == r->data) {
+    } else if (block->data == r->data) {
         *r = (struct reply){.resp = r->resp};
     }
-    queue_block(conn, block, sent);
+    return block;
+}
+
+struct block *output_take(struct conn *conn, size_t from, size_t to)
+{
+    size_t sent;
+    return take(conn, from, to, &sent); /* with reply_base 0 `from` is 0, too: nothing of it was sent */
 }
 
 /* Notes bytes that go out, and lets the kernel take what it will at once. Returns how many; negative: closed. */
@@ -185,7 +205,7 @@ static ssize_t try_send(struct conn *conn, const uv_buf_t *bufs, unsigned runs, 
 void output_send(struct conn *conn, size_t from, size_t to)
 {
     struct reply *r = &conn->loop->reply;
-    if (from == to || conn->closing) {
+    if (from == to || conn->closing || (hold_concerns(conn) && hold_reply(conn, from, to))) {
         return;
     }
     uv_buf_t buf = {r->data + from, to - from};
@@ -195,10 +215,10 @@ void output_send(struct conn *conn, size_t from, size_t to)
     }
     from += (size_t)sent;
     if (from < to) {
-        queue_rest(conn, r, from, to);
-        if (counter_get(&conn->unsent) > CONN_MAX_UNSENT) {
-            conn->throttled = true;
-            conn->stalled = true;
+        size_t skipped;
+        struct block *block = take(conn, from, to, &skipped);
+        if (block != NULL) {
+            queue_block(conn, block, skipped);
         }
     }
 }
@@ -245,6 +265,17 @@ static bool queue_reserve(struct conn *conn, size_t len)
         return false;
     }
     queue_append(conn, block);
+    return true;
+}
+
+bool output_merge(struct conn *conn, struct block *block, const struct block *next)
+{
+    if (block->push != NULL || next->push != NULL ||
+        (block->cap - block->len < next->len && !block_grow(conn, block, next->len))) {
+        return false;
+    }
+    memcpy(block->data + block->len, next->data, next->len);
+    block->len += next->len;
     return true;
 }
 
@@ -298,7 +329,7 @@ static struct block *queue_take(struct conn *conn)
     return first;
 }
 
-static void send_queued(struct conn *conn, struct block *block)
+void output_send_block(struct conn *conn, struct block *block)
 {
     ssize_t sent = -1;
     if (!conn->closing) {
@@ -308,7 +339,7 @@ static void send_queued(struct conn *conn, struct block *block)
     if (sent >= 0 && (size_t)sent < block->len) {
         queue_block(conn, block, (size_t)sent);
     } else {
-        block_free(conn, block);
+        output_free_block(conn, block);
     }
 }
 
@@ -320,7 +351,9 @@ void output_flush_queues(struct loop *loop)
         struct block *next;
         for (struct block *block = queue_take(conn); block != NULL; block = next) {
             next = block->next;
-            send_queued(conn, block);
+            if (!hold_concerns(conn) || !hold_block(conn, block)) {
+                output_send_block(conn, block);
+            }
         }
     }
 }
@@ -343,7 +376,7 @@ void output_drop_queue(struct conn *conn)
     struct block *next;
     for (struct block *block = queue_take(conn); block != NULL; block = next) {
         next = block->next;
-        block_free(conn, block);
+        output_free_block(conn, block);
     }
 }
 
