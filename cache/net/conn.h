@@ -47,7 +47,7 @@ struct conn {
     struct conn_input *input;        /* NULL while no request is incomplete */
     struct block *queue, *queue_end; /* what conn_queue has gathered (output.c) … */
     struct conn *next_queued;        /* … while it stands in loop->queued */
-    struct block *held, *held_end;   /* output that waits for a mark (hold.h) … */
+    struct block *hold, *hold_end;   /* output that waits for a mark (hold.h) … */
     struct conn *next_held;          /* … while it stands in loop->held */
     /* Both may be set by the hooks of another loop (a new password): atomic, and in words of their own. */
     const struct conn_limit *_Atomic limit;

@@ -2,7 +2,9 @@
 
 #include "net/output.h"
 
-enum { MERGE_MOST = 64 * 1024 }; /* blocks that become due together are written together up to so many bytes */
+enum {
+    MERGE_MOST = 64 * 1024
+}; /* blocks that become due together are written together up to so many bytes */
 
 /* A loop says that it holds, then looks at the mark again before it sleeps (hold_flush_due); here what counts is set, then it is
  * looked whether the loop holds: one of the two sees the other. */
@@ -55,13 +57,14 @@ static struct due due_of(struct conn *conn)
 
 static bool is_due(const struct net *net, uint64_t until, uint64_t own)
 {
-    return !atomic_load(&net->holding) || (atomic_load(&net->relaxed) ? own : until) <= atomic_load(&net->mark);
+    return !atomic_load(&net->holding) ||
+           (atomic_load(&net->relaxed) ? own : until) <= atomic_load(&net->mark);
 }
 
 /* Whether output may go out at once. */
 static bool passes(const struct conn *conn, const struct due *due)
 {
-    return conn->held == NULL && is_due(conn->loop->net, due->until, due->own);
+    return conn->hold == NULL && is_due(conn->loop->net, due->until, due->own);
 }
 
 /* ---- what is held ------------------------------------------------------------------------------------ */
@@ -80,13 +83,13 @@ static void append(struct conn *conn, struct block *block, const struct due *due
     block->next = NULL;
     block->until = due->until;
     block->own = due->own;
-    if (conn->held == NULL) {
-        conn->held = block;
+    if (conn->hold == NULL) {
+        conn->hold = block;
         join(conn);
     } else {
-        conn->held_end->next = block;
+        conn->hold_end->next = block;
     }
-    conn->held_end = block;
+    conn->hold_end = block;
     counter_add(&conn->held_bytes, (int64_t)block->len);
     output_check_limits(conn);
 }
@@ -129,16 +132,16 @@ static void leave(struct conn *conn)
 
 void hold_drop(struct conn *conn)
 {
-    if (conn->held == NULL) {
+    if (conn->hold == NULL) {
         return;
     }
     leave(conn);
     struct block *next;
-    for (struct block *block = conn->held; block != NULL; block = next) {
+    for (struct block *block = conn->hold; block != NULL; block = next) {
         next = block->next;
         output_free_block(conn, block);
     }
-    conn->held = conn->held_end = NULL;
+    conn->hold = conn->hold_end = NULL;
     counter_set(&conn->held_bytes, 0);
 }
 
@@ -146,22 +149,22 @@ void hold_drop(struct conn *conn)
 
 static bool first_is_due(const struct conn *conn)
 {
-    return conn->held != NULL && is_due(conn->loop->net, conn->held->until, conn->held->own);
+    return conn->hold != NULL && is_due(conn->loop->net, conn->hold->until, conn->hold->own);
 }
 
 /* Takes the first block out, with those behind it that are due as well, as far as they fit into one write. */
 static struct block *take_due(struct conn *conn)
 {
-    struct block *first = conn->held;
+    struct block *first = conn->hold;
     size_t len = first->len;
-    conn->held = first->next;
-    while (first_is_due(conn) && len + conn->held->len <= MERGE_MOST) {
-        struct block *second = conn->held;
+    conn->hold = first->next;
+    while (first_is_due(conn) && len + conn->hold->len <= MERGE_MOST) {
+        struct block *second = conn->hold;
         len += second->len;
         if (!output_merge(conn, first, second)) {
             break;
         }
-        conn->held = second->next;
+        conn->hold = second->next;
         output_free_block(conn, second);
     }
     return first;
@@ -185,7 +188,7 @@ void hold_flush_due(struct loop *loop)
     for (struct conn *conn = list; conn != NULL; conn = next) {
         next = conn->next_held;
         send_due(conn);
-        if (conn->held != NULL) {
+        if (conn->hold != NULL) {
             join(conn);
         }
         output_done(conn);

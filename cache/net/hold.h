@@ -43,7 +43,7 @@ static inline uint64_t hold_mark(const struct net *net)
 static inline bool hold_concerns(const struct conn *conn)
 {
     return __builtin_expect(
-        conn->held != NULL || atomic_load_explicit(&conn->loop->net->holding, memory_order_relaxed), 0);
+        conn->hold != NULL || atomic_load_explicit(&conn->loop->net->holding, memory_order_relaxed), 0);
 }
 
 /* Holds loop->reply's bytes from .. to, or a block, of a connection that is concerned. False: they may go out. */

@@ -89,7 +89,8 @@ static void send_queued(struct loop *loop)
         loop->net->hooks.before_poll(loop);
     }
     output_flush_queues(loop);
-    hold_flush(loop); /* last: nothing may be held after it before the loop sleeps, unless the mark is looked at again */
+    hold_flush(
+        loop); /* last: nothing may be held after it before the loop sleeps, unless the mark is looked at again */
 }
 
 /* What came from other loops goes first: it was there before the requests that are served now. */

@@ -111,9 +111,9 @@ struct loop {
     size_t read_at;  /* how much of it the waiting turns hold */
     struct turn turns[LOOP_TURNS];
     size_t turn_count;
-    uv_check_t after_poll;    /* serves the turns */
-    uv_prepare_t before_poll; /* sends what is queued */
-    struct conn *queued;      /* connections with something queued */
+    uv_check_t after_poll;        /* serves the turns */
+    uv_prepare_t before_poll;     /* sends what is queued */
+    struct conn *queued;          /* connections with something queued */
     struct conn *held, *held_end; /* connections with something held (hold.h) */
     _Atomic bool holds;           /* there are some: for who moves the mark */
 

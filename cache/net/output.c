@@ -16,7 +16,7 @@ enum {
 
 void output_done(struct conn *conn)
 {
-    if (conn->closing_after_write && counter_get(&conn->unsent) == 0 && conn->held == NULL) {
+    if (conn->closing_after_write && counter_get(&conn->unsent) == 0 && conn->hold == NULL) {
         conn_close(conn);
     }
 }

@@ -11,7 +11,7 @@ enum { OUTPUT_KEEP_REPLY = 1024 * 1024 }; /* a loop's reply buffer larger than t
 /* Bytes on their way out: what was queued or held, and what the kernel did not take at once, in libuv's queue. */
 struct block {
     uv_write_t write;
-    struct block *next; /* in conn->queue or conn->held */
+    struct block *next; /* in conn->queue or conn->hold */
     char *data;         /* its own … */
     size_t len, cap;    /* cap: bytes that it is held responsible for */
     struct push *push;  /* … or NULL, and these are shared … */

@@ -23,33 +23,33 @@
 #include <sys/uio.h>
 
 /* The points: X(name, text). */
-#define DISK_POINTS(X)                                                                \
-    X(DISK_AOF_FOLDER, "aof-folder")             /* the folder is made */             \
-    X(DISK_AOF_OPEN, "aof-open")                 /* an increment is made or opened */ \
-    X(DISK_AOF_WRITE, "aof-write")                                                    \
-    X(DISK_AOF_SYNC, "aof-sync")                                                      \
-    X(DISK_AOF_RENAME, "aof-rename")             /* an increment gets its name */     \
-    X(DISK_AOF_TRUNCATE, "aof-truncate")         /* a torn tail goes */               \
-    X(DISK_MANIFEST_OPEN, "manifest-open")                                            \
-    X(DISK_MANIFEST_WRITE, "manifest-write")                                          \
-    X(DISK_MANIFEST_SYNC, "manifest-sync")                                            \
-    X(DISK_MANIFEST_RENAME, "manifest-rename")                                        \
-    X(DISK_MANIFEST_SYNC_FOLDER, "manifest-sync-folder")                              \
-    X(DISK_HISTORY_UNLINK, "history-unlink")     /* a file that no manifest needs */  \
-    X(DISK_BASE_OPEN, "base-open")               /* the base of an append-only file */ \
-    X(DISK_BASE_WRITE, "base-write")                                                  \
-    X(DISK_BASE_SYNC, "base-sync")                                                    \
-    X(DISK_BASE_RENAME, "base-rename")                                                \
-    X(DISK_BASE_SYNC_FOLDER, "base-sync-folder")                                      \
-    X(DISK_RDB_OPEN, "rdb-open")                 /* a snapshot of SAVE, BGSAVE, … */  \
-    X(DISK_RDB_WRITE, "rdb-write")                                                    \
-    X(DISK_RDB_SYNC, "rdb-sync")                                                      \
-    X(DISK_RDB_RENAME, "rdb-rename")                                                  \
-    X(DISK_RDB_SYNC_FOLDER, "rdb-sync-folder")                                        \
-    X(DISK_TEMPORARY_UNLINK, "temporary-unlink") /* what a failure leaves */          \
-    X(DISK_CLAIM_OPEN, "claim-open")                                                  \
-    X(DISK_CLAIM_WRITE, "claim-write")                                                \
-    X(DISK_CLAIM_SYNC, "claim-sync")                                                  \
+#define DISK_POINTS(X)                                                             \
+    X(DISK_AOF_FOLDER, "aof-folder") /* the folder is made */                      \
+    X(DISK_AOF_OPEN, "aof-open")     /* an increment is made or opened */          \
+    X(DISK_AOF_WRITE, "aof-write")                                                 \
+    X(DISK_AOF_SYNC, "aof-sync")                                                   \
+    X(DISK_AOF_RENAME, "aof-rename")     /* an increment gets its name */          \
+    X(DISK_AOF_TRUNCATE, "aof-truncate") /* a torn tail goes */                    \
+    X(DISK_MANIFEST_OPEN, "manifest-open")                                         \
+    X(DISK_MANIFEST_WRITE, "manifest-write")                                       \
+    X(DISK_MANIFEST_SYNC, "manifest-sync")                                         \
+    X(DISK_MANIFEST_RENAME, "manifest-rename")                                     \
+    X(DISK_MANIFEST_SYNC_FOLDER, "manifest-sync-folder")                           \
+    X(DISK_HISTORY_UNLINK, "history-unlink") /* a file that no manifest needs */   \
+    X(DISK_BASE_OPEN, "base-open")           /* the base of an append-only file */ \
+    X(DISK_BASE_WRITE, "base-write")                                               \
+    X(DISK_BASE_SYNC, "base-sync")                                                 \
+    X(DISK_BASE_RENAME, "base-rename")                                             \
+    X(DISK_BASE_SYNC_FOLDER, "base-sync-folder")                                   \
+    X(DISK_RDB_OPEN, "rdb-open") /* a snapshot of SAVE, BGSAVE, … */             \
+    X(DISK_RDB_WRITE, "rdb-write")                                                 \
+    X(DISK_RDB_SYNC, "rdb-sync")                                                   \
+    X(DISK_RDB_RENAME, "rdb-rename")                                               \
+    X(DISK_RDB_SYNC_FOLDER, "rdb-sync-folder")                                     \
+    X(DISK_TEMPORARY_UNLINK, "temporary-unlink") /* what a failure leaves */       \
+    X(DISK_CLAIM_OPEN, "claim-open")                                               \
+    X(DISK_CLAIM_WRITE, "claim-write")                                             \
+    X(DISK_CLAIM_SYNC, "claim-sync")                                               \
     X(DISK_CLAIM_RENAME, "claim-rename")
 
 enum disk_point {

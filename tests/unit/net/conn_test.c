@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "memory.h"
 #include "net/conn.h"
+#include "net/hold.h"
 #include "net/listener.h"
 
 enum { PATIENCE_US = 20000000, BIG = 3 * 1024 * 1024 };
@@ -127,8 +128,18 @@ static void make_room(struct loop *l, size_t bytes)
     room_asked = bytes > room_asked ? bytes : room_asked;
 }
 
-static const struct net_hooks hooks = {NULL,  enter, leave,     admit, on_opened, prepare,
-                                       fetch, serve, make_room, NULL,  on_closed, NULL};
+/* What output waits for: an offset that every test sets. */
+static uint64_t due_at, own_at;
+
+static uint64_t due(struct conn *conn, uint64_t *own)
+{
+    (void)conn;
+    *own = own_at;
+    return due_at;
+}
+
+static const struct net_hooks hooks = {NULL,  enter,     leave, admit,     on_opened, prepare, fetch,
+                                       serve, make_room, NULL,  on_closed, NULL,      due};
 
 static void turn(void)
 {
@@ -141,6 +152,7 @@ static int setup(void **state)
     memory_before = mem_used();
     opened = closed = largest_batch = 0;
     room_asked = 0;
+    due_at = own_at = 0;
     net_init(&net, 1, &hooks);
     loop = &net.loops[0];
     return 0;
@@ -349,6 +361,117 @@ static void a_slow_reader_of_pushes_is_cut_at_its_limit(void **state)
 }
 
 /* ---- requests ------------------------------------------------------------------------------------------ */
+
+/* ---- what is held -------------------------------------------------------------------------------------- */
+
+static void output_waits_for_its_mark_and_keeps_its_order(void **state)
+{
+    (void)state;
+    int fd = connect_pair();
+    struct push *push = make_push('p', 3);
+    hold_on(&net);
+    due_at = 10;
+    send_text(fd, "one\r\n");
+    conn_queue(newest(), push);
+    send_text(fd, "two\r\n");
+    expect_nothing(fd);
+    due_at = 20;
+    send_text(fd, "three\r\n");
+    due_at = 0; /* due by itself, but not before what came before it */
+    send_text(fd, "four\r\n");
+    hold_release(&net, 9);
+    expect_nothing(fd);
+    hold_release(&net, 10);
+    expect(fd, "*1\r\n$3\r\none\r\ntwo:ppp*1\r\n$3\r\ntwo\r\n");
+    expect_nothing(fd);
+    assert_true(atomic_load(&loop->holds));
+    hold_release(&net, 20);
+    expect(fd, "*1\r\n$5\r\nthree\r\n*1\r\n$4\r\nfour\r\n");
+    assert_false(atomic_load(&loop->holds));
+    assert_int_equal(counter_get(&newest()->unsent_memory), 0);
+    due_at = 20; /* reached already */
+    send_text(fd, "five\r\n");
+    expect(fd, "*1\r\n$4\r\nfive\r\n");
+    push_drop(push);
+    close(fd);
+}
+
+static void what_is_held_goes_out_when_holding_ends(void **state)
+{
+    (void)state;
+    int fd = connect_pair();
+    hold_on(&net);
+    due_at = 10;
+    send_text(fd, "one\r\n");
+    expect_nothing(fd);
+    hold_off(&net);
+    send_text(fd, "two\r\n");
+    expect(fd, "*1\r\n$3\r\none\r\n*1\r\n$3\r\ntwo\r\n");
+    close(fd);
+}
+
+static void relaxed_only_acknowledgements_are_held(void **state)
+{
+    (void)state;
+    int writer = connect_pair();
+    int reader = connect_pair();
+    hold_on(&net);
+    due_at = own_at = 10;
+    send_text(writer, "write\r\n");
+    own_at = 3;
+    hold_release(&net, 5);
+    send_text(reader, "read\r\n");
+    expect_nothing(reader);
+    hold_relax(&net, true);
+    expect(reader, "*1\r\n$4\r\nread\r\n");
+    send_text(reader, "again\r\n");
+    expect(reader, "*1\r\n$5\r\nagain\r\n");
+    send_text(writer, "read\r\n");
+    expect_nothing(writer);
+    hold_relax(&net, false);
+    hold_release(&net, 10);
+    expect(writer, "*1\r\n$5\r\nwrite\r\n*1\r\n$4\r\nread\r\n");
+    close(writer);
+    close(reader);
+}
+
+static void a_connection_closes_when_what_it_holds_is_sent(void **state)
+{
+    (void)state;
+    int fd = connect_pair();
+    int killed = connect_pair();
+    struct conn *second = newest();
+    hold_on(&net);
+    due_at = 1;
+    send_text(killed, "one\r\n");
+    send_text(fd, "flush\r\nquit\r\n");
+    conn_close(second);
+    expect_end(killed);
+    expect_nothing(fd);
+    assert_int_equal(closed, 1);
+    hold_release(&net, 1);
+    expect(fd, "*1\r\n$5\r\nflush\r\n*1\r\n$4\r\nquit\r\n");
+    expect_end(fd);
+    close(fd);
+    close(killed);
+}
+
+static void too_much_that_is_held_closes_the_connection(void **state)
+{
+    (void)state;
+    static const struct conn_limit limit = {.hard = 2 * BIG};
+    int fd = connect_pair();
+    newest()->limit = &limit;
+    hold_on(&net);
+    due_at = 1;
+    send_text(fd, "big\r\n");
+    expect_nothing(fd);
+    assert_true(conn_memory(newest()) > BIG);
+    send_text(fd, "big\r\n");
+    expect_end(fd);
+    assert_int_equal(counter_get(&loop->closed_for_output), 1);
+    close(fd);
+}
 
 static void requests_are_answered_in_order_however_they_are_cut(void **state)
 {
@@ -826,6 +949,11 @@ int main(void)
         CONN_TEST(a_push_without_a_head_is_not_sent),
         CONN_TEST(what_a_closed_connection_had_queued_is_freed),
         CONN_TEST(a_slow_reader_of_pushes_is_cut_at_its_limit),
+        CONN_TEST(output_waits_for_its_mark_and_keeps_its_order),
+        CONN_TEST(what_is_held_goes_out_when_holding_ends),
+        CONN_TEST(relaxed_only_acknowledgements_are_held),
+        CONN_TEST(a_connection_closes_when_what_it_holds_is_sent),
+        CONN_TEST(too_much_that_is_held_closes_the_connection),
         CONN_TEST(requests_are_answered_in_order_however_they_are_cut),
         CONN_TEST(many_pipelined_requests_are_all_answered),
         CONN_TEST(a_large_argument_comes_through),
