@@ -80,13 +80,14 @@ int64_t clock_wall_us(void)
 /* How far the wall clock has stepped away since start, in milliseconds. A step is kept until it differs by
  * two milliseconds, so that a deadline set in wall time reads back as the same number, whatever the two
  * clock readings' own delay. */
+static _Atomic int64_t kept_steps;
+
 static int64_t steps_ms(void)
 {
-    static _Atomic int64_t kept;
     int64_t ms = read_difference_us() / 1000;
-    int64_t last = atomic_load_explicit(&kept, memory_order_relaxed);
+    int64_t last = atomic_load_explicit(&kept_steps, memory_order_relaxed);
     if (ms - last >= 2 || last - ms >= 2) {
-        atomic_store_explicit(&kept, ms, memory_order_relaxed);
+        atomic_store_explicit(&kept_steps, ms, memory_order_relaxed);
         return ms;
     }
     return last;
@@ -101,11 +102,26 @@ int64_t clock_from_wall(int64_t wall_ms)
     return ms;
 }
 
-int64_t clock_to_wall(int64_t ms)
+static int64_t stepped(int64_t ms, int64_t steps)
 {
     int64_t wall_ms;
-    if (__builtin_add_overflow(ms, steps_ms(), &wall_ms)) {
+    if (__builtin_add_overflow(ms, steps, &wall_ms)) {
         return ms > 0 ? INT64_MAX : INT64_MIN;
     }
     return wall_ms;
+}
+
+int64_t clock_to_wall(int64_t ms)
+{
+    return stepped(ms, steps_ms());
+}
+
+int64_t clock_to_wall_kept(int64_t ms)
+{
+    return stepped(ms, atomic_load_explicit(&kept_steps, memory_order_relaxed));
+}
+
+void clock_look_at_wall(void)
+{
+    steps_ms();
 }

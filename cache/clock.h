@@ -28,6 +28,11 @@ int64_t clock_wall_us(void);
 int64_t clock_from_wall(int64_t wall_ms);
 int64_t clock_to_wall(int64_t ms);
 
+/* clock_to_wall by the steps of the wall clock that the two calls above, or clock_look_at_wall, which the cron calls, have seen
+ * last: no system call, for the log. */
+int64_t clock_to_wall_kept(int64_t ms);
+void clock_look_at_wall(void);
+
 /* Ticks of the processor's own constant counter: the cheapest way to time one command (8 ns against 25). */
 static inline uint64_t clock_ticks(void)
 {

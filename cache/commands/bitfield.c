@@ -7,6 +7,7 @@
 #include "commands/call.h"
 #include "commands/change.h"
 #include "commands/groups.h"
+#include "commands/propagate.h"
 #include "commands/value.h"
 
 enum field_kind { FIELD_GET, FIELD_SET, FIELD_INCRBY };
@@ -158,6 +159,8 @@ static void run_writes(struct call *c, const struct key *key, struct string *s, 
     }
     if (changes > 0) {
         key_changed(c, key, changes, EVENT_STRING, "setbit");
+    } else if (grown) { /* for writes that OVERFLOW FAIL refused */
+        propagate_as_it_came(c);
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include "commands/block.h"
 #include "commands/change.h"
+#include "commands/propagate.h"
 #include "commands/type.h"
 #include "types/number.h"
 
@@ -66,9 +67,20 @@ struct entry *key_read_type(struct call *c, const struct key *key, enum entry_ty
     return only_type(c, key_read(c, key), type, wrong);
 }
 
+void key_sweep_parts(struct call *c, struct entry *e)
+{
+    if (__builtin_expect((e->kind & ENTRY_TIMED_PARTS) != 0, 0) && propagate_is_on(c)) {
+        db_sweep_parts(c->db, e, c->now, &c->worker->store);
+    }
+}
+
 struct entry *key_write_type(struct call *c, const struct key *key, enum entry_type type, bool *wrong)
 {
-    return only_type(c, key_write(c, key), type, wrong);
+    struct entry *e = only_type(c, key_write(c, key), type, wrong);
+    if (e != NULL) {
+        key_sweep_parts(c, e);
+    }
+    return e;
 }
 
 /* The clock of a value that is set: under LFU an entry that is overwritten keeps how often it was used. */

@@ -25,6 +25,8 @@ struct call {
     int64_t now;           /* ms of clock.h */
     uint64_t first_hash;   /* hash of the first key, when the command has one */
     const char *first_key; /* its bytes: tells whether first_hash may be used */
+    uint64_t dirty;        /* the worker's, up to which changes are logged (propagate.h) … */
+    bool told;             /* … and the handler has told what to log of the rest */
     bool may_not_block;    /* in a transaction or script */
     bool again;            /* a blocking command run again for a client that waits (block.h) … */
     bool still_waits;      /* … and it goes on waiting */
@@ -51,6 +53,10 @@ struct entry *key_peek(struct call *c, const struct key *key);
 /* As key_read and key_write, but an entry of another type is answered with WRONGTYPE and *wrong is set. */
 struct entry *key_read_type(struct call *c, const struct key *key, enum entry_type type, bool *wrong);
 struct entry *key_write_type(struct call *c, const struct key *key, enum entry_type type, bool *wrong);
+
+/* Where what is changed depends on parts of a value (a hash's fields): those past their deadlines go first, so that the command that
+ * is logged meets none of them when it is run again. key_write_type does it. */
+void key_sweep_parts(struct call *c, struct entry *e);
 
 /* Sets a string value, whatever was there; replies with an error and returns false when there is no memory. */
 bool key_set_string(struct call *c, const struct key *key, struct slice value, int64_t deadline);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "commands/notify.h"
+#include "commands/propagate.h"
 #include "commands/tracking.h"
 #include "commands/watch.h"
 
@@ -52,6 +53,9 @@ void change_gone(struct store_stats *stats, struct db *db, const struct entry *e
     struct server *server = w->server;
     uint32_t listening = atomic_load_explicit(&server->listening, memory_order_relaxed);
     struct slice name = entry_key(e);
+    if (log_is_on(&server->log)) {
+        propagate_gone(w, db, e, why);
+    }
     if ((listening & LISTENING_WATCH) != 0) {
         watch_touch(server, db, keyspace_hash(&server->keyspace, name), name);
     }

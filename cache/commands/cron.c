@@ -122,6 +122,7 @@ static void on_tick(uv_timer_t *timer)
     pause_check(w);
     if (w->loop->index == 0) {
         mem_sample_peak();
+        clock_look_at_wall();
         if (++w->ticks % CALIBRATE_TICKS == 0) {
             clock_calibrate();
         }

@@ -16,6 +16,7 @@
 #include "commands/latency.h"
 #include "commands/monitor.h"
 #include "commands/pause.h"
+#include "commands/propagate.h"
 #include "commands/refusing.h"
 #include "commands/slowlog.h"
 #include "commands/tracking.h"
@@ -304,10 +305,13 @@ static bool run_alone(struct call *c)
     int loop = c->worker->loop->index;
     gate_alone(gate, loop);
     bool runs = may_still_run(c);
+    propagate_mark(c); /* the log may have been off when this batch began */
     if (runs) {
         c->command->run(c);
+        propagate_ran(c);
         remember_keys(c);
         block_serve(c);
+        propagate_mark(c);
     }
     gate_together(gate, loop);
     return runs;
@@ -337,6 +341,7 @@ static __attribute__((noinline)) bool run_exec(struct call *c)
         return run_alone(c);
     }
     c->command->run(c);
+    propagate_mark(c); /* its commands have logged what they did */
     db_unlock(c->db, hash);
     return true;
 }
@@ -356,6 +361,7 @@ static bool run_locked(struct call *c, const struct parsed *parsed)
             return run_alone(c);
         }
         c->command->run(c);
+        propagate_ran(c);
         remember_keys(c);
         db_unlock(c->db, parsed->hash);
         break;
@@ -508,7 +514,9 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
 void dispatch_again(struct call *c)
 {
     uint64_t began = clock_ticks();
+    propagate_mark(c);
     c->command->run(c);
+    propagate_ran(c);
     if (!c->still_waits) {
         int id = command_id(c->command);
         count_call(c, &c->worker->stats[id], clock_ticks() - began);
@@ -529,7 +537,9 @@ uint64_t dispatch_nested(struct call *outer, const struct nested *command, uint6
     c.first_hash = command->hash;
     c.first_key = command->key;
     c.may_not_block = true;
+    propagate_mark(&c);
     c.command->run(&c);
+    propagate_ran(&c);
     remember_keys(&c);
     if (__builtin_expect(atomic_load_explicit(&c.server->monitors, memory_order_relaxed) > 0, 0)) {
         monitor_feed(&c);
@@ -578,7 +588,8 @@ size_t dispatch_serve(struct conn *conn, struct request *requests, size_t first,
     struct reply *reply = &w->loop->reply;
     size_t before = reply->len;
     counter_set(&conn->last_active, w->now);
-    struct call c = {.server = server, .worker = w, .client = client, .reply = reply, .now = w->now};
+    struct call c = {
+        .server = server, .worker = w, .client = client, .reply = reply, .now = w->now, .dirty = w->dirty};
     uint64_t ticks = clock_ticks();
     size_t ran = 0;
     if (__builtin_expect(server->config->maxmemory_clients != 0, 0)) {

@@ -3,6 +3,7 @@
 #include "commands/change.h"
 #include "commands/expiry.h"
 #include "commands/groups.h"
+#include "commands/propagate.h"
 
 bool dump_write(struct rdb_writer *writer, const struct entry *e)
 {
@@ -143,6 +144,32 @@ static uint32_t restored_access(const struct call *c, const struct restore_optio
     return call_access(c);
 }
 
+/* A payload whose deadline has passed already: as if restored and expired at once. */
+static void restore_late(struct call *c, const struct key *key)
+{
+    if (key_delete(c, key)) {
+        propagate(c, SLICE("DEL"), key->name);
+        key_changed(c, key, 1, EVENT_GENERIC, "del");
+    }
+    reply_ok(c->reply);
+}
+
+/* A time to live is logged as a deadline. */
+static void propagate_restore(struct call *c, const struct key *key, const struct restore_options *options,
+                              int64_t deadline)
+{
+    char digits[NUMBER_I64_MAX_CHARS];
+    if (deadline == ENTRY_NO_DEADLINE || options->absolute) {
+        return;
+    }
+    struct slice ms = propagate_deadline(deadline, digits);
+    if (options->replace) {
+        propagate(c, SLICE("RESTORE"), key->name, ms, c->argv[3], SLICE("REPLACE"), SLICE("ABSTTL"));
+    } else {
+        propagate(c, SLICE("RESTORE"), key->name, ms, c->argv[3], SLICE("ABSTTL"));
+    }
+}
+
 static void run_restore(struct call *c)
 {
     struct restore_options options;
@@ -164,13 +191,11 @@ static void run_restore(struct call *c)
         return;
     }
     bool replaces = key_peek(c, &key) != NULL;
-    if (deadline <= c->now) { /* ABSTTL in the past: as if restored and expired at once */
+    if (deadline <= c->now) { /* ABSTTL */
         entry_free(e);
-        if (key_delete(c, &key)) {
-            key_changed(c, &key, 1, EVENT_GENERIC, "del");
-        }
-        reply_ok(c->reply);
+        restore_late(c, &key);
     } else if (key_put(c, &key, e)) {
+        propagate_restore(c, &key, &options, deadline);
         if (replaces) { /* for Redis the old key was deleted, and this is another one */
             key_event(c, &key, EVENT_NEW, "new");
         }

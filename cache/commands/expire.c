@@ -8,6 +8,7 @@
 #include "commands/expiry.h"
 #include "commands/groups.h"
 #include "commands/key.h"
+#include "commands/propagate.h"
 
 /* ---- EXPIRE and its kin ------------------------------------------------------------------------------ */
 
@@ -57,6 +58,7 @@ static void expire(struct call *c, enum expiry_unit unit, bool absolute)
     if (!parse_conditions(c, &conditions) || !parse_deadline(c, unit, absolute, &deadline)) {
         return;
     }
+    char digits[NUMBER_I64_MAX_CHARS];
     struct key key = call_key(c, 1);
     struct entry *e = key_write(c, &key);
     if (e == NULL || !expiry_conditions_hold(conditions, entry_deadline(e), deadline)) {
@@ -65,8 +67,11 @@ static void expire(struct call *c, enum expiry_unit unit, bool absolute)
     }
     if (deadline <= c->now) {
         key_delete(c, &key);
+        propagate(c, SLICE("DEL"), key.name);
         key_changed(c, &key, 1, EVENT_GENERIC, "del");
     } else if (key_expire(c, &key, e, deadline)) {
+        propagate_with(c, c->argv + 3, c->argc - 3, SLICE("PEXPIREAT"), key.name,
+                       propagate_deadline(deadline, digits));
         key_changed(c, &key, 1, EVENT_GENERIC, "expire");
     } else {
         return;

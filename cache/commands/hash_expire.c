@@ -7,6 +7,7 @@
 #include "commands/groups.h"
 #include "commands/hash_fields.h"
 #include "commands/hash_value.h"
+#include "commands/propagate.h"
 
 enum outcome {
     NO_FIELD = -2,
@@ -48,6 +49,7 @@ static bool expire_field(struct call *c, struct expiring *x, struct slice field)
     } else if (x->deadline <= c->now) {
         outcome = GONE;
         hash_value_remove(x->e, field, c->now);
+        propagate(c, SLICE("HDEL"), x->key.name, field);
         x->deleted++;
     } else if (hash_value_expire(c, &x->key, &x->e, field, x->deadline)) {
         x->changed++;
@@ -58,9 +60,14 @@ static bool expire_field(struct call *c, struct expiring *x, struct slice field)
     return true;
 }
 
-/* After the last field: tells of what has changed. */
+/* After the last field: tells of what has changed. All fields got the same deadline, so none is logged here when some have gone. */
 static void settle(struct call *c, const struct expiring *x)
 {
+    char digits[NUMBER_I64_MAX_CHARS];
+    if (x->changed > 0) {
+        propagate_with(c, c->argv + 3, c->argc - 3, SLICE("HPEXPIREAT"), x->key.name,
+                       propagate_deadline(x->deadline, digits));
+    }
     hash_value_timed(c, &x->key, x->e);
     if (x->changed + x->deleted == 0) {
         return;
@@ -74,6 +81,7 @@ static void expire_fields(struct call *c, struct expiring *x, size_t first)
 {
     size_t start = c->reply->len;
     reply_array(c->reply, (int64_t)(c->argc - first));
+    propagate_begin(c->worker);
     for (size_t i = first; i < c->argc; i++) {
         if (!expire_field(c, x, c->argv[i])) { /* the error takes the place of the array */
             c->reply->len = start;
@@ -82,6 +90,7 @@ static void expire_fields(struct call *c, struct expiring *x, size_t first)
         }
     }
     settle(c, x);
+    propagate_end(c->worker);
 }
 
 static void expire(struct call *c, enum expiry_unit unit, bool absolute)

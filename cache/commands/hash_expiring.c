@@ -5,6 +5,7 @@
 #include "commands/groups.h"
 #include "commands/hash_fields.h"
 #include "commands/hash_value.h"
+#include "commands/propagate.h"
 
 /* ---- HSETEX --------------------------------------------------------------------------------------------- */
 
@@ -104,9 +105,15 @@ static bool condition_holds(const struct call *c, const struct entry *e, const s
 /* With a deadline that has passed: as if the fields were set, and expired at once. */
 static void set_gone(struct call *c, const struct key *key, struct entry *e, const struct setting *s)
 {
+    propagate_nothing(c);
+    propagate_begin(c->worker);
     for (size_t i = 0; e != NULL && i < s->count; i++) {
-        hash_value_remove(e, c->argv[s->first + 2 * i], c->now);
+        struct slice field = c->argv[s->first + 2 * i];
+        if (hash_value_remove(e, field, c->now)) {
+            propagate(c, SLICE("HDEL"), key->name, field);
+        }
     }
+    propagate_end(c->worker);
     bool emptied = e == NULL || hash_value_trim(c, key, e);
     key_changed(c, key, s->count, EVENT_HASH, "hset");
     key_event(c, key, EVENT_HASH, "hdel");
@@ -135,6 +142,20 @@ static bool set_fields(struct call *c, const struct key *key, struct entry *e, c
     return s->keep ? set_keeping(c, key, e, s) : hash_value_set(c, key, &e, pairs, s->count, &created);
 }
 
+/* Logs what was set as HSET, which takes deadlines away, and then those that the fields have. */
+static void propagate_set(struct call *c, const struct key *key, const struct setting *s)
+{
+    if (propagate_is_on(c)) {
+        const struct entry *e = key_peek(c, key);
+        propagate_begin(c->worker);
+        propagate_with(c, &c->argv[s->first], 2 * s->count, SLICE("HSET"), key->name);
+        for (size_t i = 0; i < s->count; i++) {
+            hash_fields_propagate_deadline(c, key, e, c->argv[s->first + 2 * i]);
+        }
+        propagate_end(c->worker);
+    }
+}
+
 static void run_hsetex(struct call *c)
 {
     struct key key = call_key(c, 1);
@@ -154,6 +175,7 @@ static void run_hsetex(struct call *c)
     if (s.timed && s.deadline <= c->now) {
         set_gone(c, &key, e, &s);
     } else if (set_fields(c, &key, e, &s)) {
+        propagate_set(c, &key, &s);
         key_changed(c, &key, s.count, EVENT_HASH, "hset");
         if (s.timed) {
             key_event(c, &key, EVENT_HASH, "hexpire");
@@ -215,6 +237,23 @@ static enum got get_field(struct call *c, const struct key *key, struct entry **
     return hash_value_expire(c, key, e, field, g->deadline) ? GOT_CHANGED : GOT_FAILED;
 }
 
+/* Logs what became of the fields that HGETEX has read. Those of them that are not there, or had no deadline to lose, do not mind. */
+static void propagate_got(struct call *c, const struct key *key, const struct getting *g, uint64_t changed,
+                          uint64_t removed)
+{
+    char digits[NUMBER_I64_MAX_CHARS];
+    const struct slice *fields = &c->argv[g->first];
+    size_t count = c->argc - g->first;
+    if (removed > 0) {
+        propagate_with(c, fields, count, SLICE("HDEL"), key->name);
+    } else if (changed > 0 && g->persist) {
+        propagate_with(c, fields - 2, count + 2, SLICE("HPERSIST"), key->name);
+    } else if (changed > 0) {
+        propagate_with(c, fields - 2, count + 2, SLICE("HPEXPIREAT"), key->name,
+                       propagate_deadline(g->deadline, digits));
+    }
+}
+
 /* Tells of fields that have changed, and of those that were removed. */
 static void got(struct call *c, const struct key *key, struct entry *e, uint64_t changed, uint64_t removed,
                 const char *event)
@@ -253,6 +292,7 @@ static void run_hgetex(struct call *c)
         c->reply->len = start;
         call_out_of_memory(c);
     }
+    propagate_got(c, &key, &g, counts[GOT_CHANGED], counts[GOT_REMOVED]);
     got(c, &key, e, counts[GOT_CHANGED], counts[GOT_REMOVED], g.persist ? "hpersist" : "hexpire");
 }
 
@@ -278,6 +318,9 @@ static void run_hgetdel(struct call *c)
         } else {
             reply_null(c->reply);
         }
+    }
+    if (removed > 0) {
+        propagate_with(c, c->argv + first, c->argc - first, SLICE("HDEL"), key.name);
     }
     got(c, &key, e, 0, removed, NULL);
 }

@@ -1,6 +1,8 @@
 #include "commands/hash_fields.h"
 
 #include "clock.h"
+#include "commands/hash_value.h"
+#include "commands/propagate.h"
 
 #define MAX_DEADLINE ((INT64_C(1) << 46) - 1) /* ms of wall time */
 
@@ -41,6 +43,17 @@ bool hash_fields_deadline(struct call *c, struct slice arg, enum expiry_unit uni
     }
     *deadline = absolute ? clock_from_wall(value * scale) : c->now + value * scale;
     return true;
+}
+
+void hash_fields_propagate_deadline(struct call *c, const struct key *key, const struct entry *e,
+                                    struct slice field)
+{
+    char digits[NUMBER_I64_MAX_CHARS];
+    int64_t deadline = hash_value_deadline(e, field);
+    if (deadline != ENTRY_NO_DEADLINE) {
+        propagate(c, SLICE("HPEXPIREAT"), key->name, propagate_deadline(deadline, digits), SLICE("FIELDS"),
+                  SLICE("1"), field);
+    }
 }
 
 bool hash_fields_expiry_word(const struct call *c, size_t at, enum expiry_unit *unit, bool *absolute)

@@ -6,6 +6,7 @@
 #define ORDINAL_COMMANDS_HASH_FIELDS_H
 
 #include "commands/expiry.h"
+#include "store/entry.h"
 
 /* Reads "FIELDS numfields field …", which must stand at argv[at] and run to the end: the fields are those from argv[*first] on.
  * `bad_number` is the error for a number that is none. Replies with the error and returns false. */
@@ -15,6 +16,10 @@ bool hash_fields_parse(struct call *c, size_t at, const char *bad_number, size_t
 /* The deadline that an argument stands for; it may have passed. As above. */
 bool hash_fields_deadline(struct call *c, struct slice arg, enum expiry_unit unit, bool absolute,
                           int64_t *deadline);
+
+/* Logs the deadline of a field that is there, if it has one: HPEXPIREAT (propagate.h). */
+void hash_fields_propagate_deadline(struct call *c, const struct key *key, const struct entry *e,
+                                    struct slice field);
 
 /* Whether argv[at] is EX, PX, EXAT or PXAT, which a number has to follow. */
 bool hash_fields_expiry_word(const struct call *c, size_t at, enum expiry_unit *unit, bool *absolute);

@@ -5,7 +5,9 @@
 
 #include "commands/change.h"
 #include "commands/groups.h"
+#include "commands/hash_fields.h"
 #include "commands/hash_value.h"
+#include "commands/propagate.h"
 
 /* Stores the new value's text. */
 static bool store(struct call *c, const struct key *key, struct entry *e, struct slice text,
@@ -75,6 +77,17 @@ static bool old_float(struct call *c, const struct entry *e, long double *number
     return true;
 }
 
+/* The sum, not the increment, which another machine may add up to something else. HSET takes the field's deadline away. */
+static void propagate_sum(struct call *c, const struct key *key, struct slice sum)
+{
+    if (propagate_is_on(c)) {
+        propagate_begin(c->worker);
+        propagate(c, SLICE("HSET"), key->name, c->argv[2], sum);
+        hash_fields_propagate_deadline(c, key, key_peek(c, key), c->argv[2]);
+        propagate_end(c->worker);
+    }
+}
+
 static void run_hincrbyfloat(struct call *c)
 {
     struct key key = call_key(c, 1);
@@ -100,6 +113,7 @@ static void run_hincrbyfloat(struct call *c)
     }
     struct slice value = {text, number_format_long_double_human(text, number)};
     if (store(c, &key, e, value, "hincrbyfloat")) {
+        propagate_sum(c, &key, value);
         reply_bulk_slice(c->reply, value);
     }
 }

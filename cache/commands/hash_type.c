@@ -5,6 +5,7 @@
 #include "commands/digest.h"
 #include "commands/hash_rdb.h"
 #include "commands/hash_value.h"
+#include "commands/propagate.h"
 #include "commands/type.h"
 #include "store/reaper.h"
 
@@ -96,7 +97,7 @@ static bool sweep_parts(void *object, int64_t now, uint64_t budget, uint64_t *dr
         *dropped = dict_count(&h->dict);
         return false;
     }
-    *dropped = hash_sweep(h, now, budget);
+    *dropped = hash_sweep(h, now, budget, propagate_field_gone);
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include "commands/change.h"
 #include "commands/groups.h"
 #include "commands/hyperloglog_value.h"
+#include "commands/propagate.h"
 #include "commands/value.h"
 #include "types/hyperloglog_sparse.h"
 
@@ -60,6 +61,7 @@ static void run_pfadd(struct call *c)
     }
     hll_edit_end(&edit);
     if (!good) {
+        propagate_as_it_came(c);
         hll_reply_corrupt(c);
         return;
     }
@@ -182,6 +184,7 @@ static void run_pfmerge(struct call *c)
     hll_cache_drop(hll_edit_bytes(&edit));
     hll_edit_end(&edit);
     if (!good) {
+        propagate_as_it_came(c);
         hll_reply_corrupt(c);
         return;
     }

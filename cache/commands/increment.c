@@ -7,6 +7,7 @@
 #include "commands/call.h"
 #include "commands/change.h"
 #include "commands/groups.h"
+#include "commands/propagate.h"
 #include "commands/value.h"
 #include "types/number.h"
 
@@ -109,8 +110,10 @@ static void run_incrbyfloat(struct call *c)
         return;
     }
     size_t len = number_format_long_double_human(text, value);
-    if (store(c, &key, e, (struct slice){text, len}, "incrbyfloat")) {
-        reply_bulk(c->reply, text, len);
+    struct slice sum = {text, len};
+    if (store(c, &key, e, sum, "incrbyfloat")) {
+        propagate(c, SLICE("SET"), key.name, sum, SLICE("KEEPTTL"));
+        reply_bulk_slice(c->reply, sum);
     }
 }
 

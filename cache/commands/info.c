@@ -179,7 +179,6 @@ static void allocator_memory(struct info *info, const struct memory_report *repo
 static void section_memory(struct info *info)
 {
     static const char *const resting[] = {
-        "mem_not_counted_for_evict",
         "mem_replication_backlog",
         "mem_total_replication_buffers",
         "mem_clients_slaves",
@@ -187,6 +186,7 @@ static void section_memory(struct info *info)
     };
     const struct server *server = info->server;
     struct memory_report report;
+    struct log_stats log;
     memory_report_make(info->server, &info->clients, info->used, &report);
     char *policy = config_value(server->config, "maxmemory-policy");
     bytes_and_human(info, "used_memory", report.used);
@@ -207,6 +207,8 @@ static void section_memory(struct info *info)
     line(info, "maxmemory_policy:%s", policy != NULL ? policy : "");
     free(policy);
     allocator_memory(info, &report);
+    log_stats(&info->server->log, &log);
+    number(info, "mem_not_counted_for_evict", (int64_t)log.memory);
     zeros(info, resting);
     number(info, "mem_clients_normal", report.clients);
     line(info, "mem_cluster_links:0\r\nmem_aof_buffer:0\r\nmem_allocator:%s", mem_allocator_name());
@@ -242,7 +244,8 @@ static void section_replication(struct info *info)
     line(info, "role:master\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover");
     line(info, "master_replid:%s", info->server->stats.replication_id);
     line(info, "master_replid2:%040d", 0);
-    line(info, "master_repl_offset:0\r\nsecond_repl_offset:-1\r\nrepl_backlog_active:0");
+    number(info, "master_repl_offset", (int64_t)log_end(&info->server->log));
+    line(info, "second_repl_offset:-1\r\nrepl_backlog_active:0");
     number(info, "repl_backlog_size", info->server->config->repl_backlog_size);
     line(info, "repl_backlog_first_byte_offset:0\r\nrepl_backlog_histlen:0");
 }
@@ -470,6 +473,16 @@ static void section_keyspace(struct info *info)
 
 /* ---- what only Ordinal has -------------------------------------------------------------------------- */
 
+static void log_state(struct info *info)
+{
+    struct log_stats log;
+    log_stats(&info->server->log, &log);
+    line(info, "log:readers=%d,first=%llu,end=%llu,memory=%llu", log.readers, (unsigned long long)log.first,
+         (unsigned long long)log.end, (unsigned long long)log.memory);
+    line(info, "log_waits:count=%llu,usec=%llu,breaks=%llu", (unsigned long long)log.waits,
+         (unsigned long long)log.wait_us, (unsigned long long)log.breaks);
+}
+
 static void section_ordinal(struct info *info)
 {
     const struct server *server = info->server;
@@ -488,6 +501,7 @@ static void section_ordinal(struct info *info)
     number(info, "reaper_pending", (int64_t)reaper_pending());
     number(info, "accept_errors", counter_get(&server->net.accept_errors));
     number(info, "clients_timed_out", (int64_t)timed_out);
+    log_state(info);
     for (int i = 0; i < server->net.count; i++) {
         const struct loop *loop = &server->net.loops[i];
         line(info, "loop%d:connections=%lld,received=%lld,commands=%lld,reads=%lld,writes=%lld", i,

@@ -4,6 +4,7 @@
 #include "commands/block.h"
 #include "commands/groups.h"
 #include "commands/list.h"
+#include "commands/propagate.h"
 
 bool list_end_parse(struct call *c, struct slice word, enum list_end *end)
 {
@@ -43,6 +44,7 @@ static void pop_or_wait(struct call *c, enum list_end end)
         reply_array(c->reply, 2);
         reply_bulk_slice(c->reply, key.name);
         list_pop_one(c, &key, e, end);
+        propagate(c, end == LIST_HEAD ? SLICE("LPOP") : SLICE("RPOP"), key.name);
     } else if (!wrong) {
         block_on_keys(c, 1, keys, TYPE_LIST, timeout, BLOCK_NULL_ARRAY);
     }
@@ -99,13 +101,18 @@ static bool parse_mpop(struct call *c, size_t at, struct mpop *mpop)
 /* False, and nothing is replied, when there is nothing to take. */
 static bool try_mpop(struct call *c, const struct mpop *mpop)
 {
+    char digits[NUMBER_I64_MAX_CHARS];
     struct key key;
     bool wrong;
     struct entry *e = first_list(c, mpop->first, mpop->keys, &key, &wrong);
     if (e != NULL) {
+        int64_t all = (int64_t)list_value_count(e);
+        int64_t count = mpop->count < all ? mpop->count : all;
         reply_array(c->reply, 2);
         reply_bulk_slice(c->reply, key.name);
-        list_pop_many(c, &key, e, mpop->end, (uint64_t)mpop->count);
+        list_pop_many(c, &key, e, mpop->end, (uint64_t)count);
+        propagate(c, mpop->end == LIST_HEAD ? SLICE("LPOP") : SLICE("RPOP"), key.name,
+                  propagate_number(count, digits));
     }
     return e != NULL || wrong;
 }

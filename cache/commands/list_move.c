@@ -5,6 +5,7 @@
 #include "commands/change.h"
 #include "commands/groups.h"
 #include "commands/list.h"
+#include "commands/propagate.h"
 #include "memory.h"
 
 /* The keys argv[1] and argv[2], and the ends. */
@@ -33,6 +34,10 @@ static void move_element(struct call *c, const struct move *move, struct entry *
     if (rotated ? list_value_rotate(c, &move->to, target, move->take, move->put, bytes)
                 : list_value_push(c, &move->to, &target, move->put, &bytes, 1)) {
         reply_bulk_slice(c->reply, bytes);
+        if ((c->command->flags & CMD_BLOCKING) !=
+            0) { /* as the command that does not wait: without the timeout */
+            propagate_with(c, c->argv + 1, c->argc - 2, c->argc == 4 ? SLICE("RPOPLPUSH") : SLICE("LMOVE"));
+        }
         key_changed(c, &move->to, 0, EVENT_LIST, move->put == LIST_HEAD ? "lpush" : "rpush");
         bool emptied = !rotated && list_value_pop(c, &move->from, key_peek(c, &move->from),
                                                   move->take); /* it may have moved */

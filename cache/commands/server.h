@@ -16,6 +16,7 @@
 #include "commands/stats.h"
 #include "config.h"
 #include "counter.h"
+#include "log.h"
 #include "net/conn.h"
 #include "net/loop.h"
 #include "store/access.h"
@@ -49,6 +50,14 @@ struct error_count {
     uint64_t count;
 };
 
+/* Commands that are gathered to be logged as one record (propagate.h). */
+struct unit {
+    int depth;        /* how many units within each other are open; 0: commands are logged at once */
+    int commands;     /* gathered, as RESP behind a MULTI */
+    int first_db, db; /* for which the first and the last of them are */
+    struct reply bytes;
+};
+
 struct parsed; /* dispatch.c: what is known of a request before it runs */
 
 struct worker {
@@ -63,6 +72,7 @@ struct worker {
     counter commands;                     /* run */
     uint64_t errors;                      /* error replies */
     uint64_t dirty;                       /* changes of the keyspace */
+    struct unit unit;
     struct error_count error_counts[ERROR_CODES];
     struct command_stats *stats; /* by command_id */
     struct parsed *batch;
@@ -90,6 +100,7 @@ struct worker {
 struct server {
     struct config *config;
     struct keyspace keyspace;
+    struct log log; /* what changes it, for whoever reads that */
     struct gate gate;
     struct net net;
     struct worker *workers; /* one for each loop */

@@ -10,6 +10,7 @@
 #include "commands/change.h"
 #include "commands/groups.h"
 #include "commands/lolwut.h"
+#include "commands/propagate.h"
 #include "logger.h"
 
 static void run_dbsize(struct call *c)
@@ -33,6 +34,7 @@ static void run_flushdb(struct call *c)
     if (parse_flush(c)) {
         change_flush(c, c->db);
         c->worker->dirty += db_flush(c->db);
+        propagate_as_it_came(c); /* of an empty database too: others may have what has expired here */
         reply_ok(c->reply);
     }
 }
@@ -47,6 +49,7 @@ static void run_flushall(struct call *c)
     for (int i = 0; i < ks->count; i++) {
         c->worker->dirty += db_flush(&ks->dbs[i]);
     }
+    propagate_as_it_came(c);
     reply_ok(c->reply);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "commands/change.h"
 #include "commands/groups.h"
+#include "commands/propagate.h"
 #include "commands/set_value.h"
 #include "store/reaper.h"
 
@@ -30,7 +31,9 @@ static void popped(struct call *c, const struct key *key, bool emptied, uint64_t
 static void pop_one(struct call *c, const struct key *key, struct entry *e)
 {
     struct set_edit s = set_edit_key(c, key, e);
+    size_t start = c->reply->len;
     set_pop(&s, c->worker, c->reply);
+    propagate_replied(c, start, 1, SLICE("SREM"), key->name);
     popped(c, key, set_count(s.e) == 0, 1);
 }
 
@@ -41,13 +44,16 @@ static void pop_several(struct call *c, const struct key *key, struct entry *e, 
     if (count >= members) {
         reply_set(c->reply, (int64_t)members);
         reply_members(c, e);
+        propagate(c, SLICE("DEL"), key->name);
         popped(c, key, true, members);
         return;
     }
     reply_set(c->reply, (int64_t)count);
+    size_t start = c->reply->len;
     for (uint64_t i = 0; i < count; i++) {
         set_pop(&s, c->worker, c->reply);
     }
+    propagate_replied(c, start, count, SLICE("SREM"), key->name);
     popped(c, key, false, count);
 }
 

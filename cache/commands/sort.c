@@ -24,6 +24,7 @@
 struct options {
     bool descending, alpha;
     bool unsorted;      /* BY a pattern without "*": "nosort" */
+    bool of_set;        /* what is sorted has no order of its own */
     size_t by;          /* argument of BY, 0: none */
     size_t store;       /* argument of STORE, 0: none */
     size_t gets;        /* patterns of GET */
@@ -357,6 +358,9 @@ static int compare(const void *x, const void *y, void *context)
     const struct item *b = y;
     const struct options *options = context;
     int order = options->alpha ? compare_weight(a, b) : compare_score(a, b);
+    if (order == 0 && options->of_set) { /* the same on whatever node it is stored */
+        order = compare_text(a->text, b->text);
+    }
     if (order == 0) {
         return a->index < b->index ? -1 : 1;
     }
@@ -503,6 +507,7 @@ static void run_sort(struct call *c)
         s.options.alpha = true;
         s.options.by = 0;
     }
+    s.options.of_set = e != NULL && entry_type(e) == TYPE_SET;
     sort_entry(&s, e);
     sorting_free(&s);
 }

@@ -38,9 +38,12 @@ static char *append(char *to, struct slice bytes)
 static void find_at(struct call *c, const struct sort_pattern *pattern, const struct key *key,
                     struct sort_found *found)
 {
-    const struct entry *e = key_read(c, key);
+    struct entry *e = key_read(c, key);
     if (e == NULL) {
         return;
+    }
+    if ((c->command->flags & CMD_WRITE) != 0) {
+        key_sweep_parts(c, e);
     }
     if (pattern->field.len == 0 && entry_type(e) == TYPE_STRING) {
         found->kind = SORT_STRING;

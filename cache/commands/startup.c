@@ -20,6 +20,7 @@
 #include "commands/notify.h"
 #include "commands/outbox.h"
 #include "commands/pause.h"
+#include "commands/propagate.h"
 #include "commands/pubsub.h"
 #include "commands/tracking.h"
 #include "commands/transaction.h"
@@ -32,7 +33,9 @@
 
 static void enter(struct loop *loop)
 {
-    gate_enter(&server_of_net(loop->net)->gate, loop->index);
+    struct server *server = server_of_net(loop->net);
+    log_await_room(&server->log);
+    gate_enter(&server->gate, loop->index);
 }
 
 static void leave(struct loop *loop)
@@ -74,6 +77,7 @@ static void closing(struct conn *conn)
 
 static void before_poll(struct loop *loop)
 {
+    log_wake_readers(&server_of_net(loop->net)->log);
     tracking_before_poll(loop->worker);
     outbox_before_poll(loop->worker);
 }
@@ -169,6 +173,8 @@ void server_init(struct server *server, struct config *config)
     groups_register();
     rename_commands(config);
     gate_init(&server->gate, loops);
+    log_init(&server->log, loops);
+    propagate_init(server);
     keyspace_init(&server->keyspace, config->databases, loops);
     block_init(server);
     server->keyspace.gone = change_gone;
@@ -200,6 +206,7 @@ void server_free(struct server *server)
     for (int i = 0; i < server->keyspace.count; i++) {
         db_free(&server->keyspace.dbs[i]);
     }
+    log_free(&server->log);
 #else
     (void)server;
 #endif

@@ -6,6 +6,7 @@
 #include "commands/change.h"
 #include "commands/expiry.h"
 #include "commands/groups.h"
+#include "commands/propagate.h"
 #include "commands/value.h"
 
 /* ---- SET and its kin -------------------------------------------------------------------------------- */
@@ -39,18 +40,30 @@ static bool parse_set_options(struct call *c, struct set_options *options)
     return true;
 }
 
-/* Stores argv[index], with a deadline if `timed`; when that has passed already (EXAT) the key is gone at once. False, and the
- * error is replied, when there is no memory. */
+/* A deadline that has passed already (EXAT): the key is gone at once. */
+static void store_late(struct call *c, const struct key *key)
+{
+    if (key_delete(c, key)) {
+        propagate(c, SLICE("DEL"), key->name);
+    } else {
+        propagate_nothing(c);
+        key_event(c, key, EVENT_NEW, "new");
+    }
+    c->worker->store.expired++;
+}
+
+/* Stores argv[index], with a deadline if `timed`. False, and the error is replied, when there is no memory. */
 static bool store(struct call *c, const struct key *key, size_t index, int64_t deadline, bool timed)
 {
+    char digits[NUMBER_I64_MAX_CHARS];
     bool late = deadline <= c->now;
     if (__builtin_expect(late, 0)) {
-        if (!key_delete(c, key)) {
-            key_event(c, key, EVENT_NEW, "new");
-        }
-        c->worker->store.expired++;
+        store_late(c, key);
     } else if (!key_set_string(c, key, c->argv[index], deadline)) {
         return false;
+    } else if (timed) {
+        propagate(c, SLICE("SET"), key->name, c->argv[index], SLICE("PXAT"),
+                  propagate_deadline(deadline, digits));
     }
     key_changed(c, key, 1, EVENT_STRING, "set");
     if (timed) {
@@ -94,9 +107,14 @@ static void set_conditionally(struct call *c, const struct key *key, const struc
     if (options->keep_ttl && old != NULL) {
         deadline = entry_deadline(old);
     }
-    if (store(c, key, 2, deadline, options->expiry.at != 0)) {
+    bool timed = options->expiry.at != 0;
+    if (store(c, key, 2, deadline, timed)) {
         if (!options->get) {
             reply_ok(c->reply);
+        } else if (options->keep_ttl) {
+            propagate(c, SLICE("SET"), key->name, c->argv[2], SLICE("KEEPTTL"));
+        } else if (!timed) {
+            propagate(c, SLICE("SET"), key->name, c->argv[2]);
         }
     } else if (options->get) { /* the error takes the place of the old value */
         c->reply->len = before;
@@ -178,6 +196,7 @@ static void run_getdel(struct call *c)
     reply_entry(c->reply, e);
     if (e != NULL) {
         key_delete(c, &key);
+        propagate(c, SLICE("DEL"), key.name);
         key_changed(c, &key, 1, EVENT_GENERIC, "del");
     }
 }
@@ -202,12 +221,19 @@ static bool parse_getex_options(struct call *c, struct expiry_words *expiry, boo
 /* GETEX of a key with a new deadline, which may be none. */
 static void get_expiring(struct call *c, const struct key *key, struct entry *e, int64_t deadline)
 {
+    char digits[NUMBER_I64_MAX_CHARS];
     if (deadline <= c->now) {
         value_reply(c->reply, e);
         key_delete(c, key);
+        propagate(c, SLICE("DEL"), key->name);
         key_changed(c, key, 1, EVENT_GENERIC, "del");
     } else if (key_expire(c, key, e, deadline)) {
         value_reply(c->reply, key_peek(c, key)); /* it may have moved */
+        if (deadline == ENTRY_NO_DEADLINE) {
+            propagate(c, SLICE("PERSIST"), key->name);
+        } else {
+            propagate(c, SLICE("PEXPIREAT"), key->name, propagate_deadline(deadline, digits));
+        }
         key_changed(c, key, 1, EVENT_GENERIC, deadline == ENTRY_NO_DEADLINE ? "persist" : "expire");
     }
 }

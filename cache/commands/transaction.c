@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "commands/groups.h"
+#include "commands/propagate.h"
 #include "commands/watch.h"
 #include "memory.h"
 
@@ -157,9 +158,11 @@ static void run_queue(struct call *c)
     const struct transaction *t = &c->client->transaction;
     uint64_t ticks = clock_ticks();
     reply_array(c->reply, t->count);
+    propagate_begin(c->worker);
     for (struct queued *q = t->first; q != NULL; q = q->next) {
         ticks = dispatch_nested(c, &q->command, ticks);
     }
+    propagate_end(c->worker);
 }
 
 static void run_exec(struct call *c)

@@ -5,6 +5,7 @@
 #include "commands/block.h"
 #include "commands/change.h"
 #include "commands/groups.h"
+#include "commands/propagate.h"
 #include "commands/zset_range.h"
 
 /* What to take of a set, and how the reply shows it. */
@@ -12,6 +13,18 @@ struct pop {
     bool highest, with_key, pairs;
     uint64_t count;
 };
+
+/* Logs a pop from the first of several sets: as that from this one. */
+static void propagate_pop(struct call *c, const struct key *key, const struct pop *pop, uint64_t count)
+{
+    char digits[NUMBER_I64_MAX_CHARS];
+    struct slice name = pop->highest ? SLICE("ZPOPMAX") : SLICE("ZPOPMIN");
+    if (pop->pairs) {
+        propagate(c, name, key->name, propagate_number((int64_t)count, digits));
+    } else {
+        propagate(c, name, key->name);
+    }
+}
 
 /* Pops from a set that has members, and replies with them. */
 static void pop_members(struct call *c, const struct key *key, struct entry *e, const struct pop *pop)
@@ -32,6 +45,9 @@ static void pop_members(struct call *c, const struct key *key, struct entry *e, 
         zset_span_reply(c->reply, e, span, pop->highest, pop->pairs ? ZSET_REPLY_PAIRS : ZSET_REPLY_FLAT);
     }
     zset_value_remove_ranks(c, key, &e, span.rank, count);
+    if (pop->with_key) {
+        propagate_pop(c, key, pop, count);
+    }
     key_elements_removed(c, key, count, EVENT_ZSET, pop->highest ? "zpopmax" : "zpopmin", e == NULL);
 }
 

@@ -153,6 +153,15 @@ struct entry *db_find(struct db *db, uint64_t hash, struct slice key, int64_t no
     return e;
 }
 
+void db_sweep_parts(struct db *db, struct entry *e, int64_t now, struct store_stats *stats)
+{
+    uint64_t dropped = 0;
+    if (!keyspace_is_frozen(db->keyspace) && entry_parts_due(e) <= now &&
+        entry_sweep_parts(e, now, UINT64_MAX, &dropped)) {
+        note_swept(db, e, SHARD_PARTS_EXPIRED, dropped, stats);
+    }
+}
+
 bool db_is_due(const struct db *db, uint64_t hash, struct slice key, int64_t now)
 {
     struct shard *s = db_shard(db, hash);

@@ -127,6 +127,10 @@ bool db_set(struct db *db, uint64_t hash, enum entry_type type, struct slice key
  * move. False when there is no memory. */
 bool db_expire(struct db *db, uint64_t hash, struct entry *e, int64_t deadline, int64_t now);
 
+/* Drops all parts of an entry, which lives, that are past their deadline, as a look-up does with the first of them: a command that
+ * changes the value is logged, and whoever runs it again must not meet them. */
+void db_sweep_parts(struct db *db, struct entry *e, int64_t now, struct store_stats *stats);
+
 /* After parts of the value of a linked entry have got other deadlines: the entry is looked at in time. */
 void db_parts_timed(struct db *db, uint64_t hash, struct entry *e, int64_t now);
 

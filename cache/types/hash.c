@@ -140,17 +140,26 @@ struct dict_item *hash_random(const struct hash *h, int64_t now, uint64_t *state
     return it;
 }
 
+struct sweep {
+    struct hash *hash;
+    hash_gone_fn *gone;
+};
+
 /* Told by the order of an item that is no longer in it. */
 static void drop(void *context, double deadline, const struct dict_item *it)
 {
-    struct hash *h = context;
+    const struct sweep *sweep = context;
     (void)deadline;
-    dict_remove(&h->dict, item_field(it));
+    if (sweep->gone != NULL) {
+        sweep->gone(item_field(it));
+    }
+    dict_remove(&sweep->hash->dict, item_field(it));
 }
 
-uint64_t hash_sweep(struct hash *h, int64_t now, uint64_t budget)
+uint64_t hash_sweep(struct hash *h, int64_t now, uint64_t budget, hash_gone_fn *gone)
 {
+    struct sweep sweep = {h, gone};
     uint64_t due = hash_expired(h, now);
     uint64_t count = due < budget ? due : budget;
-    return count > 0 ? ztree_delete_ranks(&h->order, 0, count, drop, h) : 0;
+    return count > 0 ? ztree_delete_ranks(&h->order, 0, count, drop, &sweep) : 0;
 }

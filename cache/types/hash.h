@@ -71,7 +71,9 @@ void hash_remove(struct hash *h, struct dict_item *it);
  * takes it. */
 struct dict_item *hash_random(const struct hash *h, int64_t now, uint64_t *state);
 
-/* Frees up to `budget` fields past their deadline, earliest first; returns how many. */
-uint64_t hash_sweep(struct hash *h, int64_t now, uint64_t budget);
+/* Frees up to `budget` fields past their deadline, earliest first, and tells `gone` (or NULL) of each before it is freed; returns
+ * how many. */
+typedef void hash_gone_fn(struct slice field);
+uint64_t hash_sweep(struct hash *h, int64_t now, uint64_t budget, hash_gone_fn *gone);
 
 #endif

@@ -140,7 +140,7 @@ static void a_hash_holds_what_was_put_until_its_deadline(void **state)
         if (step % 5000 == 0) {
             check_all(h, now);
             uint64_t expired = hash_expired(h, now);
-            uint64_t swept = hash_sweep(h, now, 100);
+            uint64_t swept = hash_sweep(h, now, 100, NULL);
             assert_int_equal(swept, expired < 100 ? expired : 100);
             forget_swept(h, now, swept);
             check_all(h, now);
@@ -162,8 +162,8 @@ static void the_earliest_goes_first(void **state)
     }
     for (int64_t first = 1000; first < 2000; first++) {
         assert_true(hash_due(h) == first);
-        assert_int_equal(hash_sweep(h, first - 1, 10), 0);
-        assert_int_equal(hash_sweep(h, 5000, 1), 1);
+        assert_int_equal(hash_sweep(h, first - 1, 10, NULL), 0);
+        assert_int_equal(hash_sweep(h, 5000, 1, NULL), 1);
     }
     assert_int_equal(dict_count(&h->dict), 0);
     assert_true(hash_due(h) == ITEM_NO_DEADLINE);
