@@ -5,9 +5,10 @@
 void gate_init(struct gate *gate, int loops)
 {
     gate->loops = loops;
+    atomic_init(&gate->members, loops);
     atomic_init(&gate->raised, 0);
     pthread_mutex_init(&gate->alone, NULL);
-    for (int i = 0; i < GATE_MAX_LOOPS; i++) {
+    for (int i = 0; i <= GATE_MAX_LOOPS; i++) {
         atomic_init(&gate->flags[i].inside, false);
     }
 }
@@ -25,14 +26,15 @@ void gate_enter_slow(struct gate *gate, int loop)
 
 void gate_alone(struct gate *gate, int loop)
 {
-    if (gate->loops == 1) {
+    if (atomic_load_explicit(&gate->members, memory_order_relaxed) == 1) {
         return;
     }
     atomic_store_explicit(&gate->flags[loop].inside, false, memory_order_release);
     /* In this order: who finds the gate raised can then sleep on the mutex, and does not compete for it. */
     pthread_mutex_lock(&gate->alone);
     atomic_store_explicit(&gate->raised, 1, memory_order_seq_cst);
-    for (int i = 0; i < gate->loops; i++) {
+    int members = atomic_load_explicit(&gate->members, memory_order_relaxed);
+    for (int i = 0; i < members; i++) {
         for (int spins = 0; atomic_load_explicit(&gate->flags[i].inside, memory_order_seq_cst); spins++) {
             if (spins > 100) {
                 sched_yield();
@@ -43,10 +45,52 @@ void gate_alone(struct gate *gate, int loop)
 
 void gate_together(struct gate *gate, int loop)
 {
-    if (gate->loops == 1) {
+    if (atomic_load_explicit(&gate->members, memory_order_relaxed) == 1) {
         return;
     }
     atomic_store_explicit(&gate->raised, 0, memory_order_seq_cst);
     pthread_mutex_unlock(&gate->alone);
     gate_enter(gate, loop);
+}
+
+/* A single loop takes no part in the gate while it is the only member: it has to be brought to where gate_alone would have
+ * brought it, and back. */
+void gate_admit(struct gate *gate)
+{
+    if (atomic_load_explicit(&gate->members, memory_order_relaxed) == 1) {
+        pthread_mutex_lock(&gate->alone);
+        atomic_store_explicit(&gate->raised, 1, memory_order_seq_cst);
+    }
+    atomic_fetch_add_explicit(&gate->members, 1, memory_order_relaxed);
+}
+
+void gate_dismiss(struct gate *gate, int loop)
+{
+    atomic_fetch_sub_explicit(&gate->members, 1, memory_order_relaxed);
+    if (atomic_load_explicit(&gate->members, memory_order_relaxed) == 1) {
+        atomic_store_explicit(&gate->raised, 0, memory_order_seq_cst);
+        atomic_store_explicit(&gate->flags[loop].inside, false, memory_order_release);
+        pthread_mutex_unlock(&gate->alone);
+    }
+}
+
+bool gate_try_enter(struct gate *gate)
+{
+    _Atomic bool *inside = &gate->flags[gate->loops].inside;
+    atomic_store_explicit(inside, true, memory_order_seq_cst);
+    if (atomic_load_explicit(&gate->raised, memory_order_seq_cst) != 0) {
+        atomic_store_explicit(inside, false, memory_order_release);
+        return false;
+    }
+    return true;
+}
+
+bool gate_is_busy(const struct gate *gate)
+{
+    for (int i = 0; i < gate->loops; i++) {
+        if (atomic_load_explicit(&gate->flags[i].inside, memory_order_relaxed)) {
+            return true;
+        }
+    }
+    return false;
 }
