@@ -55,6 +55,8 @@ void hash_rdb_save(struct rdb_writer *writer, const struct entry *e)
     }
 }
 
+#define VALKEY_NO_DEADLINE UINT64_MAX
+
 /* ---- reading -------------------------------------------------------------------------------------------- */
 
 static enum rdb_payload_status failure(const struct rdb_reader *reader)
@@ -62,22 +64,42 @@ static enum rdb_payload_status failure(const struct rdb_reader *reader)
     return reader->no_memory ? RDB_PAYLOAD_NO_MEMORY : RDB_PAYLOAD_BAD_FORMAT;
 }
 
+/* A field and a value. */
+struct pair {
+    struct rdb_string field, value;
+};
+
+static enum rdb_payload_status read_strings(struct rdb_reader *reader, struct pair *pair)
+{
+    *pair = (struct pair){{0}, {0}};
+    bool good = rdb_read_string(reader, &pair->field) && rdb_read_string(reader, &pair->value);
+    return good ? RDB_PAYLOAD_OK : failure(reader);
+}
+
+static void free_strings(struct pair *pair)
+{
+    rdb_string_free(&pair->field);
+    rdb_string_free(&pair->value);
+}
+
+static enum rdb_payload_status add_strings(struct hash_build *b, const struct pair *pair, int64_t deadline)
+{
+    char field_digits[NUMBER_I64_MAX_CHARS], value_digits[NUMBER_I64_MAX_CHARS];
+    struct slice field, value;
+    field.ptr = (const char *)rdb_string_text(&pair->field, field_digits, &field.len);
+    value.ptr = (const char *)rdb_string_text(&pair->value, value_digits, &value.len);
+    return hash_build_add(b, field, value, deadline);
+}
+
 /* Reads a field and a value. */
 static enum rdb_payload_status read_pair(struct rdb_reader *reader, struct hash_build *b, int64_t deadline)
 {
-    struct rdb_string field = {0}, value = {0};
-    char field_digits[NUMBER_I64_MAX_CHARS], value_digits[NUMBER_I64_MAX_CHARS];
-    enum rdb_payload_status status;
-    if (rdb_read_string(reader, &field) && rdb_read_string(reader, &value)) {
-        struct slice f, v;
-        f.ptr = (const char *)rdb_string_text(&field, field_digits, &f.len);
-        v.ptr = (const char *)rdb_string_text(&value, value_digits, &v.len);
-        status = hash_build_add(b, f, v, deadline);
-    } else {
-        status = failure(reader);
+    struct pair pair;
+    enum rdb_payload_status status = read_strings(reader, &pair);
+    if (status == RDB_PAYLOAD_OK) {
+        status = add_strings(b, &pair, deadline);
     }
-    rdb_string_free(&field);
-    rdb_string_free(&value);
+    free_strings(&pair);
     return status;
 }
 
@@ -125,6 +147,41 @@ static enum rdb_payload_status read_timed_pairs(struct rdb_reader *reader, struc
         } else {
             status = read_pair(reader, b, deadline);
         }
+    }
+    return status;
+}
+
+/* The deadline of a field of type 22. */
+static enum rdb_payload_status read_deadline(struct rdb_reader *reader, int64_t *deadline)
+{
+    uint64_t wall;
+    *deadline = ITEM_NO_DEADLINE;
+    if (!rdb_read_u64(reader, &wall)) {
+        return failure(reader);
+    }
+    return wall == VALKEY_NO_DEADLINE || deadline_of_wall(wall, deadline) ? RDB_PAYLOAD_OK
+                                                                          : RDB_PAYLOAD_BAD_FORMAT;
+}
+
+/* Type 22: the deadline comes behind the value. */
+static enum rdb_payload_status read_deadline_pairs(struct rdb_reader *reader, struct hash_build *b)
+{
+    size_t count;
+    if (!rdb_read_count(reader, 10, &count)) {
+        return failure(reader);
+    }
+    enum rdb_payload_status status = RDB_PAYLOAD_OK;
+    for (size_t i = 0; i < count && status == RDB_PAYLOAD_OK; i++) {
+        struct pair pair;
+        int64_t deadline;
+        status = read_strings(reader, &pair);
+        if (status == RDB_PAYLOAD_OK) {
+            status = read_deadline(reader, &deadline);
+        }
+        if (status == RDB_PAYLOAD_OK) {
+            status = add_strings(b, &pair, deadline);
+        }
+        free_strings(&pair);
     }
     return status;
 }
@@ -235,6 +292,7 @@ static enum rdb_payload_status read_fields(struct rdb_reader *reader, enum rdb_t
     switch (type) {
     case RDB_TYPE_HASH: return read_pairs(reader, b);
     case RDB_TYPE_HASH_METADATA: return read_timed_pairs(reader, b);
+    case RDB_TYPE_HASH_2: return read_deadline_pairs(reader, b);
     default: return read_packed(reader, type, b);
     }
 }

@@ -45,6 +45,7 @@ const struct type *type_of_rdb(enum rdb_type rdb_type)
     case RDB_TYPE_HASH_ZIPMAP:
     case RDB_TYPE_HASH_ZIPLIST:
     case RDB_TYPE_HASH_LISTPACK:
+    case RDB_TYPE_HASH_2:
     case RDB_TYPE_HASH_METADATA:
     case RDB_TYPE_HASH_LISTPACK_EX: return &type_hash;
     case RDB_TYPE_SET:

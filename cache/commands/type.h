@@ -15,13 +15,6 @@
 
 struct digest;
 
-/* Everything of a new entry but its value. */
-struct entry_head {
-    struct slice key;
-    int64_t deadline;
-    uint32_t access;
-};
-
 struct type {
     const char *name; /* as TYPE replies it */
 

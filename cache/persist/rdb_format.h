@@ -15,6 +15,15 @@
  * A DUMP payload is a value's type byte, the value, and a footer:
  *
  *   type(1)  value ...  version(2, little-endian)  CRC-64 of everything before it(8, little-endian)
+ *
+ * A file is a sequence of records, each with an opcode or a type as its first byte:
+ *
+ *   "REDIS" version(4 digits), or "VALKEY" version(3 digits)
+ *   FA name value       what is told of the file and of who wrote it      F5 text   a library of functions
+ *   FE number           the database that follows                        FB n n    its keys, and those with a deadline
+ *   FC ms(8) | FD s(4)  deadline of the next key                         F8 | F9   its idle time, or its frequency(1)
+ *   type key value      a key
+ *   FF                  the end, and (from version 5 on) the CRC-64 of everything before, or 8 zero bytes
  */
 #ifndef ORDINAL_PERSIST_RDB_FORMAT_H
 #define ORDINAL_PERSIST_RDB_FORMAT_H
@@ -25,6 +34,10 @@
 #define RDB_VERSION_YOUNGER 12
 /* The newest version that we read. Versions add types; a type we do not know is refused by itself. */
 #define RDB_VERSION_READ 12
+/* The version of Valkey 9, which numbers its own from here on: that of Redis 7.2 (11) and one type more. */
+#define RDB_VERSION_VALKEY 80
+/* The first version with a checksum at the end. */
+#define RDB_VERSION_CHECKSUM 5
 
 #define RDB_FOOTER_BYTES 10
 
@@ -45,6 +58,8 @@ enum rdb_type {
     RDB_TYPE_ZSET = 3,
     RDB_TYPE_HASH = 4,
     RDB_TYPE_ZSET_2 = 5,
+    RDB_TYPE_MODULE = 6, /* of a pre-release of Redis 4 */
+    RDB_TYPE_MODULE_2 = 7,
     RDB_TYPE_HASH_ZIPMAP = 9,
     RDB_TYPE_LIST_ZIPLIST = 10,
     RDB_TYPE_SET_INTSET = 11,
@@ -58,9 +73,37 @@ enum rdb_type {
     RDB_TYPE_STREAM_LISTPACKS_2 = 19,
     RDB_TYPE_SET_LISTPACK = 20,
     RDB_TYPE_STREAM_LISTPACKS_3 = 21,
-    RDB_TYPE_HASH_METADATA = 24,    /* hashes whose fields have deadlines, since version 12; */
-    RDB_TYPE_HASH_LISTPACK_EX = 25, /* 22 and 23 are those of pre-releases, and refused */
+    RDB_TYPE_HASH_2 = 22, /* Valkey: fields, values, and deadlines of fields; in Redis: a pre-release's */
+    RDB_TYPE_HASH_PRE_RELEASE = 23, /* … as this one */
+    RDB_TYPE_HASH_METADATA = 24,    /* hashes whose fields have deadlines, since version 12 */
+    RDB_TYPE_HASH_LISTPACK_EX = 25,
     RDB_TYPES_OF_VERSION_10 = RDB_TYPE_STREAM_LISTPACKS_3
+};
+
+enum rdb_opcode {
+    RDB_OPCODE_SLOT_IMPORT = 0xf3, /* Valkey */
+    RDB_OPCODE_SLOT_INFO = 0xf4,
+    RDB_OPCODE_FUNCTION = 0xf5,
+    RDB_OPCODE_FUNCTION_PRE_RELEASE = 0xf6, /* of a pre-release of Redis 7.0 */
+    RDB_OPCODE_MODULE_AUX = 0xf7,
+    RDB_OPCODE_IDLE = 0xf8,
+    RDB_OPCODE_FREQUENCY = 0xf9,
+    RDB_OPCODE_AUX = 0xfa,
+    RDB_OPCODE_RESIZE_DB = 0xfb,
+    RDB_OPCODE_EXPIRE_MS = 0xfc,
+    RDB_OPCODE_EXPIRE = 0xfd,
+    RDB_OPCODE_SELECT_DB = 0xfe,
+    RDB_OPCODE_EOF = 0xff
+};
+
+/* What stands before each part of a module's value. */
+enum rdb_module_part {
+    RDB_MODULE_END = 0,
+    RDB_MODULE_SINT = 1,
+    RDB_MODULE_UINT = 2,
+    RDB_MODULE_FLOAT = 3,
+    RDB_MODULE_DOUBLE = 4,
+    RDB_MODULE_STRING = 5
 };
 
 enum rdb_string_encoding {

@@ -42,26 +42,28 @@ bool rdb_payload_write_string(struct rdb_writer *writer, const void *bytes, size
 }
 
 /* Reads the footer of the n bytes at hand, n being at least RDB_FOOTER_BYTES. */
-static bool footer_right(const uint8_t *bytes, size_t n)
+static bool footer_right(const uint8_t *bytes, size_t n, uint16_t *version)
 {
     struct rdb_reader footer;
-    uint16_t version;
     uint64_t checksum;
     rdb_reader_init(&footer, bytes + n - RDB_FOOTER_BYTES, RDB_FOOTER_BYTES, 0);
-    return rdb_read_u16(&footer, &version) && rdb_read_u64(&footer, &checksum) &&
-           version <= RDB_VERSION_READ && checksum == crc64(0, bytes, n - sizeof(checksum));
+    return rdb_read_u16(&footer, version) && rdb_read_u64(&footer, &checksum) &&
+           (*version <= RDB_VERSION_READ || *version == RDB_VERSION_VALKEY) &&
+           checksum == crc64(0, bytes, n - sizeof(checksum));
 }
 
 enum rdb_payload_status rdb_payload_open(struct rdb_reader *reader, const void *bytes, size_t n,
                                          size_t max_string, uint8_t *type)
 {
+    uint16_t version;
     rdb_reader_init(reader, bytes, 0, max_string);
     *type = 0;
-    if (n < RDB_FOOTER_BYTES || !footer_right(bytes, n)) {
+    if (n < RDB_FOOTER_BYTES || !footer_right(bytes, n, &version)) {
         return RDB_PAYLOAD_BAD_FOOTER;
     }
     reader->len = n - RDB_FOOTER_BYTES;
-    return rdb_read_u8(reader, type) ? RDB_PAYLOAD_OK : RDB_PAYLOAD_BAD_FORMAT;
+    bool good = rdb_read_u8(reader, type) && (*type != RDB_TYPE_HASH_2 || version == RDB_VERSION_VALKEY);
+    return good ? RDB_PAYLOAD_OK : RDB_PAYLOAD_BAD_FORMAT;
 }
 
 enum rdb_payload_status rdb_payload_read_string(struct rdb_reader *reader, struct rdb_string *out)

@@ -30,16 +30,29 @@ bool rdb_reader_ok(const struct rdb_reader *reader)
     return !reader->failed;
 }
 
-static bool fail(struct rdb_reader *reader)
+void rdb_reader_rewind(struct rdb_reader *reader, size_t at)
+{
+    reader->at = at;
+    reader->failed = reader->no_memory = false;
+    reader->missing = 0;
+}
+
+bool rdb_reader_fail(struct rdb_reader *reader)
 {
     reader->failed = true;
     return false;
 }
 
+bool rdb_reader_lacks(struct rdb_reader *reader, size_t missing)
+{
+    reader->missing = reader->failed ? reader->missing : missing;
+    return rdb_reader_fail(reader);
+}
+
 bool rdb_read_bytes(struct rdb_reader *reader, size_t n, const uint8_t **out)
 {
-    if (reader->failed || n > rdb_reader_left(reader)) {
-        return fail(reader);
+    if (__builtin_expect(reader->failed || n > rdb_reader_left(reader), 0)) {
+        return rdb_reader_lacks(reader, n - rdb_reader_left(reader));
     }
     *out = reader->bytes + reader->at;
     reader->at += n;
@@ -110,8 +123,7 @@ bool rdb_read_double(struct rdb_reader *reader, double *out)
     return ok;
 }
 
-/* A length, or with *encoded a string encoding. */
-static bool read_length_or_encoding(struct rdb_reader *reader, uint64_t *out, bool *encoded)
+bool rdb_read_length_or_encoding(struct rdb_reader *reader, uint64_t *out, bool *encoded)
 {
     uint8_t first;
     *out = 0;
@@ -136,13 +148,13 @@ static bool read_length_or_encoding(struct rdb_reader *reader, uint64_t *out, bo
     if (first == RDB_LENGTH_32BIT || first == RDB_LENGTH_64BIT) {
         return read_big_endian(reader, first == RDB_LENGTH_32BIT ? 4 : 8, out);
     }
-    return fail(reader);
+    return rdb_reader_fail(reader);
 }
 
 bool rdb_read_length(struct rdb_reader *reader, uint64_t *out)
 {
     bool encoded;
-    return read_length_or_encoding(reader, out, &encoded) && (!encoded || fail(reader));
+    return rdb_read_length_or_encoding(reader, out, &encoded) && (!encoded || rdb_reader_fail(reader));
 }
 
 bool rdb_read_count(struct rdb_reader *reader, size_t min_bytes, size_t *out)
@@ -153,7 +165,8 @@ bool rdb_read_count(struct rdb_reader *reader, size_t min_bytes, size_t *out)
         return false;
     }
     if (count > rdb_reader_left(reader) / min_bytes) {
-        return fail(reader);
+        uint64_t bytes = count < SIZE_MAX / min_bytes ? count * min_bytes : SIZE_MAX;
+        return rdb_reader_lacks(reader, (size_t)bytes - rdb_reader_left(reader));
     }
     *out = (size_t)count;
     return true;
@@ -181,9 +194,9 @@ static bool read_compressed(struct rdb_reader *reader, struct rdb_string *out)
     if (!rdb_read_length(reader, &compressed) || !rdb_read_length(reader, &original)) {
         return false;
     }
-    if (compressed > rdb_reader_left(reader) || compressed > UINT32_MAX || original > UINT32_MAX ||
-        original == 0 || original > compressed * LZF_MAX_GROWTH || original > reader->max_string) {
-        return fail(reader);
+    if (compressed > UINT32_MAX || original > UINT32_MAX || original == 0 ||
+        original > compressed * LZF_MAX_GROWTH || original > reader->max_string) {
+        return rdb_reader_fail(reader);
     }
     if (!rdb_read_bytes(reader, (size_t)compressed, &bytes)) {
         return false;
@@ -191,11 +204,11 @@ static bool read_compressed(struct rdb_reader *reader, struct rdb_string *out)
     uint8_t *owned = malloc((size_t)original);
     if (owned == NULL) {
         reader->no_memory = true;
-        return fail(reader);
+        return rdb_reader_fail(reader);
     }
     if (lzf_decompress(bytes, (unsigned)compressed, owned, (unsigned)original) != original) {
         free(owned);
-        return fail(reader);
+        return rdb_reader_fail(reader);
     }
     out->bytes = out->owned = owned;
     out->len = (size_t)original;
@@ -204,8 +217,8 @@ static bool read_compressed(struct rdb_reader *reader, struct rdb_string *out)
 
 static bool read_plain(struct rdb_reader *reader, uint64_t len, struct rdb_string *out)
 {
-    if (len > reader->max_string || len > rdb_reader_left(reader)) {
-        return fail(reader);
+    if (len > reader->max_string) {
+        return rdb_reader_fail(reader);
     }
     out->len = (size_t)len;
     return rdb_read_bytes(reader, out->len, &out->bytes);
@@ -216,7 +229,7 @@ bool rdb_read_string(struct rdb_reader *reader, struct rdb_string *out)
     uint64_t length;
     bool encoded;
     *out = (struct rdb_string){.bytes = NULL};
-    if (!read_length_or_encoding(reader, &length, &encoded)) {
+    if (!rdb_read_length_or_encoding(reader, &length, &encoded)) {
         return false;
     }
     if (!encoded) {
@@ -227,7 +240,7 @@ bool rdb_read_string(struct rdb_reader *reader, struct rdb_string *out)
     case RDB_ENCODING_INT16: return read_integer(reader, 2, out);
     case RDB_ENCODING_INT32: return read_integer(reader, 4, out);
     case RDB_ENCODING_LZF: return read_compressed(reader, out);
-    default: return fail(reader);
+    default: return rdb_reader_fail(reader);
     }
 }
 

@@ -18,6 +18,7 @@ struct rdb_reader {
     size_t max_string; /* no string longer than this is accepted */
     bool failed;
     bool no_memory; /* failed because malloc did */
+    size_t missing; /* failed because the input ends: at least so many more bytes are needed; else 0 */
 };
 
 /*
@@ -37,6 +38,15 @@ void rdb_reader_init(struct rdb_reader *reader, const void *bytes, size_t len, s
 /* Bytes not read yet. */
 size_t rdb_reader_left(const struct rdb_reader *reader);
 
+/* Goes back to a place before, and forgets a failure. */
+void rdb_reader_rewind(struct rdb_reader *reader, size_t at);
+
+/* Fails: the input is not what it should be. Returns false. */
+bool rdb_reader_fail(struct rdb_reader *reader);
+
+/* Fails for want of `missing` bytes behind the input. Returns false. */
+bool rdb_reader_lacks(struct rdb_reader *reader, size_t missing);
+
 /* False after the first failure. */
 bool rdb_reader_ok(const struct rdb_reader *reader);
 
@@ -49,6 +59,8 @@ bool rdb_read_u64(struct rdb_reader *reader, uint64_t *out);
 bool rdb_read_double(struct rdb_reader *reader, double *out);
 /* A length; one of the string encodings (11xxxxxx) is a failure here. */
 bool rdb_read_length(struct rdb_reader *reader, uint64_t *out);
+/* A length, or (*encoded) the number of a string encoding. */
+bool rdb_read_length_or_encoding(struct rdb_reader *reader, uint64_t *out, bool *encoded);
 /*
  * The number of elements that follow, each of which takes at least min_bytes (1 or more): a count that the
  * bytes left cannot hold is a failure, so the caller may allocate for *out elements.

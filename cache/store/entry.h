@@ -56,6 +56,13 @@ struct entry {
     uint8_t bytes[];
 };
 
+/* Everything of a new entry but its value. */
+struct entry_head {
+    struct slice key;
+    int64_t deadline;
+    uint32_t access;
+};
+
 /* What the store must know of objects. Set once for a process, before the first entry. */
 struct entry_ops {
     void (*free)(enum entry_type type, void *object);

@@ -1,5 +1,6 @@
 #include "store/keyspace.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -40,6 +41,22 @@ static bool make_shards(struct db *db)
         mem_free(made, SHARDS * sizeof *made); /* another loop was first */
     }
     return true;
+}
+
+bool db_make(struct db *db)
+{
+    return atomic_load_explicit(&db->shards, memory_order_acquire) != NULL || make_shards(db);
+}
+
+/* Of so many entries a shard gets its part, give or take some: two standard deviations are added. */
+void db_reserve(struct db *db, uint64_t entries, uint32_t first, uint32_t count)
+{
+    enum { FEW = 16 }; /* a table of so many grows in no time */
+    double mean = (double)entries / SHARDS;
+    struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
+    for (uint32_t i = first; i < first + count && mean >= FEW; i++) {
+        shard_reserve(&shards[i], (uint64_t)(mean + 2 * sqrt(mean)));
+    }
 }
 
 void keyspace_init(struct keyspace *ks, int count, int loops)

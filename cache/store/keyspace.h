@@ -84,6 +84,13 @@ static inline bool db_same_shard(uint64_t hash, uint64_t other)
 bool db_lock(struct db *db, uint64_t hash);
 void db_unlock(struct db *db, uint64_t hash);
 
+/* Makes the database's shards where there are none yet. False when there is no memory. Any thread. */
+bool db_make(struct db *db);
+
+/* Ahead of many entries: makes the tables of shards first .. first + count - 1 as large as they will be once the whole database,
+ * which has its shards, holds so many entries. What there is no memory for grows as usual. */
+void db_reserve(struct db *db, uint64_t entries, uint32_t first, uint32_t count);
+
 /* Locks a shard of the database where there are loops to keep out. */
 static inline void db_lock_shard(const struct db *db, struct shard *s)
 {

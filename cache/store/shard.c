@@ -249,6 +249,14 @@ static uint64_t lines_for(uint64_t used)
     return used <= LINE_SLOTS ? (used > 0) : (used + 5) / 6;
 }
 
+void shard_reserve(struct shard *s, uint64_t entries)
+{
+    uint64_t lines = lines_for(entries);
+    if (lines > s->lines && lines <= UINT32_MAX / 2) {
+        resize(s, whole_class(lines));
+    }
+}
+
 bool shard_insert(struct shard *s, uint64_t hash, struct entry *e, int64_t now)
 {
     if (lines_for((uint64_t)s->used + 1) > s->lines && !resize(s, whole_class(s->lines + 1)) &&

@@ -126,6 +126,9 @@ struct slot shard_find_hash(const struct shard *s, uint64_t hash);
  * larger table. */
 bool shard_insert(struct shard *s, uint64_t hash, struct entry *e, int64_t now);
 
+/* Makes the table large enough for so many entries in all; without memory it stays as it is. */
+void shard_reserve(struct shard *s, uint64_t entries);
+
 /* Puts another entry (same key) in place of the one in the slot, which the caller still owns. */
 void shard_replace(struct shard *s, struct slot slot, struct entry *e, bool was_timed, int64_t now);
 

@@ -1,0 +1,85 @@
+#include "persist/rdb_window.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "persist/crc64.h"
+
+void rdb_window_init(struct rdb_window *w, const struct rdb_source *source, bool sums)
+{
+    *w = (struct rdb_window){.source = source, .sums = sums};
+}
+
+void rdb_window_free(struct rdb_window *w)
+{
+    free(w->bytes);
+    w->bytes = NULL;
+}
+
+uint64_t rdb_window_sum(struct rdb_window *w)
+{
+    if (w->sums && w->at > w->summed) {
+        w->crc = crc64(w->crc, w->bytes + w->summed, w->at - w->summed);
+    }
+    w->summed = w->at;
+    return w->crc;
+}
+
+/* Moves what was not passed to the front, into a block that has room for one more read behind it. */
+static bool make_room(struct rdb_window *w)
+{
+    size_t held = w->end - w->at;
+    size_t room = held + RDB_WINDOW_READ;
+    rdb_window_sum(w);
+    if (room > w->room || room < w->room / 4) { /* a large value has passed: its block is given back */
+        room = room > 2 * (size_t)RDB_WINDOW_READ ? room + held : 2 * (size_t)RDB_WINDOW_READ;
+        uint8_t *bytes = malloc(room);
+        if (bytes == NULL) {
+            w->no_memory = true;
+            return false;
+        }
+        if (held > 0) {
+            memcpy(bytes, w->bytes + w->at, held);
+        }
+        free(w->bytes);
+        w->bytes = bytes;
+        w->room = room;
+    } else {
+        memmove(w->bytes, w->bytes + w->at, held);
+    }
+    w->base += w->at;
+    w->at = w->summed = 0;
+    w->end = held;
+    return true;
+}
+
+/* One read. */
+static bool read_on(struct rdb_window *w)
+{
+    if (w->room - w->end < RDB_WINDOW_READ && !make_room(w)) {
+        return false;
+    }
+    ssize_t got;
+    do {
+        got = w->source->read(w->source->context, w->bytes + w->end, RDB_WINDOW_READ);
+    } while (got < 0 && errno == EINTR);
+    if (got <= 0) {
+        w->ended = got == 0;
+        w->error = got == 0 ? 0 : errno;
+        return false;
+    }
+    w->end += (size_t)got;
+    return true;
+}
+
+bool rdb_window_more(struct rdb_window *w, size_t more)
+{
+    size_t held = w->end - w->at;
+    while (w->end - w->at - held < more) {
+        if (!read_on(w)) {
+            return false;
+        }
+    }
+    return true;
+}
