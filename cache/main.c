@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "commands/command_docs.h"
+#include "commands/load.h"
 #include "commands/startup.h"
 #include "config.h"
 #include "health.h"
@@ -216,17 +217,27 @@ int main(int argc, char **argv)
     listen_all();
     write_pid_file();
     reaper_start();
+    load_start(&server);
     net_start(&server.net);
     logger_notice("Ordinal %s, pid %d, %d loop%s", ORDINAL_VERSION, (int)getpid(), server.net.count,
                   server.net.count == 1 ? "" : "s");
-    logger_notice("Ready to accept connections on port %d", listener_port(&server.net));
+    if (load_is_active(&server)) {
+        logger_notice("Answering on port %d; the data set is being loaded", listener_port(&server.net));
+    } else {
+        logger_notice("Ready to accept connections on port %d", listener_port(&server.net));
+    }
     loop_run(&server.net.loops[0]);
+    bool whole = load_stop(&server);
     net_stop(&server.net);
-    server_free(&server);
-    reaper_stop();
     if (config.pidfile[0] != '\0') {
         unlink(config.pidfile);
     }
+    if (!whole) {
+        logger_notice("Bye");
+        _exit(0);
+    }
+    server_free(&server);
+    reaper_stop();
     logger_notice("Bye");
-    return 0;
+    return load_exit_status(&server);
 }

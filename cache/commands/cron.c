@@ -4,6 +4,7 @@
 #include "commands/dispatch.h"
 #include "commands/latency.h"
 #include "commands/pause.h"
+#include "commands/refusing.h"
 #include "commands/tracking.h"
 #include "memory.h"
 
@@ -87,7 +88,8 @@ static bool sweep(struct worker *w)
 /* What a tick does inside the gate. False when the sweep has to go on soon. */
 static bool tick(struct worker *w)
 {
-    bool done = !atomic_load_explicit(&sweeping, memory_order_relaxed) || sweep(w);
+    bool done =
+        !atomic_load_explicit(&sweeping, memory_order_relaxed) || refusing_is_loading(w->server) || sweep(w);
     int64_t now = clock_now();
     uint64_t evicted = w->limits.evicted;
     if (now - w->limits_checked >= TICK_MS - 5) {

@@ -231,7 +231,9 @@ static bool fits(struct worker *w, int64_t bytes)
     int64_t used = mem_used();
     int64_t limit = w->server->max_memory - bytes;
     int64_t near = used - 2 * bytes - EVICT_STEP;
-    if (keyspace_is_frozen(&w->server->keyspace)) { /* CLIENT PAUSE: nothing may change */
+    if (keyspace_is_frozen(&w->server->keyspace) ||
+        refusing_is_loading(
+            w->server)) { /* CLIENT PAUSE, or the data set is being loaded: nothing may change */
         return true;
     }
     return used <= limit || evict_down_to(w, limit > near ? limit : near);
@@ -575,7 +577,10 @@ void dispatch_fetch(struct loop *loop, size_t count)
     struct worker *w = loop->worker;
     w->now = clock_now();
     w->now_at = clock_ticks();
-    for (size_t i = 0; i < count && count > 1; i++) {
+    if (count == 1 || refusing_is_loading(w->server)) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
         prefetch_entry(w, &w->batch[i]);
     }
 }

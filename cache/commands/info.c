@@ -17,6 +17,7 @@
 #include "commands/errorstats.h"
 #include "commands/groups.h"
 #include "commands/histogram.h"
+#include "commands/load.h"
 #include "commands/memory_report.h"
 #include "commands/pubsub.h"
 #include "commands/text.h"
@@ -219,10 +220,29 @@ static void section_memory(struct info *info)
 
 /* ---- persistence, replication, modules, cluster: what rests until they exist ---------------------------- */
 
+/* Of a load that is under way. */
+static void loading_fields(struct info *info)
+{
+    const struct loading *loading = info->server->loading;
+    double total = (double)loading->progress.total;
+    double bytes = (double)loading->progress.bytes;
+    double seconds = (double)(info->now - loading->began) / 1000;
+    line(info, "loading_start_time:%lld", (long long)loading->began_wall);
+    number(info, "loading_total_bytes", (int64_t)loading->progress.total);
+    number(info, "loading_rdb_used_mem", (int64_t)loading->progress.used_memory);
+    number(info, "loading_loaded_bytes", (int64_t)loading->progress.bytes);
+    line(info, "loading_loaded_perc:%.2f", total > 0 ? 100 * bytes / total : 0.0);
+    number(info, "loading_eta_seconds",
+           bytes > 0 && total > bytes ? (int64_t)(seconds * (total - bytes) / bytes) : 1);
+}
+
 static void section_persistence(struct info *info)
 {
     const struct server *server = info->server;
-    line(info, "loading:0\r\nasync_loading:0\r\ncurrent_cow_peak:0\r\ncurrent_cow_size:0\r\n"
+    const struct rdb_load_progress *last = &server->loading->progress;
+    bool loading = load_is_active(server);
+    line(info, "loading:%d", loading);
+    line(info, "async_loading:0\r\ncurrent_cow_peak:0\r\ncurrent_cow_size:0\r\n"
                "current_cow_size_age:0\r\ncurrent_fork_perc:0.00\r\ncurrent_save_keys_processed:0\r\n"
                "current_save_keys_total:0");
     number(info, "rdb_changes_since_last_save", (int64_t)info->totals.dirty);
@@ -230,13 +250,20 @@ static void section_persistence(struct info *info)
     number(info, "rdb_last_save_time", server->started_wall_us / 1000000);
     line(info,
          "rdb_last_bgsave_status:ok\r\nrdb_last_bgsave_time_sec:-1\r\nrdb_current_bgsave_time_sec:-1\r\n"
-         "rdb_saves:0\r\nrdb_last_cow_size:0\r\nrdb_last_load_keys_expired:0\r\n"
-         "rdb_last_load_keys_loaded:0");
+         "rdb_saves:0\r\nrdb_last_cow_size:0");
+    number(info, "rdb_last_load_keys_expired", (int64_t)last->expired);
+    number(info, "rdb_last_load_keys_loaded", (int64_t)last->loaded);
+    number(info, "rdb_last_load_streams_skipped", (int64_t)last->skipped[RDB_SKIPPED_STREAM]);
+    number(info, "rdb_last_load_modules_skipped", (int64_t)last->skipped[RDB_SKIPPED_MODULE]);
+    number(info, "rdb_last_load_functions_skipped", (int64_t)last->skipped[RDB_SKIPPED_FUNCTION]);
     line(info, "aof_enabled:0\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n"
                "aof_last_rewrite_time_sec:-1\r\naof_current_rewrite_time_sec:-1\r\n"
                "aof_last_bgrewrite_status:ok\r\naof_rewrites:0\r\naof_rewrites_consecutive_failures:0\r\n"
                "aof_last_write_status:ok\r\naof_last_cow_size:0");
     line(info, "module_fork_in_progress:0\r\nmodule_fork_last_cow_size:0");
+    if (loading) {
+        loading_fields(info);
+    }
 }
 
 static void section_replication(struct info *info)

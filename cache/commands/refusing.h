@@ -17,6 +17,13 @@ enum refusing {
     REFUSING_AOF_ERROR = 1 << 2, /* writes: the append-only file cannot be written */
 };
 
+/* Whether the data set is being loaded: loops leave the keyspace alone then, the loading thread works on it. */
+static inline bool refusing_is_loading(const struct server *server)
+{
+    return __builtin_expect(
+        (atomic_load_explicit(&server->refusing, memory_order_relaxed) & REFUSING_LOADING) != 0, 0);
+}
+
 void refusing_set(struct server *server, enum refusing why);
 void refusing_clear(struct server *server, enum refusing why);
 

@@ -28,6 +28,7 @@ struct block_queues;
 struct client;
 struct command;
 struct histogram;
+struct loading;
 struct watch_table;
 struct broadcast;
 struct outbox;
@@ -130,6 +131,7 @@ struct server {
     struct block_queues *queues;      /* … in these queues */
     struct watch_table *watches;
     struct stats stats;
+    struct loading *loading;   /* load.c */
     struct pubsub *pubsub;     /* pubsub.c */
     struct tracking *tracking; /* tracking.c */
 };

@@ -16,6 +16,7 @@
 #include "commands/cron.h"
 #include "commands/dispatch.h"
 #include "commands/groups.h"
+#include "commands/load.h"
 #include "commands/monitor.h"
 #include "commands/notify.h"
 #include "commands/outbox.h"
@@ -192,6 +193,7 @@ void server_init(struct server *server, struct config *config)
     for (int i = 0; i < loops; i++) {
         worker_init(server, &server->workers[i], i);
     }
+    load_init(server);
     outbox_init(server);
     pubsub_init(server);
     tracking_init(server);

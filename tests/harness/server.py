@@ -122,23 +122,28 @@ class Server:
         return self.process.pid
 
     def wait_ready(self):
-        """Returns once the server accepts a connection (and has let go of it: QUIT); fails with its log when it ends
-        instead."""
+        """Returns once the server accepts a connection (and has let go of it: QUIT) and, where there is a data set to load, has
+        loaded it; fails with its log when it ends instead."""
+        question = b"PING\r\nQUIT\r\n" if self._has_data() else b"QUIT\r\n"
         descriptor = os.pidfd_open(self.process.pid)
         try:
             for _ in range(START_SECONDS * 100):
                 try:
                     with Connection(self.address) as connection:
-                        connection.send(b"QUIT\r\n")
+                        connection.send(question)
                         connection.shutdown_write()
-                        connection.until_closed()
-                    return
-                except (ConnectionRefusedError, FileNotFoundError):
-                    ended, _, _ = select.select([descriptor], [], [], 0.01)
-                    assert not ended, "the server ended at start:\n" + self.log()
+                        if b"-LOADING" not in connection.until_closed():
+                            return
+                except (ConnectionRefusedError, FileNotFoundError, ConnectionResetError):
+                    pass
+                ended, _, _ = select.select([descriptor], [], [], 0.01)
+                assert not ended, "the server ended at start:\n" + self.log()
         finally:
             os.close(descriptor)
         raise AssertionError("the server accepts no connection:\n" + self.log())
+
+    def _has_data(self):
+        return any(os.path.exists(os.path.join(self.directory, name)) for name in ("dump.rdb", "appendonlydir"))
 
     def connect(self, **options):
         """A new connection; the caller closes it, or the end of the test does."""
