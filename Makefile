@@ -12,8 +12,8 @@ SHELL := /bin/bash
 
 # ---- Debian packages, listed once ----------------------------------------------------------------------------
 BUILD_PACKAGES := gcc make pkg-config libc6-dev libuv1-dev libxxhash-dev libjemalloc-dev libssl-dev liblzf-dev
-TEST_PACKAGES := libcmocka-dev libhiredis-dev redis-tools python3-redis python3-pytest python3-hypothesis \
-    tcl tcl-tls gnuplot-nox curl ruby ruby-redis php-cli php-redis perl libredis-perl
+TEST_PACKAGES := libcmocka-dev libhiredis-dev redis-tools python3-redis python3-pytest python3-pytest-xdist \
+    python3-hypothesis tcl tcl-tls gnuplot-nox curl ruby ruby-redis php-cli php-redis perl libredis-perl
 NODE_PACKAGES := nodejs npm
 SANITIZER_PACKAGES := libasan8 libubsan1 libtsan2
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev
@@ -170,6 +170,8 @@ run: deps
 unit-programs = $(UNIT_SOURCES:%.c=build/$(1)/%)
 PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider
 PYTEST_ARGS ?=
+# Integration tests mostly wait: two at a time.
+PYTEST_PARALLEL ?= -n 2
 HELPERS := $(patsubst %_shim,%_shim.so,$(patsubst %.c,build/%,$(wildcard tests/integration/*.c)))
 # gcc 12's ThreadSanitizer needs the old address space layout on newer kernels.
 TSAN_WRAPPER = $(shell setarch -R true 2>/dev/null && echo setarch -R)
@@ -195,7 +197,7 @@ test-unit: $(call unit-programs,debug)
 	@tests/run-unit $^
 
 test-integration: all $(HELPERS)
-	$(PYTEST) tests/integration $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_PARALLEL) tests/integration $(PYTEST_ARGS)
 
 # What takes minutes and no release should leave without: 100,000 connects and their like.
 test-long: all $(HELPERS)
@@ -216,13 +218,13 @@ test-asan-unit: $(call unit-programs,asan)
 	@tests/run-unit $^
 
 test-asan-integration: asan $(HELPERS)
-	ORDINAL=build/asan/ordinal $(PYTEST) tests/integration $(PYTEST_ARGS)
+	ORDINAL=build/asan/ordinal $(PYTEST) $(PYTEST_PARALLEL) tests/integration $(PYTEST_ARGS)
 
 test-tsan-unit: $(call unit-programs,tsan)
 	@UNIT_WRAPPER="$(TSAN_WRAPPER)" tests/run-unit $^
 
 test-tsan-integration: tsan $(HELPERS)
-	ORDINAL=build/tsan/ordinal ORDINAL_WRAPPER="$(TSAN_WRAPPER)" $(PYTEST) tests/integration $(PYTEST_ARGS)
+	ORDINAL=build/tsan/ordinal ORDINAL_WRAPPER="$(TSAN_WRAPPER)" $(PYTEST) $(PYTEST_PARALLEL) tests/integration $(PYTEST_ARGS)
 
 # ---- stress: a storm of clients against 1, 2 and 4 loops, and one against a server whose allocations fail -------
 SEED ?= 1
