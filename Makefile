@@ -274,12 +274,15 @@ $(FUZZ_PROGRAMS): build/fuzz/%: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libord
 fuzz-run: fuzz
 	@$(MAKE) --no-print-directory -k -j$(words $(FUZZ_NAMES)) $(FUZZ_NAMES:%=fuzz-run-%) SECONDS=$(SECONDS)
 
+# Seeds that lie elsewhere.
+FUZZ_SEEDS_rdb_load := tests/rdb/samples
+
 # New inputs go to build/, the seeds in the tree are only read; what crashes is left in build/fuzz/crashes.
 $(FUZZ_NAMES:%=fuzz-run-%): fuzz-run-%: build/fuzz/%
 	@mkdir -p build/fuzz/found/$* build/fuzz/crashes
 	@$< -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 	    $(if $(wildcard tests/fuzz/$*.dict),-dict=tests/fuzz/$*.dict) -artifact_prefix=build/fuzz/crashes/$*- \
-	    build/fuzz/found/$* $(wildcard tests/fuzz/corpus/$*) >build/fuzz/$*.log 2>&1 </dev/null \
+	    build/fuzz/found/$* $(wildcard tests/fuzz/corpus/$*) $(FUZZ_SEEDS_$*) >build/fuzz/$*.log 2>&1 </dev/null \
 	    || { tail -60 build/fuzz/$*.log; echo "fuzz $*: FAILED"; exit 1; }
 	@echo "fuzz $*: ok, $$(sed -n 's/^stat::number_of_executed_units: *//p' build/fuzz/$*.log) runs in $(SECONDS) s," \
 	    "$$(sed -n 's/.*cov: \([0-9]*\).*/\1/p' build/fuzz/$*.log | tail -1) edges"

@@ -39,6 +39,12 @@ void shard_await(const struct shard *s)
     }
 }
 
+/* The first line; NULL without any. */
+static struct line *first_line(const struct shard *s)
+{
+    return atomic_load_explicit(&s->line, memory_order_relaxed);
+}
+
 static void set_table(struct shard *s, struct line *lines, uint32_t count)
 {
     atomic_store_explicit(&s->line, lines, memory_order_relaxed);
@@ -61,7 +67,7 @@ void shard_clear(struct shard *s)
             }
         }
     }
-    mem_free(shard_line(s, 0), s->lines * sizeof(struct line));
+    mem_free(first_line(s), s->lines * sizeof(struct line));
     set_table(s, NULL, 0);
     s->used = 0;
     count_timed(s, 0);
@@ -213,7 +219,7 @@ static void prefetch_entries(const struct line *line)
  * fetched a few lines ahead, so that a move costs the memory's bandwidth and not its latency. */
 static bool resize(struct shard *s, uint32_t count)
 {
-    struct line *old = shard_line(s, 0);
+    struct line *old = first_line(s);
     uint32_t old_count = s->lines;
     struct line *lines = NULL;
     if (count > 0) {
