@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "commands/aof.h"
 #include "commands/command_docs.h"
 #include "commands/load.h"
 #include "commands/startup.h"
@@ -229,6 +230,7 @@ int main(int argc, char **argv)
     loop_run(&server.net.loops[0]);
     bool whole = load_stop(&server);
     net_stop(&server.net);
+    aof_end(&server);
     if (config.pidfile[0] != '\0') {
         unlink(config.pidfile);
     }

@@ -87,6 +87,7 @@ struct client {
     int fd;
     struct blocked *blocked; /* while CLIENT_BLOCKED */
     struct client *next_paused, *next_monitor;
+    uint64_t write_offset; /* of the log: behind the last of what its commands have logged */
     struct transaction transaction;
     struct watches watches;
     _Atomic bool touched;          /* a key that it watches has changed; set by any loop */

@@ -47,6 +47,7 @@ void groups_register(void)
         string_commands,
         transaction_commands,
         wait_commands,
+        waitaof_commands,
         zset_commands,
         zset_range_commands,
         zset_walk_commands,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "commands/aof.h"
 #include "commands/block.h"
 #include "commands/call.h"
 #include "commands/errorstats.h"
@@ -236,6 +237,34 @@ static void loading_fields(struct info *info)
            bytes > 0 && total > bytes ? (int64_t)(seconds * (total - bytes) / bytes) : 1);
 }
 
+static const char *status(bool good)
+{
+    return good ? "ok" : "err";
+}
+
+static void aof_lines(struct info *info)
+{
+    struct aof_figures aof;
+    aof_figures(info->server, &aof);
+    line(info, "aof_enabled:%d\r\naof_rewrite_in_progress:%d\r\naof_rewrite_scheduled:%d", aof.on,
+         aof.rewriting, aof.scheduled);
+    number(info, "aof_last_rewrite_time_sec", aof.last_seconds);
+    number(info, "aof_current_rewrite_time_sec", aof.current_seconds);
+    line(info, "aof_last_bgrewrite_status:%s", status(aof.last_rewrite_good));
+    number(info, "aof_rewrites", aof.rewrites);
+    number(info, "aof_rewrites_consecutive_failures", aof.failures);
+    line(info, "aof_last_write_status:%s\r\naof_last_cow_size:0", status(aof.last_write_good));
+    if (!aof.on) {
+        return;
+    }
+    number(info, "aof_current_size", aof.size);
+    number(info, "aof_base_size", aof.base_size);
+    number(info, "aof_pending_rewrite", aof.scheduled);
+    number(info, "aof_buffer_length", aof.buffered);
+    number(info, "aof_pending_bio_fsync", aof.syncing);
+    number(info, "aof_delayed_fsync", aof.delayed);
+}
+
 static void section_persistence(struct info *info)
 {
     const struct server *server = info->server;
@@ -256,10 +285,7 @@ static void section_persistence(struct info *info)
     number(info, "rdb_last_load_streams_skipped", (int64_t)last->skipped[RDB_SKIPPED_STREAM]);
     number(info, "rdb_last_load_modules_skipped", (int64_t)last->skipped[RDB_SKIPPED_MODULE]);
     number(info, "rdb_last_load_functions_skipped", (int64_t)last->skipped[RDB_SKIPPED_FUNCTION]);
-    line(info, "aof_enabled:0\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n"
-               "aof_last_rewrite_time_sec:-1\r\naof_current_rewrite_time_sec:-1\r\n"
-               "aof_last_bgrewrite_status:ok\r\naof_rewrites:0\r\naof_rewrites_consecutive_failures:0\r\n"
-               "aof_last_write_status:ok\r\naof_last_cow_size:0");
+    aof_lines(info);
     line(info, "module_fork_in_progress:0\r\nmodule_fork_last_cow_size:0");
     if (loading) {
         loading_fields(info);

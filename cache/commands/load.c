@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "clock.h"
+#include "commands/aof.h"
 #include "commands/load_rdb.h"
 #include "commands/refusing.h"
 #include "logger.h"
@@ -64,9 +65,30 @@ static void leave_gate(struct server *server)
     gate_leave(&server->gate, 0);
 }
 
+/* Loop 0: whether what is loaded can be kept from here on, where an append-only file is asked for. */
+static bool begin_keeping(struct server *server)
+{
+    gate_enter(&server->gate, 0);
+    gate_alone(&server->gate, 0);
+    bool good = aof_begin(server);
+    gate_together(&server->gate, 0);
+    gate_leave(&server->gate, 0);
+    return good;
+}
+
+static void end_badly(struct server *server)
+{
+    server->loading->exit_status = 1;
+    server_stop(server);
+}
+
 static void begin_serving(struct server *server)
 {
     struct loading *loading = server->loading;
+    if (!begin_keeping(server)) {
+        end_badly(server);
+        return;
+    }
     double seconds = (double)(clock_now() - loading->began) / 1000;
     if (loading->end == LOAD_DONE) {
         logger_notice("DB loaded from %s: %.3f seconds",
@@ -89,10 +111,7 @@ static void on_loaded(struct loop *loop, void *argument)
     switch (loading->end) {
     case LOAD_DONE:
     case LOAD_NOTHING: begin_serving(server); break;
-    case LOAD_FAILED:
-        loading->exit_status = 1;
-        server_stop(server);
-        break;
+    case LOAD_FAILED: end_badly(server); break;
     case LOAD_STOPPED: break;
     }
 }
@@ -144,6 +163,10 @@ void load_start(struct server *server)
     struct loading *loading = server->loading;
     loading->kind = kind_of(server->config);
     if (!loading->kind->exists(server)) {
+        if (!aof_begin(server)) {
+            logger_warning("Failed to start: the append-only file cannot be written");
+            exit(1);
+        }
         return;
     }
     loading->reader = loading->copy = copy_settings(server);

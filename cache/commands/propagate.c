@@ -249,6 +249,16 @@ void propagate_bulks(struct call *c, const struct slice *head, size_t n, size_t 
                         .bulk_count = count});
 }
 
+/* How far the log must be kept for the client's reply to be true. */
+static void note_offset(struct call *c)
+{
+    if (c->worker->unit.depth > 0) {
+        c->worker->unit.client = c->client; /* the one whose transaction it is: nobody else runs in a unit */
+    } else {
+        c->client->write_offset = log_end(&c->server->log);
+    }
+}
+
 void propagate_changes(struct call *c)
 {
     bool changed = c->worker->dirty != c->dirty;
@@ -256,6 +266,9 @@ void propagate_changes(struct call *c)
     propagate_mark(c);
     if (changed && !told && (c->command->flags & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0) {
         put(c->worker, c->db, &(struct words){.head = c->argv, .heads = c->argc});
+    }
+    if (changed || told) {
+        note_offset(c);
     }
 }
 

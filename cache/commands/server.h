@@ -24,6 +24,7 @@
 #include "store/gate.h"
 #include "store/keyspace.h"
 
+struct aof;
 struct block_queues;
 struct client;
 struct command;
@@ -34,6 +35,7 @@ struct broadcast;
 struct outbox;
 struct pubsub;
 struct tracking;
+struct waitaof;
 
 #define ORDINAL_VERSION "0.1.0"
 #define REDIS_VERSION   "7.2.0" /* the version whose behaviour is kept, as INFO and HELLO give it */
@@ -56,6 +58,7 @@ struct unit {
     int depth;        /* how many units within each other are open; 0: commands are logged at once */
     int commands;     /* gathered, as RESP behind a MULTI */
     int first_db, db; /* for which the first and the last of them are */
+    struct client *client; /* whose they are; NULL: nobody's */
     struct reply bytes;
 };
 
@@ -95,6 +98,7 @@ struct worker {
     counter auth_failures;   /* wrong passwords */
     struct auth_guesser guessers[AUTH_GUESSERS];
     struct outbox *outbox;       /* outbox.h */
+    struct waitaof *_Atomic waitaof; /* its clients in WAITAOF (waitaof.c) */
     struct broadcast *broadcast; /* tracking_message.c */
 };
 
@@ -103,6 +107,7 @@ struct server {
     struct keyspace keyspace;
     struct log log; /* what changes it, for whoever reads that */
     struct gate gate;
+    struct aof *aof; /* aof.h */
     struct net net;
     struct worker *workers; /* one for each loop */
     char run_id[41];

@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "clock.h"
+#include "commands/aof.h"
 #include "commands/block.h"
 #include "commands/change.h"
 #include "commands/client.h"
@@ -26,6 +27,7 @@
 #include "commands/tracking.h"
 #include "commands/transaction.h"
 #include "commands/type.h"
+#include "commands/waitaof.h"
 #include "commands/watch.h"
 #include "logger.h"
 #include "memory.h"
@@ -81,6 +83,7 @@ static void before_poll(struct loop *loop)
     log_wake_readers(&server_of_net(loop->net)->log);
     tracking_before_poll(loop->worker);
     outbox_before_poll(loop->worker);
+    waitaof_before_poll(loop->worker);
 }
 
 static void closed(struct conn *conn)
@@ -162,6 +165,7 @@ void server_init(struct server *server, struct config *config)
         .closing = closing,
         .closed = closed,
         .before_poll = before_poll,
+        .due = aof_due,
     };
     int loops = config_loops(config);
     memset(server, 0, sizeof *server);
@@ -185,6 +189,7 @@ void server_init(struct server *server, struct config *config)
     server_follow_settings(server);
     auth_follow_settings(server);
     notify_follow_settings(server);
+    aof_init(server);
     server->workers = mem_alloc_lines(((size_t)loops * sizeof *server->workers + 63) / 64 * 64);
     if (server->workers == NULL) {
         fprintf(stderr, "ordinal: out of memory at start\n");

@@ -1,0 +1,264 @@
+#include "commands/aof_state.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "commands/client.h"
+#include "commands/refusing.h"
+#include "commands/waitaof.h"
+#include "logger.h"
+#include "memory.h"
+#include "net/hold.h"
+
+/* ---- what the writer's thread tells ------------------------------------------------------------------ */
+
+static void on_moved(void *context, uint64_t offset)
+{
+    struct aof *aof = context;
+    hold_release(&aof->server->net, offset);
+    waitaof_wake(aof->server);
+}
+
+static void on_health(void *context, int error)
+{
+    struct aof *aof = context;
+    struct server *server = aof->server;
+    if (error != 0) {
+        refusing_set_aof_errno(server, error);
+        refusing_set(server, REFUSING_AOF_ERROR);
+        hold_relax(&server->net, true);
+    } else if (!atomic_load(&aof->mending)) {
+        refusing_clear(server, REFUSING_AOF_ERROR);
+        hold_relax(&server->net, false);
+    }
+}
+
+/* ---- settings ---------------------------------------------------------------------------------------- */
+
+static void update_holding(struct aof *aof)
+{
+    const struct server *server = aof->server;
+    int state = aof->state;
+    bool sound = state == AOF_ON || (state == AOF_WAITING && aof->mending);
+    bool wanted = sound && server->config->appendfsync == CONFIG_FSYNC_ALWAYS;
+    if (wanted && !aof->holding) {
+        hold_on(&aof->server->net);
+    } else if (!wanted && aof->holding) {
+        hold_off(&aof->server->net);
+    }
+    aof->holding = wanted;
+}
+
+void aof_apply_settings(struct aof *aof)
+{
+    _Static_assert((int)CONFIG_FSYNC_EVERYSEC == (int)AOF_SYNC_EVERYSEC &&
+                       (int)CONFIG_FSYNC_ALWAYS == (int)AOF_SYNC_ALWAYS &&
+                       (int)CONFIG_FSYNC_NO == (int)AOF_SYNC_NO,
+                   "the policies are numbered alike");
+    const struct server *server = aof->server;
+    const struct config *config = server->config;
+    aof->writer.sync = config->appendfsync;
+    aof->writer.timestamps = config->aof_timestamp_enabled;
+    update_holding(aof);
+    if (aof->writer.running) {
+        aof_writer_poke(&aof->writer);
+    }
+}
+
+void aof_become_sound(struct aof *aof)
+{
+    struct server *server = aof->server;
+    aof->state = AOF_ON;
+    atomic_store(&aof->mending, false);
+    on_health(aof, 0);
+    int error =
+        atomic_load(&aof->writer.error); /* it may have failed since: then it has told so, or tells it now */
+    if (error != 0) {
+        on_health(aof, error);
+    }
+    update_holding(aof);
+    waitaof_wake(server);
+}
+
+/* ---- on and off -------------------------------------------------------------------------------------- */
+
+bool aof_know_set(struct aof *aof)
+{
+    const struct config *config = aof->server->config;
+    char error[512];
+    struct aof_manifest manifest;
+    if (aof->known) {
+        return true;
+    }
+    if (aof_manifest_load(config->appenddirname, config->appendfilename, &manifest, error, sizeof error) ==
+        AOF_MANIFEST_BAD) {
+        logger_warning("%s", error);
+        errno = EINVAL;
+        return false;
+    }
+    aof_set_init(&aof->set, config->appenddirname, config->appendfilename, &manifest);
+    aof->known = true;
+    return true;
+}
+
+static void turn_off(struct aof *aof)
+{
+    struct server *server = aof->server;
+    if (aof->writer.running && !aof_writer_stop(&aof->writer, log_end(&server->log))) {
+        logger_warning("The end of the append-only file could not be written");
+    }
+    aof_set_drop_temporary(&aof->set);
+    aof->state = AOF_OFF;
+    aof->failures = aof->pause = aof->next_try = 0;
+    atomic_store(&aof->mending, false);
+    on_health(aof, 0);
+    update_holding(aof);
+    waitaof_wake(server);
+}
+
+static bool on_appendonly(void *context, struct config *config, const char **error)
+{
+    struct aof *aof = context;
+    if ((atomic_load(&aof->server->refusing) & REFUSING_LOADING) != 0) {
+        return true; /* aof_begin looks at it */
+    }
+    if (!config->appendonly && aof->state != AOF_OFF) {
+        turn_off(aof);
+    } else if (config->appendonly && aof->state == AOF_OFF) {
+        logger_warning("The append-only file can only be turned on at start: a first base needs a snapshot");
+        *error = "Unable to turn on AOF. Check server logs.";
+        return false;
+    }
+    return true;
+}
+
+static bool on_setting(void *context, struct config *config, const char **error)
+{
+    (void)config;
+    (void)error;
+    aof_apply_settings(context);
+    return true;
+}
+
+void aof_init(struct server *server)
+{
+    static const char *const names[] = {"appendfsync", "no-appendfsync-on-rewrite", "aof-timestamp-enabled"};
+    struct aof *aof = mem_must(sizeof *aof);
+    memset(aof, 0, sizeof *aof);
+    aof->server = server;
+    aof->last_seconds = -1;
+    aof->last_good = true;
+    server->aof = aof;
+    aof_writer_init(&aof->writer, &server->log, &aof->set,
+                    &(struct aof_writer_hooks){aof, on_moved, on_health});
+    config_on_change(server->config, "appendonly", on_appendonly, aof);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        config_on_change(server->config, names[i], on_setting, aof);
+    }
+}
+
+static bool is_empty(const struct keyspace *ks)
+{
+    for (int i = 0; i < ks->count; i++) {
+        if (db_size(&ks->dbs[i]) > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Goes on where the set ends. */
+static bool go_on(struct aof *aof)
+{
+    int fd;
+    int64_t size, rest;
+    if (!aof_set_open_last(&aof->set, &fd, &size, &rest)) {
+        return false;
+    }
+    if (!aof_writer_start(&aof->writer, log_end(&aof->server->log), fd, false, size, rest)) {
+        close(fd);
+        return false;
+    }
+    aof->base_size = rest;
+    aof->state = AOF_ON;
+    return true;
+}
+
+bool aof_begin(struct server *server)
+{
+    struct aof *aof = server->aof;
+    if (!server->config->appendonly) {
+        return true;
+    }
+    bool good = aof_know_set(aof) && aof_set_make_folder(&aof->set);
+    if (good && aof_set_is_empty(&aof->set) && !is_empty(&server->keyspace)) {
+        errno = ENOTEMPTY; /* what was loaded would need a base of its own */
+        good = false;
+    } else {
+        good = good && (!aof_set_is_empty(&aof->set) || aof_set_make_first_base(&aof->set, REDIS_VERSION)) &&
+               go_on(aof);
+    }
+    if (!good) {
+        logger_warning("Can't open the append-only file: %s", strerror(errno));
+        return false;
+    }
+    aof_set_delete_history(&aof->set);
+    hold_release(&server->net, aof->writer.durable);
+    aof_apply_settings(aof);
+    return true;
+}
+
+void aof_end(struct server *server)
+{
+    struct aof *aof = server->aof;
+    if (aof->writer.running) {
+        logger_notice("Writing the append-only file to its end");
+        if (!aof_writer_stop(&aof->writer, log_end(&server->log))) {
+            logger_warning("The end of the append-only file could not be written");
+        }
+    }
+}
+
+/* ---- what is asked ----------------------------------------------------------------------------------- */
+
+uint64_t aof_due(struct conn *conn, uint64_t *own)
+{
+    const struct client *client = conn->client;
+    *own = client != NULL ? client->write_offset : 0;
+    return log_end(&server_of_net(conn->loop->net)->log);
+}
+
+uint64_t aof_durable(const struct server *server)
+{
+    return atomic_load(&server->aof->writer.durable);
+}
+
+bool aof_is_on(const struct server *server)
+{
+    return atomic_load(&server->aof->state) != AOF_OFF;
+}
+
+void aof_figures(const struct server *server, struct aof_figures *figures)
+{
+    const struct aof *aof = server->aof;
+    const struct aof_writer *writer = &aof->writer;
+    int64_t running = (clock_now() - aof->began) / 1000;
+    *figures = (struct aof_figures){
+        .on = aof->state != AOF_OFF,
+        .rewriting = aof->stage != STAGE_NONE,
+        .scheduled = aof->scheduled,
+        .last_seconds = aof->last_seconds,
+        .current_seconds = aof->stage != STAGE_NONE ? running : -1,
+        .last_rewrite_good = aof->last_good,
+        .last_write_good = writer->error == 0 && !aof->mending,
+        .rewrites = aof->rewrites,
+        .failures = aof->failures,
+        .size = aof_size(aof),
+        .base_size = aof->base_size,
+        .buffered = writer->running ? (int64_t)(log_end(&server->log) - writer->written) : 0,
+        .delayed = writer->delayed,
+        .syncing = writer->syncing,
+    };
+}

@@ -1,0 +1,328 @@
+"""The append-only file: what is written when, what is acknowledged when, and its rewrites.
+
+What a disk that fails, or a crash in the middle, does to it is tried in tests/crash.
+"""
+
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from harness import server as harness
+from harness.resp import Connection, Error, encode
+
+NO_AUTO = {"auto_aof_rewrite_percentage": "0"}
+
+
+def wait_until(condition, what, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain: " + what
+        time.sleep(0.01)
+
+
+def folder(server):
+    return os.path.join(server.directory, "appendonlydir")
+
+
+def names(server):
+    return sorted(os.listdir(folder(server)))
+
+
+def manifest(server):
+    """Lines of the manifest as {(type, number): name}."""
+    with open(os.path.join(folder(server), "appendonly.aof.manifest")) as text:
+        lines = [line.split() for line in text]
+    return {(fields[5], int(fields[3])): fields[1] for fields in lines}
+
+
+def increments(server):
+    """The bytes of the increments, in order."""
+    files = manifest(server)
+    data = b""
+    for kind, number in sorted(files):
+        if kind == "i":
+            with open(os.path.join(folder(server), files[kind, number]), "rb") as increment:
+                data += increment.read()
+    return data
+
+
+def check(server):
+    """redis-check-aof finds nothing wrong."""
+    tool = shutil.which("redis-check-aof")
+    assert tool, "redis-check-aof is missing: make deps-test"
+    path = os.path.join(folder(server), "appendonly.aof.manifest")
+    result = subprocess.run([tool, path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    assert result.returncode == 0, result.stdout.decode(errors="replace")
+
+
+@pytest.fixture
+def start_aof(start_server):
+    def start(**settings):
+        return start_server(**{"appendonly": "yes", **NO_AUTO, **settings})
+
+    return start
+
+
+# ---- files --------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_server_begins_with_a_base_and_an_increment(start_aof):
+    server = start_aof()
+    assert names(server) == ["appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof", "appendonly.aof.manifest"]
+    assert manifest(server) == {("b", 1): "appendonly.aof.1.base.rdb", ("i", 1): "appendonly.aof.1.incr.aof"}
+    check(server)
+
+
+@pytest.mark.parametrize("policy", ["always", "everysec", "no"])
+def test_writes_stand_in_the_increment_in_order(start_aof, policy):
+    server = start_aof(appendfsync=policy)
+    with server.connect() as client:
+        for i in range(100):
+            client("SET", "key:%d" % i, i)
+        client("SELECT", 3)
+        client("RPUSH", "list", "a", "b")
+    expected = encode("SELECT", 0) + b"".join(encode("SET", "key:%d" % i, i) for i in range(100))
+    expected += encode("SELECT", 3) + encode("RPUSH", "list", "a", "b")
+    wait_until(lambda: len(increments(server)) >= len(expected), "the increment to be written")
+    assert increments(server) == expected
+    check(server)
+
+
+def test_what_was_acknowledged_under_always_is_in_the_file_at_once(start_aof):
+    server = start_aof(appendfsync="always")
+    with server.connect() as client:
+        for i in range(50):
+            assert client("SET", "key", i) == "OK"
+            assert increments(server).endswith(encode("SET", "key", i))
+
+
+def test_the_end_of_the_server_writes_the_file_to_its_end(start_aof):
+    server = start_aof(appendfsync="no")
+    with server.connect() as client:
+        client.send(b"".join(encode("INCR", "counter") for _ in range(1000)))
+        for i in range(1000):
+            assert client.read() == i + 1
+    server.stop()
+    assert increments(server).count(b"counter") == 1000
+
+
+def test_timestamps_stand_between_commands(start_aof):
+    server = start_aof(aof_timestamp_enabled="yes", appendfsync="always")
+    before = int(time.time())
+    with server.connect() as client:
+        client("SET", "a", 1)
+        client("MULTI")
+        client("SET", "b", 2)
+        client("SET", "c", 3)
+        client("EXEC")
+    data = increments(server)
+    stamps = [int(stamp) for stamp in re.findall(rb"#TS:(\d+)\r\n", data)]
+    assert stamps and before <= stamps[0] <= time.time()
+    assert data.startswith(b"#TS:")
+    check(server)
+
+
+def test_policies_can_be_changed(start_aof):
+    server = start_aof(appendfsync="everysec")
+    with server.connect() as client:
+        for policy in ("always", "no", "always", "everysec", "always"):
+            server.config("appendfsync", policy)
+            for i in range(20):
+                assert client("INCR", "counter") > 0
+    assert increments(server).count(b"counter") == 100
+
+
+# ---- WAITAOF ------------------------------------------------------------------------------------------------
+
+
+def test_waitaof_waits_for_the_disk(start_aof):
+    server = start_aof(appendfsync="everysec")
+    with server.connect() as client:
+        client("SET", "key", "value")
+        assert client("WAITAOF", 1, 0, 0) == [1, 0]
+        assert increments(server).endswith(encode("SET", "key", "value"))
+        assert client("WAITAOF", 1, 0, 0) == [1, 0]
+        assert client("WAITAOF", 0, 0, 0) == [1, 0]
+        assert client("WAITAOF", 0, 1, 10) == [1, 0]
+
+
+def test_waitaof_gives_up(start_aof):
+    server = start_aof(appendfsync="no")
+    with server.connect() as client:
+        client("SET", "key", "value")
+        assert client("WAITAOF", 1, 0, 20) == [0, 0]
+        client("MULTI")
+        client("SET", "key", "value")
+        client("WAITAOF", 1, 0, 0)
+        assert client("EXEC") == ["OK", [0, 0]]
+
+
+def test_waitaof_ends_when_the_file_does(start_aof):
+    server = start_aof(appendfsync="no")
+    refusal = Error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
+    with server.connect() as client:
+        client("SET", "key", "value")
+        client.send(encode("WAITAOF", 1, 0, 0))
+        wait_until(lambda: server.info("clients")["blocked_clients"] == "1", "the client to wait")
+        server.config("appendonly", "no")
+        assert client.read() == refusal
+        assert client("WAITAOF", 1, 0, 0) == refusal
+        assert client("WAITAOF", 0, 0, 0) == [0, 0]
+
+
+@pytest.mark.parametrize("arguments, error", [
+    ((2, 0, 0), "ERR value is out of range, value must between 0 and 1"),
+    ((0, -1, 0), "ERR value is out of range, must be positive"),
+    ((0, 0, -1), "ERR timeout is negative"),
+])
+def test_waitaof_checks_its_arguments(start_aof, arguments, error):
+    assert start_aof()("WAITAOF", *arguments) == Error(error)
+
+
+# ---- always: nothing is told before it is on the disk ---------------------------------------------------------
+
+
+@pytest.fixture
+def faulty(monkeypatch, start_server, tmp_path):
+    """Starts a server of the build with faults, with `faults` being asked for while the file that it returns exists."""
+    if not harness.is_ordinal() or harness.is_sanitized():
+        pytest.skip("the build with faults is a flavour of its own")
+    subprocess.run(["make", "--silent", "faults"], cwd=harness.ROOT, check=True)
+    monkeypatch.setenv("ORDINAL", "build/faults/ordinal")
+    switch = tmp_path / "switch"
+
+    def start(*faults, **settings):
+        text = ";".join(fault.replace("@", "@%s" % switch) for fault in faults)
+        return start_server(environment={"ORDINAL_FAULT": text}, appendonly="yes", **{**NO_AUTO, **settings}), switch
+
+    return start
+
+
+def has_reply(client, seconds):
+    return client.position < len(client.buffer) or bool(select.select([client.sock], [], [], seconds)[0])
+
+
+def test_no_reply_comes_before_the_sync(faulty):
+    server, held = faulty("aof-sync:@:hold", appendfsync="always")
+    with server.connect() as writer, server.connect() as reader:
+        assert writer("SET", "key", "old") == "OK"
+        held.touch()
+        writer.send(encode("SET", "key", "new"))
+        assert not has_reply(writer, 0.3)
+        reader.send(encode("GET", "key"))  # it would tell what a crash could take back
+        assert not has_reply(reader, 0.3)
+        held.unlink()
+        assert writer.read() == "OK"
+        assert reader.read() == b"new"
+
+
+def test_held_replies_keep_their_order_with_pushes(faulty):
+    server, held = faulty("aof-sync:@:hold", appendfsync="always")
+    with server.connect() as client, server.connect() as other:
+        client("HELLO", 3)
+        client("SUBSCRIBE", "channel")
+        held.touch()
+        client.send(encode("INCR", "a") + encode("PUBLISH", "channel", "1") + encode("INCR", "a"))
+        other.send(encode("PUBLISH", "channel", "2"))
+        assert not has_reply(client, 0.3)
+        client.send(encode("ECHO", "x" * 300000) + encode("BLPOP", "list", 0))
+        other.send(encode("RPUSH", "list", "element"))
+        assert not has_reply(client, 0.3)
+        held.unlink()
+        replies = [client.read() for _ in range(7)]
+    assert [reply for reply in replies if reply == 1][:1] == [1]
+    order = [reply for reply in replies if isinstance(reply, (int, bytes)) or (
+        isinstance(reply, list) and reply[:1] == [b"list"])]
+    assert order == [1, 1, 2, b"x" * 300000, [b"list", b"element"]]
+    assert sum(isinstance(reply, list) and reply[:1] == [b"message"] for reply in replies) == 2
+
+
+def test_connections_with_held_replies_can_go(faulty):
+    server, held = faulty("aof-sync:@:hold", appendfsync="always")
+    killed, quitting, gone, admin = (server.connect() for _ in range(4))
+    number = killed("CLIENT", "ID")
+    held.touch()
+    killed.send(encode("SET", "a", 1))
+    quitting.send(encode("SET", "b", 2) + encode("QUIT"))
+    gone.send(encode("SET", "c", 3))
+    admin.send(encode("CLIENT", "KILL", "ID", number))
+    killed.until_closed()
+    gone.close()
+    assert not has_reply(quitting, 0.3)
+    held.unlink()
+    assert admin.read() == 1
+    assert [quitting.read(), quitting.read()] == ["OK", "OK"]
+    quitting.until_closed()
+    assert admin("MGET", "a", "b", "c") == [b"1", b"2", b"3"]
+    for connection in (killed, quitting, admin):
+        connection.close()
+
+
+def test_what_is_held_counts_for_the_limit_of_output(faulty):
+    server, held = faulty("aof-sync:@:hold", appendfsync="always", client_output_buffer_limit=["normal", "1mb", "0", "0"])
+    with server.connect() as client:
+        client("SET", "value", "v" * 200000)
+        held.touch()
+        client.send(encode("INCR", "a") + encode("GET", "value") * 10)
+        client.until_closed()
+    held.unlink()
+    assert server("GET", "a") == b"1"
+
+
+def test_one_sync_serves_many_clients(faulty, tmp_path):
+    trace = tmp_path / "trace"
+    server, held = faulty("aof-sync:@:hold", "trace=%s" % trace, appendfsync="always")
+    clients = [server.connect() for _ in range(50)]
+    held.touch()
+    clients[0].send(encode("SET", "first", 1))
+    wait_until(lambda: server_syncs(trace) > 0, "the first sync")
+    before = server_syncs(trace)
+    for client in clients[1:]:
+        client.send(encode("INCR", "counter"))
+    time.sleep(0.2)
+    held.unlink()
+    assert clients[0].read() == "OK"
+    assert sorted(client.read() for client in clients[1:]) == list(range(1, 50))
+    assert server_syncs(trace) - before <= 2
+    for client in clients:
+        client.close()
+
+
+def server_syncs(trace):
+    return trace.read_text().count("aof-sync ") if trace.exists() else 0
+
+
+def test_a_write_that_fails_is_continued_where_it_stopped(faulty):
+    server, fails = faulty("aof-write:@:ENOSPC", "aof-write:3:half", appendfsync="always")
+    refusal = Error("MISCONF Errors writing to the AOF file: No space left on device")
+    with server.connect() as writer, server.connect() as other:
+        assert writer("SET", "a", "x" * 1000) == "OK"
+        assert writer("SET", "b", "x" * 1000) == "OK"
+        fails.touch()
+        writer.send(encode("SET", "c", "x" * 1000))
+        wait_until(lambda: server.info("persistence")["aof_last_write_status"] == "err", "the error to be told")
+        assert other("SET", "d", "x") == refusal
+        assert other("EXISTS", "c") == 1
+        assert not has_reply(writer, 0.2)
+        fails.unlink()
+        assert writer.read() == "OK"
+        assert other("SET", "d", "x") == "OK"
+    value = "x" * 1000
+    expected = encode("SELECT", 0) + b"".join(encode("SET", key, value) for key in "abc") + encode("SET", "d", "x")
+    assert increments(server) == expected
+    check(server)
+
+
+def test_the_server_can_end_while_the_disk_fails(faulty):
+    server, fails = faulty("aof-write:@:ENOSPC", appendfsync="everysec")
+    fails.touch()
+    server("SET", "key", "value")
+    server.signal(signal.SIGTERM)
+    server.wait()
+    assert "could not be written" in server.log()
