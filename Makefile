@@ -187,11 +187,11 @@ build/tests/integration/%: tests/integration/%.c
 	@$(CC) $(CPPFLAGS) -std=gnu17 $(WARNINGS) -O2 -g -MMD -MP -MF $@.d -o $@ $< -lhiredis -lxxhash -pthread
 -include $(HELPERS:=.d)
 
-.PHONY: test test-all test-unit test-integration test-differential test-apps test-asan test-tsan test-long
+.PHONY: test test-all test-unit test-integration test-differential test-apps test-migration test-asan test-tsan test-long
 test: deps-test deps-node
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory -k test-all
-test-all: test-unit test-integration test-differential test-apps
+test-all: test-unit test-integration test-differential test-apps test-migration test-crash-short
 
 test-unit: $(call unit-programs,debug)
 	@tests/run-unit $^
@@ -208,6 +208,9 @@ test-differential: all
 
 test-apps: all srp-packages fib-packages node20 client-packages client-hiredis
 	$(PYTEST) tests/apps $(PYTEST_ARGS)
+
+test-migration: all
+	$(PYTEST) tests/migration $(PYTEST_ARGS)
 
 # With -k the integration tests run even where a unit test has failed.
 test-asan: test-asan-unit test-asan-integration
@@ -357,6 +360,8 @@ help:
 	@echo 'make test             install what is missing, build, and run every test'
 	@echo 'make debug asan tsan  build/FLAVOUR/ordinal'
 	@echo 'make test-unit test-integration test-differential test-apps test-asan test-tsan test-long'
+	@echo 'make test-migration      data folders of Redis and Valkey, in and out'
+	@echo 'make test-crash       kill -9, power cuts, full disks, injected faults; ROUNDS=300 of each mode; test-crash-short'
 	@echo 'make test-stress      a storm of clients; SECONDS=60 SEED=1 STRESS_FLAVOUR=release; test-stress-nomem: without memory'
 	@echo 'make test-redis-suite the Tcl suite of redis against a running server'
 	@echo 'make coverage         tests with coverage; HTML in build/coverage/report'
@@ -366,4 +371,4 @@ help:
 	@echo 'make docs docs-check  the pages made from the tables in the code'
 	@echo 'make install          to PREFIX=$(PREFIX), under DESTDIR'
 
--include bench/bench.mk $(wildcard k8s/examples/*/*.mk) tests/apps/apps.mk tests/redis-suite/redis-suite.mk
+-include bench/bench.mk $(wildcard k8s/examples/*/*.mk) tests/apps/apps.mk tests/redis-suite/redis-suite.mk tests/crash/crash.mk

@@ -6,6 +6,7 @@ import subprocess
 
 import cost
 import memory
+import persist
 import stall
 
 COLOURS = {"floor": "#8d8d8d", "Ordinal": "#1b6ca8", "Valkey": "#e07a1f", "Redis 8": "#c23b3b",
@@ -108,6 +109,17 @@ def draw_stall(result, folder):
          series, log=True)
 
 
+def draw_persist(result, folder):
+    found = result["snapshots"]
+    if not found:
+        return
+    series = {label: [one["save"]["seconds"], one["load"]["seconds"]] for label, one in found.items()}
+    bars(folder / "snapshots.svg", f"A snapshot of {result['keys']:,} small entries", "s", ["written", "loaded"], series)
+    series = {label: [one["stalls"][phase]["p100_us"] / 1000 for phase in persist.PHASES] for label, one in found.items()}
+    bars(folder / "snapshot-stall.svg", f"Longest wait of a probe, {result['keys']:,} keys", "ms", persist.PHASES, series,
+         log=True)
+
+
 def draw_scaling(result, folder):
     by_label = {label: by for label, by in result["servers"].items() if len(by) > 1}
     if not by_label:
@@ -121,7 +133,7 @@ def draw_scaling(result, folder):
 
 
 DRAWINGS = {"cost": draw_cost, "memory": draw_memory, "expiry": draw_expiry, "stall": draw_stall,
-            "scaling": draw_scaling}
+            "persist": draw_persist, "scaling": draw_scaling}
 
 
 def draw_all(results, folder):

@@ -9,6 +9,7 @@ import expiry
 import idle
 import large
 import memory
+import persist
 import scaling
 import small
 import stall
@@ -17,7 +18,7 @@ import targets
 BEGIN = "<!-- tables of bench/results/latest.json, written by bench/run.py --keep: begin -->"
 END = "<!-- end -->"
 MODULES = {"cost": cost, "memory": memory, "small": small, "expiry": expiry, "idle": idle, "blocked": blocked,
-           "stall": stall, "large": large, "scaling": scaling}
+           "stall": stall, "large": large, "persist": persist, "scaling": scaling}
 
 
 def markdown(rows):

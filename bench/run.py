@@ -83,7 +83,7 @@ def parse_options():
     add("--servers", default=",".join(names), help=f"some of {','.join(names)}")
     add("--rounds", type=int, help="of the cost and the scaling")
     add("--seconds", type=float, help="for each load of a round")
-    add("--stall-keys", type=int, default=10_000_000, help="keys of the stall measure, elements of the large collections")
+    add("--stall-keys", type=int, default=10_000_000, help="keys of the stall measure and of snapshots, elements of the large collections")
     add("--priority", action="store_true",
         help="servers and loads before all else on the machine (root; its other users will notice)")
     add("--keep", action="store_true", help="write latest.json, the plots and the page's tables")

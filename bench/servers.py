@@ -1,4 +1,5 @@
-"""The servers that are measured, each started the same way: one core, one loop, nothing written to disk.
+"""The servers that are measured, each started the same way: one core, one loop, and, unless a measure gives it a folder,
+nothing written to disk.
 
 A server is started on a free loopback port, is ready when it answers PING, and is ended by its process id.
 Valkey and the newest Redis live in a folder of their own (peers.sh) and are started there by chroot, in a
@@ -19,6 +20,8 @@ PEERS = Path(os.environ.get("ORDINAL_PEERS", "/var/tmp/ordinal-peers"))
 ORDINAL = Path(os.environ.get("ORDINAL", ROOT / "ordinal"))
 COMMON = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"]
 IN_CHROOT = 'mount --bind /proc "$0/proc" && exec chroot "$0" "$@"'
+IN_CHROOT_ON_DATA = ('root=$0; mount --bind /proc "$root/proc" && mount --bind "$1" "$root/mnt" && shift && '
+                     'exec chroot "$root" "$@"')
 START_SECONDS = 20
 STOP_SECONDS = 30
 
@@ -69,14 +72,16 @@ class Connection:
 
 
 class Server:
-    """One server process. `arguments` are added to the command line of its kind."""
+    """One server process. `arguments` are added to the command line of its kind, and go before what is common to all.
+    `data` is the folder that it keeps its files in, if any, and `start_seconds` what it may take to load them."""
 
-    def __init__(self, kind, arguments=(), cores=(SERVER_CORE,)):
+    def __init__(self, kind, arguments=(), cores=(SERVER_CORE,), data=None, start_seconds=START_SECONDS):
         self.kind = kind
+        self.start_seconds = start_seconds
         self.port = free_port()
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [*kind.command(), "--port", str(self.port), *COMMON, *kind.arguments, *arguments],
+            [*kind.command(data), "--port", str(self.port), *COMMON, *kind.arguments, *kind.folder_arguments(data), *arguments],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, preexec_fn=pin(*cores))
         self.connection = None
         try:
@@ -96,7 +101,7 @@ class Server:
         return self.process.pid
 
     def wait_until_ready(self):
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + self.start_seconds
         while time.monotonic() < until and self.process.poll() is None:
             try:
                 connection = Connection(self.port)
@@ -105,6 +110,7 @@ class Server:
             except ServerFailed as error:
                 if not str(error).startswith("LOADING"):
                     return connection  # it answers; what it lacks, the measures will say
+                connection.close()
             except OSError:
                 pass  # it does not listen yet
             time.sleep(0.01)
@@ -147,6 +153,20 @@ class Server:
             if abs(now - last) > 64 * 1024:
                 last, since = now, time.monotonic()
         return self.resident_data()
+
+    def cpu_seconds(self):
+        """Processor time of all its threads, and of the children that have ended, user and system."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+    def info(self, section):
+        """INFO's fields of this section, as text."""
+        lines = self.ask("INFO", section).split("\r\n")
+        return dict(line.split(":", 1) for line in lines if ":" in line)
+
+    def forget_peak(self):
+        """From now on status()["VmHWM"] is the peak since now."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
     def waited_seconds(self):
         """How long the main thread was ready to run so far, but another had its core."""
@@ -205,10 +225,18 @@ class Kind:
         self.folder = folder
         self.label = name
 
-    def command(self):
+    def command(self, data=None):
+        """What starts it. A kind in a folder of its own sees `data` as /mnt there."""
         if self.folder is None:
             return [str(self.program)]
-        return ["unshare", "--mount", "sh", "-c", IN_CHROOT, str(self.folder), str(self.program)]
+        if data is None:
+            return ["unshare", "--mount", "sh", "-c", IN_CHROOT, str(self.folder), str(self.program)]
+        return ["unshare", "--mount", "sh", "-c", IN_CHROOT_ON_DATA, str(self.folder), str(data), str(self.program)]
+
+    def folder_arguments(self, data):
+        if data is None:
+            return []
+        return ["--dir", str(data) if self.folder is None else "/mnt"]
 
     def missing(self):
         """Why this kind cannot be measured here; None when it can."""

@@ -7,6 +7,7 @@ with the peer that the target names.
 import cost
 import large
 import memory
+import persist
 import small
 import stall
 
@@ -81,6 +82,30 @@ def longest_stall(results, label):
     return phases and stall.worst_ms(phases)
 
 
+def snapshot_against_valkey(name):
+    def figure(results, label):
+        found = results.get("persist", {}).get("snapshots", {})
+        valkey = valkey_of(found)
+        return found[label][name]["seconds"] / valkey[name]["seconds"] if label in found and valkey else None
+
+    return figure
+
+
+def of_snapshot(figure_of):
+    """What the measure of stalls during a snapshot says."""
+    def figure(results, label):
+        found = results.get("persist", {}).get("snapshots", {}).get(label)
+        return found and figure_of(found["stalls"])
+
+    return figure
+
+
+def lost_to_log(results, label):
+    """The worse of the sizes of values."""
+    found = results.get("persist", {}).get("log", {}).get(label)
+    return found and max(100 * (1 - one["speed"]) for one in found.values())
+
+
 # what, at most, in which unit, where from
 TARGETS = [
     ("SET EX, no pipeline", 1.08, "× the floor", cost_ratio("SET EX", "floor")),
@@ -101,6 +126,12 @@ TARGETS = [
     ("a client waiting in BRPOP", 2048, "B", blocked_worst("each", 1)),
     ("from push to wake, p99.9", 1.0, "ms", blocked_worst("p99_9_us", 1000)),
     ("longest stall while a set of ten million is deleted", 1.0, "ms", deletion_stall),
+    ("time to write a snapshot", 0.67, "× Valkey", snapshot_against_valkey("save")),
+    ("time to load a snapshot", 0.67, "× Valkey", snapshot_against_valkey("load")),
+    ("longest stall during BGSAVE under writes", 2.0, "ms",
+     of_snapshot(lambda stalls: stalls["writes and BGSAVE"]["p100_us"] / 1000)),
+    ("memory above during BGSAVE under writes", 1.0, "× max(5 %, 64 MB)", of_snapshot(persist.of_allowance)),
+    ("throughput lost to appendfsync everysec, pipeline 16", 10, "%", lost_to_log),
 ]
 
 

@@ -13,8 +13,9 @@ import shlex
 import signal
 import socket
 import subprocess
+import time
 
-from .resp import Connection
+from .resp import Connection, Error
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 REPORTS = re.compile(
@@ -72,9 +73,10 @@ def process_wait(process, seconds):
 
 
 class Server:
-    """One server process. Settings are those of its command line; `name=None` leaves a default setting out."""
+    """One server process. Settings are those of its command line; `name=None` leaves a default setting out. `program` is the
+    command of another server than the one under test."""
 
-    def __init__(self, directory, settings=None, arguments=(), environment=None, wrapper=(), ready=True):
+    def __init__(self, directory, settings=None, arguments=(), environment=None, wrapper=(), ready=True, program=None):
         self.directory = str(directory)
         self.port = free_port()
         self.unix_socket = None
@@ -92,14 +94,26 @@ class Server:
         if "port" in defaults and defaults["port"] is not None:
             self.port = int(defaults["port"])
         self.unix_socket = defaults.get("unixsocket")
-        self.command = [*wrapper, *shlex.split(os.environ.get("ORDINAL_WRAPPER", "")), binary(), *arguments]
+        under_test = [*shlex.split(os.environ.get("ORDINAL_WRAPPER", "")), binary()]
+        self.command = [*wrapper, *(program or under_test), *arguments]
         for name, value in defaults.items():
             if value is not None:
                 values = value if isinstance(value, (list, tuple)) else [value]
                 self.command += ["--" + name, *map(str, values)]
-        self._start(environment or {})
+        self.environment = environment or {}
+        self._start(self.environment)
         if ready:
             self.wait_ready()
+
+    def start_again(self):
+        """Starts the server anew, after it has ended, as it was started before but on another port: somebody may have taken
+        the one that it left."""
+        self.exit_status = None
+        if self.port:
+            place = self.command.index("--port") + 1
+            self.port = free_port()
+            self.command[place] = str(self.port)
+        self._start(self.environment)
 
     def _start(self, environment):
         with open(self.log_path, "ab") as log:
@@ -144,6 +158,19 @@ class Server:
 
     def _has_data(self):
         return any(os.path.exists(os.path.join(self.directory, name)) for name in ("dump.rdb", "appendonlydir"))
+
+    def wait_loaded(self, seconds=START_SECONDS):
+        """Returns once the server has loaded its data, and serves."""
+        self.wait_ready()
+        until = time.monotonic() + seconds
+        with self.connect() as connection:
+            while True:
+                reply = connection("PING")
+                if reply == "PONG":
+                    return
+                assert isinstance(reply, Error) and reply.code == "LOADING", reply
+                assert time.monotonic() < until, "it still loads:\n" + self.log()
+                time.sleep(0.01)
 
     def connect(self, **options):
         """A new connection; the caller closes it, or the end of the test does."""
@@ -208,6 +235,24 @@ class Server:
             self.exit_status = self.process.returncode
         assert not REPORTS.search(self.log()), self.log()
         assert self.exit_status == self.expected_status, "exit status %d:\n%s" % (self.exit_status, self.log())
+
+    def kill(self):
+        """Ends the server at once, as kill -9 does, and with it the children of one that forks; not judged by its status. One
+        that has ended already is left alone."""
+        if self.alive():
+            self.signal(signal.SIGSTOP)  # or it might fork while its children are looked for
+            for child in self._children():
+                os.kill(child, signal.SIGKILL)
+            self.process.kill()
+            self.process.wait()
+        self.exit_status = self.expected_status
+
+    def _children(self):
+        children = []
+        for task in os.listdir("/proc/%d/task" % self.pid):
+            with open("/proc/%d/task/%s/children" % (self.pid, task)) as text:
+                children += map(int, text.read().split())
+        return children
 
     def wait(self):
         """Waits until the server ends by itself, and returns its exit status."""
