@@ -19,10 +19,20 @@ NEVER = ["3600", "1000000"]
 FSYNC = ["everysec", "always"]
 
 
-def start(start_server, disk, **settings):
-    server = start_server(wrapper=disk.wrapper, dir=disk.folder, ready=False, **settings)
-    server.wait_loaded()
-    return server
+@pytest.fixture
+def start(start_server, disk):
+    """A function that starts a server on the disk. It is killed in the end: one that cannot save does not end by itself."""
+    servers = []
+
+    def start_on_disk(**settings):
+        server = start_server(wrapper=disk.wrapper, dir=disk.folder, ready=False, **settings)
+        servers.append(server)
+        server.wait_loaded()
+        return server
+
+    yield start_on_disk
+    for server in servers:
+        server.kill()
 
 
 def write_until_refused(client, expected):
@@ -54,9 +64,9 @@ def skip_where_redis_ends(fsync):
 
 
 @pytest.mark.parametrize("fsync", FSYNC)
-def test_a_full_disk_refuses_writes_until_there_is_room(start_server, disk, fsync):
+def test_a_full_disk_refuses_writes_until_there_is_room(start, disk, fsync):
     skip_where_redis_ends(fsync)
-    server = start(start_server, disk, appendonly="yes", appendfsync=fsync)
+    server = start(appendonly="yes", appendfsync=fsync)
     with server.connect() as client:
         assert client("SET", "before", "full") == "OK"
         disk.fill(left=64 * 1024)
@@ -81,10 +91,10 @@ def test_a_full_disk_refuses_writes_until_there_is_room(start_server, disk, fsyn
 
 
 @pytest.mark.parametrize("fsync", FSYNC)
-def test_a_kill_while_the_disk_is_full_loses_nothing_on_disk(start_server, disk, fsync):
+def test_a_kill_while_the_disk_is_full_loses_nothing_on_disk(start, disk, fsync):
     """What was written before the disk filled up is there; of the writes behind that, the first so many."""
     skip_where_redis_ends(fsync)
-    server = start(start_server, disk, appendonly="yes", appendfsync="always")
+    server = start(appendonly="yes", appendfsync="always")
     with server.connect() as client:
         assert client("SET", "before", "full") == "OK"
         server.config("appendfsync", fsync)
@@ -101,8 +111,8 @@ def test_a_kill_while_the_disk_is_full_loses_nothing_on_disk(start_server, disk,
         assert fsync != "always" or all(there), "an acknowledged write is lost"
 
 
-def test_a_rewrite_without_room_fails_and_takes_nothing_along(start_server, disk):
-    server = start(start_server, disk, appendonly="yes", appendfsync="always", rdbcompression="no")
+def test_a_rewrite_without_room_fails_and_takes_nothing_along(start, disk):
+    server = start(appendonly="yes", appendfsync="always", rdbcompression="no")
     with server.connect() as client:
         for number in range(1500):
             assert client("SET", b"key:%d" % number, KILOBYTE) == "OK"
@@ -121,8 +131,8 @@ def test_a_rewrite_without_room_fails_and_takes_nothing_along(start_server, disk
         assert client("MGET", "key:0", "key:1") == [b"written after it failed", b"written after it succeeded"]
 
 
-def test_a_failed_rewrite_survives_a_kill(start_server, disk):
-    server = start(start_server, disk, appendonly="yes", appendfsync="always", rdbcompression="no")
+def test_a_failed_rewrite_survives_a_kill(start, disk):
+    server = start(appendonly="yes", appendfsync="always", rdbcompression="no")
     with server.connect() as client:
         for number in range(1500):
             assert client("SET", b"key:%d" % number, KILOBYTE) == "OK"
@@ -147,7 +157,8 @@ def fail_a_save(server, client, spoil):
     assert save(server)["rdb_last_bgsave_status"] == "err"
     assert client("SET", "refused", "x") == SAVE_FAILED
     assert client("GET", "kept") == b"in the first snapshot"
-    assert client("PING") == "PONG"
+    assert client("PING") == SAVE_FAILED  # Redis lets probes know
+    assert client("ECHO", "x") == b"x"
 
 
 def check_first_snapshot(server):
@@ -160,8 +171,8 @@ def check_first_snapshot(server):
 
 
 @pytest.mark.parametrize("how", ["full", "read-only"])
-def test_a_snapshot_that_fails_refuses_writes_until_one_succeeds(start_server, disk, how):
-    server = start(start_server, disk, save=NEVER, rdbcompression="no")
+def test_a_snapshot_that_fails_refuses_writes_until_one_succeeds(start, disk, how):
+    server = start(save=NEVER, rdbcompression="no")
     spoil = (lambda: disk.fill(left=256 * 1024)) if how == "full" else (lambda: disk.remount("ro"))
     repair = disk.make_room if how == "full" else (lambda: disk.remount("rw"))
     with server.connect() as client:
@@ -177,8 +188,8 @@ def test_a_snapshot_that_fails_refuses_writes_until_one_succeeds(start_server, d
 
 
 @pytest.mark.parametrize("how", ["full", "read-only"])
-def test_a_failed_snapshot_leaves_the_one_before(start_server, disk, how):
-    server = start(start_server, disk, save=NEVER, rdbcompression="no")
+def test_a_failed_snapshot_leaves_the_one_before(start, disk, how):
+    server = start(save=NEVER, rdbcompression="no")
     with server.connect() as client:
         fail_a_save(server, client, (lambda: disk.fill(left=256 * 1024)) if how == "full" else (lambda: disk.remount("ro")))
     disk.remount("rw")
@@ -187,9 +198,9 @@ def test_a_failed_snapshot_leaves_the_one_before(start_server, disk, how):
     check_first_snapshot(server)
 
 
-def test_save_points_try_again_by_themselves(start_server, disk):
+def test_save_points_try_again_by_themselves(start, disk):
     """Redis waits five seconds between two tries."""
-    server = start(start_server, disk, save=["1", "1"], rdbcompression="no")
+    server = start(save=["1", "1"], rdbcompression="no")
     with server.connect() as client:
         assert client("SET", "big", b"v" * 1_000_000) == "OK"
         wait_until(lambda: persistence(server)["rdb_changes_since_last_save"] == "0", "a first snapshot")
@@ -201,8 +212,8 @@ def test_save_points_try_again_by_themselves(start_server, disk):
         assert save_ended(server) is None or persistence(server)["rdb_last_bgsave_status"] == "ok"
 
 
-def test_writes_go_on_after_a_failed_snapshot_when_the_setting_says_so(start_server, disk):
-    server = start(start_server, disk, save=NEVER, rdbcompression="no", stop_writes_on_bgsave_error="no")
+def test_writes_go_on_after_a_failed_snapshot_when_the_setting_says_so(start, disk):
+    server = start(save=NEVER, rdbcompression="no", stop_writes_on_bgsave_error="no")
     with server.connect() as client:
         assert client("SET", "big", b"v" * 1_000_000) == "OK"
         disk.fill(left=256 * 1024)
@@ -210,8 +221,8 @@ def test_writes_go_on_after_a_failed_snapshot_when_the_setting_says_so(start_ser
         assert client("SET", "taken", "x") == "OK"
 
 
-def test_save_says_that_it_failed(start_server, disk):
-    server = start(start_server, disk, save=NEVER, rdbcompression="no")
+def test_save_says_that_it_failed(start, disk):
+    server = start(save=NEVER, rdbcompression="no")
     with server.connect() as client:
         assert client("SET", "big", b"v" * 1_000_000) == "OK"
         disk.fill(left=256 * 1024)

@@ -122,11 +122,13 @@ def write_more(server):
 
 
 def order_less(kind, reply):
-    """A value that compares equal whatever order its elements have no order in."""
+    """A value that compares equal in whatever form a server gives it."""
     if kind == "set":
         return sorted(reply)
     if kind == "hash":
         return sorted(zip(reply[::2], reply[1::2]))
+    if kind == "zset":
+        return [(member, float(score)) for member, score in zip(reply[::2], reply[1::2])]  # the digits depend on the version
     return reply
 
 
@@ -136,14 +138,14 @@ def contents(server):
     with server.connect(timeout=60) as client:
         for db in range(16):
             assert client("SELECT", db) == "OK"
+            if client("EXISTS", "hll:dense"):
+                found[db, b"(dense count)"] = ("count", client("PFCOUNT", "hll:dense"), -1)  # which the value keeps
             for name in client("KEYS", "*"):
                 kind = client("TYPE", name)
                 if kind == "none":
                     continue  # its deadline has passed since
                 read = READ[kind]
                 found[db, name] = (kind, order_less(kind, client(read[0], name, *read[1:])), client("PEXPIRETIME", name))
-            counts = client("PFCOUNT", "hll:dense") if (db, b"hll:dense") in found else 0
-            found[db, b"(dense count)"] = ("count", counts, -1)
     return found
 
 
