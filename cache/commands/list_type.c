@@ -4,7 +4,8 @@
  */
 #include "commands/digest.h"
 #include "commands/list_value.h"
-#include "commands/type.h"
+#include "commands/small.h"
+#include "memory.h"
 #include "persist/ziplist.h"
 #include "store/reaper.h"
 
@@ -52,12 +53,7 @@ static struct entry *copy(const struct server *server, const struct entry *e, co
     if (entry_form(e) == FORM_OBJECT) {
         return copy_large(server, entry_object(e), head);
     }
-    size_t len = listpack_bytes(entry_small(e));
-    struct entry *made = entry_new_room(TYPE_LIST, head->key, len, head->deadline, head->access);
-    if (made != NULL) {
-        memcpy(entry_small(made), entry_small(e), len);
-    }
-    return made;
+    return small_copy(e, head);
 }
 
 /* ---- RDB --------------------------------------------------------------------------------------------- */
@@ -74,14 +70,27 @@ static void save_node(struct rdb_writer *writer, uint64_t kind, const void *byte
     rdb_write_string(writer, bytes, len);
 }
 
+static void save_small(struct rdb_writer *writer, const struct entry *e)
+{
+    size_t bytes;
+    struct small_list small = list_value_small(e);
+    uint8_t *lp = list_value_listpack(&small, &bytes);
+    if (lp == NULL) {
+        rdb_writer_fail(writer);
+        return;
+    }
+    rdb_write_length(writer, 1);
+    save_node(writer, NODE_PACKED, lp, bytes);
+    mem_free(lp, bytes);
+}
+
 static void save(struct rdb_writer *writer, const struct entry *e)
 {
     struct list_place place = {0, 0};
     struct slice bytes;
     bool plain;
     if (entry_form(e) == FORM_INLINE) {
-        rdb_write_length(writer, 1);
-        save_node(writer, NODE_PACKED, entry_small(e), listpack_bytes(entry_small(e)));
+        save_small(writer, e);
         return;
     }
     const struct list *l = entry_object(e);

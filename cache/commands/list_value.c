@@ -1,5 +1,6 @@
 #include "commands/list_value.h"
 
+#include "memory.h"
 #include "store/reaper.h"
 
 /* Removals of more elements than this from a large list leave the freeing to the reaper. */
@@ -12,7 +13,21 @@ static bool is_small(const struct entry *e)
 
 uint64_t list_value_count(const struct entry *e)
 {
-    return is_small(e) ? listpack_count(entry_small(e)) : list_count(entry_object(e));
+    if (!is_small(e)) {
+        return list_count(entry_object(e));
+    }
+    struct small_list small = list_value_small(e);
+    return small_list_count(&small);
+}
+
+uint8_t *list_value_listpack(const struct small_list *small, size_t *bytes)
+{
+    *bytes = small_list_listpack_bytes(small);
+    uint8_t *lp = mem_alloc(*bytes);
+    if (lp != NULL) {
+        small_list_to_listpack(small, lp);
+    }
+    return lp;
 }
 
 bool list_range(int64_t start, int64_t end, uint64_t count, uint64_t *first, uint64_t *last)
@@ -27,7 +42,7 @@ bool list_range(int64_t start, int64_t end, uint64_t count, uint64_t *first, uin
 
 /* ---- when a list is small ---------------------------------------------------------------------------- */
 
-/* What one listpack may hold under list-max-listpack-size. */
+/* What the listpack of a small list may hold under list-max-listpack-size. */
 struct limits {
     size_t bytes;
     uint64_t count;
@@ -41,62 +56,69 @@ static struct limits limits_of(int max_size)
     return (struct limits){8192, max_size > 0 ? (uint64_t)max_size : 1};
 }
 
-/* Whether a listpack of so many bytes and elements is too large to be a list by itself. */
-static bool outgrows(const struct call *c, size_t bytes, uint64_t count)
+/* Whether so many more bytes and elements are too much for a small list. */
+static bool outgrows(const struct call *c, const struct small_list *small, size_t bytes, size_t count)
 {
     struct limits limits = limits_of(c->server->config->list_max_listpack_size);
-    return __builtin_expect(bytes > limits.bytes, 0) || __builtin_expect(count > limits.count, 0);
+    return __builtin_expect(small_list_listpack_bytes(small) + bytes > limits.bytes, 0) ||
+           __builtin_expect(small_list_count(small) + count > limits.count, 0);
 }
 
-/* The listpack of a large list that has one chunk of it within limits divided by `share`; empty when it has not. */
-static struct slice only_listpack(int max_size, const struct list *l, unsigned share)
+/* The listpack of a large list that has one chunk of it within limits divided by `share`; NULL when it has not. */
+static const uint8_t *only_listpack(int max_size, const struct list *l, unsigned share)
 {
     struct slice bytes = {NULL, 0};
     struct list_place place = {0, 0};
     struct limits limits = limits_of(max_size);
     bool plain = false;
     if (list_chunks(l) != 1 || list_count(l) > limits.count / share) {
-        return bytes;
+        return NULL;
     }
     list_read_chunk(l, &place, &bytes, &plain);
-    return plain || bytes.len > limits.bytes / share ? (struct slice){NULL, 0} : bytes;
+    return plain || bytes.len > limits.bytes / share ? NULL : (const uint8_t *)bytes.ptr;
+}
+
+/* A small list of a listpack's elements, linked nowhere. */
+static struct entry *small_entry_of(const uint8_t *lp, struct slice key, int64_t deadline, uint32_t access)
+{
+    struct entry *e = entry_new_room(TYPE_LIST, key, small_list_bytes_of(lp), deadline, access);
+    if (e != NULL) {
+        small_list_of(lp, entry_small(e));
+    }
+    return e;
 }
 
 struct entry *list_value_entry(const struct config *config, struct list *l, struct slice key,
                                int64_t deadline, uint32_t access)
 {
-    struct slice bytes = only_listpack(config->list_max_listpack_size, l, 1);
-    struct entry *e;
-    if (bytes.len == 0) {
-        e = entry_new_object(TYPE_LIST, key, l, deadline, access);
-        if (e != NULL) {
-            return e;
-        }
-    } else {
-        e = entry_new_room(TYPE_LIST, key, bytes.len, deadline, access);
-        if (e != NULL) {
-            memcpy(entry_small(e), bytes.ptr, bytes.len);
-        }
+    const uint8_t *lp = only_listpack(config->list_max_listpack_size, l, 1);
+    struct entry *e = lp != NULL ? small_entry_of(lp, key, deadline, access)
+                                 : entry_new_object(TYPE_LIST, key, l, deadline, access);
+    if (lp != NULL || e == NULL) {
+        list_free(l);
     }
-    list_free(l);
     return e;
 }
 
-/* A large list with the elements of a small one, or (NULL) empty; NULL when there is no memory. */
-static struct list *enlarge(const struct call *c, const struct entry *e)
+/* A large list with the elements of a small one; NULL when there is no memory. */
+static struct list *enlarge(const struct call *c, const struct small_list *small)
 {
+    size_t bytes;
+    uint8_t *lp = list_value_listpack(small, &bytes);
     struct list *l = list_new(c->server->config->list_max_listpack_size);
-    if (l != NULL && e != NULL && !list_append_listpack(l, entry_small(e))) {
+    bool good = lp != NULL && l != NULL && list_append_listpack(l, lp);
+    if (!good && l != NULL) {
         list_free(l);
-        return NULL;
     }
-    return l;
+    mem_free(lp, bytes);
+    return good ? l : NULL;
 }
 
 /* Puts a large list in the place of a small one; as list_value_push. */
 static bool make_large(struct call *c, const struct key *key, struct entry **e)
 {
-    struct list *l = enlarge(c, *e);
+    struct small_list small = list_value_small(*e);
+    struct list *l = enlarge(c, &small);
     if (l == NULL) {
         call_out_of_memory(c);
         return false;
@@ -111,13 +133,12 @@ static bool make_large(struct call *c, const struct key *key, struct entry **e)
 /* Makes a large list small again where removals have left so little of it. Without memory it stays what it is. */
 static void consider_small(struct call *c, const struct key *key, struct entry *e)
 {
-    struct slice bytes = only_listpack(c->server->config->list_max_listpack_size, entry_object(e), 2);
-    if (bytes.len == 0) {
+    const uint8_t *lp = only_listpack(c->server->config->list_max_listpack_size, entry_object(e), 2);
+    if (lp == NULL) {
         return;
     }
-    struct entry *small = entry_new_room(TYPE_LIST, key->name, bytes.len, entry_deadline(e), entry_access(e));
+    struct entry *small = small_entry_of(lp, key->name, entry_deadline(e), entry_access(e));
     if (small != NULL) {
-        memcpy(entry_small(small), bytes.ptr, bytes.len);
         db_put(c->db, key->hash, small, c->now);
     }
 }
@@ -128,9 +149,9 @@ bool list_cursor_seek(struct list_cursor *cursor, const struct entry *e, int64_t
 {
     *cursor = (struct list_cursor){0};
     if (is_small(e)) {
-        cursor->lp = entry_small(e);
-        cursor->pos = listpack_seek(cursor->lp, index);
-        return cursor->pos != LISTPACK_NONE;
+        cursor->small = list_value_small(e);
+        cursor->pos = small_list_seek(&cursor->small, index);
+        return cursor->pos != SMALL_LIST_NONE;
     }
     cursor->l = entry_object(e);
     return list_seek(cursor->l, index, &cursor->at);
@@ -138,25 +159,26 @@ bool list_cursor_seek(struct list_cursor *cursor, const struct entry *e, int64_t
 
 bool list_cursor_next(struct list_cursor *cursor)
 {
-    if (cursor->lp != NULL) {
-        cursor->pos = listpack_next(cursor->lp, cursor->pos);
-        return cursor->pos != LISTPACK_NONE;
+    if (cursor->l == NULL) {
+        cursor->pos = small_list_next(&cursor->small, cursor->pos);
+        return cursor->pos != SMALL_LIST_NONE;
     }
     return list_next(cursor->l, &cursor->at);
 }
 
 bool list_cursor_prev(struct list_cursor *cursor)
 {
-    if (cursor->lp != NULL) {
-        cursor->pos = listpack_prev(cursor->lp, cursor->pos);
-        return cursor->pos != LISTPACK_NONE;
+    if (cursor->l == NULL) {
+        cursor->pos = small_list_prev(&cursor->small, cursor->pos);
+        return cursor->pos != SMALL_LIST_NONE;
     }
     return list_prev(cursor->l, &cursor->at);
 }
 
 struct listpack_value list_cursor_read(const struct list_cursor *cursor)
 {
-    return cursor->lp != NULL ? listpack_read(cursor->lp, cursor->pos) : list_read(cursor->l, &cursor->at);
+    return cursor->l == NULL ? small_list_read(&cursor->small, cursor->pos)
+                             : list_read(cursor->l, &cursor->at);
 }
 
 void list_reply_value(struct reply *r, const struct listpack_value *value)
@@ -168,8 +190,32 @@ void list_reply_value(struct reply *r, const struct listpack_value *value)
     }
 }
 
+/* The elements of a small list lie side by side, and most are short strings. */
+static void reply_small_run(struct reply *r, const struct list_cursor *cursor, uint64_t count)
+{
+    const uint8_t *bytes = cursor->small.bytes;
+    size_t width = small_list_width(bytes);
+    size_t pos = cursor->pos;
+    for (; count > 0; count--) {
+        struct slice text = {(const char *)bytes + pos, width};
+        size_t after = pos + width;
+        if (width == 0 && !listpack_short_string(bytes, pos, &text, &after)) {
+            struct listpack_value value = listpack_read(bytes, pos);
+            list_reply_value(r, &value);
+            after = listpack_after(bytes, pos);
+        } else {
+            reply_bulk_slice(r, text);
+        }
+        pos = after;
+    }
+}
+
 void list_reply_run(struct reply *r, struct list_cursor *cursor, uint64_t count, bool backwards)
 {
+    if (cursor->l == NULL && !backwards) {
+        reply_small_run(r, cursor, count);
+        return;
+    }
     while (count-- > 0) {
         struct listpack_value value = list_cursor_read(cursor);
         list_reply_value(r, &value);
@@ -194,11 +240,12 @@ static bool push_to_large(struct list *l, enum list_end end, const struct slice 
     return true;
 }
 
-/* A new large list of a small one's elements, if any, and the values. */
-static bool push_and_enlarge(struct call *c, const struct key *key, struct entry **e, enum list_end end,
-                             const struct slice *values, size_t count)
+/* A new large list of a small one's elements and the values. */
+static bool push_and_enlarge(struct call *c, const struct key *key, struct entry **e,
+                             const struct small_list *small, enum list_end end, const struct slice *values,
+                             size_t count)
 {
-    struct list *l = enlarge(c, *e);
+    struct list *l = enlarge(c, small);
     if (l == NULL || !push_to_large(l, end, values, count)) {
         if (l != NULL) {
             list_free(l);
@@ -213,51 +260,55 @@ static bool push_and_enlarge(struct call *c, const struct key *key, struct entry
     return made != NULL;
 }
 
-/* Room for `more` bytes in a small list, which is made when there is none. */
-static bool make_room(struct call *c, const struct key *key, struct entry **e, size_t more)
+/* Gives a small list an entry of `bytes` bytes before an edit, if it has fewer. */
+static bool make_room(struct call *c, const struct key *key, struct entry **e, struct small_list *small,
+                      size_t bytes)
 {
-    if (*e != NULL) {
-        return key_resize(c, key, e, listpack_bytes(entry_small(*e)) + more);
+    if (bytes > entry_value_len(*e)) {
+        if (!key_resize(c, key, e, bytes)) {
+            return false;
+        }
+        small->bytes = entry_small(*e);
     }
-    *e = key_new_small(c, key, NULL, TYPE_LIST, LISTPACK_EMPTY + more);
+    return true;
+}
+
+/* Gives the entry the length that the list has after an edit. Without memory for a shorter entry the longer one stays. */
+static void fit(struct call *c, const struct key *key, struct entry *e, struct small_list *small)
+{
+    if (entry_value_len(e) != small->len) {
+        struct entry *moved = db_resize(c->db, key->hash, e, small->len, c->now);
+        e = moved != NULL ? moved : e;
+        small->bytes = entry_small(e);
+    }
+    small_list_settle(small, entry_value_len(e));
+}
+
+/* Room for the values in a small list, which is made when there is none. */
+static bool make_room_for(struct call *c, const struct key *key, struct entry **e, struct small_list *small,
+                          const struct slice *values, size_t count)
+{
+    size_t bytes = small_list_bytes_with(small, values, count);
     if (*e != NULL) {
-        listpack_init(entry_small(*e));
+        return make_room(c, key, e, small, bytes);
+    }
+    *e = key_new_small(c, key, NULL, TYPE_LIST, bytes);
+    if (*e != NULL) {
+        *small = small_list_init(entry_small(*e), values[0]);
     }
     return *e != NULL;
 }
 
-static void push_element(uint8_t *lp, enum list_end end, const struct listpack_element *element)
+static void push_element(struct small_list *small, enum list_end end, struct slice value)
 {
-    if (end == LIST_HEAD) {
-        listpack_prepend(lp, element);
-    } else {
-        listpack_append(lp, element);
-    }
-}
-
-static bool push_to_small(struct call *c, const struct key *key, struct entry **e, enum list_end end,
-                          const struct slice *values, size_t count)
-{
-    struct listpack_element first = listpack_encode(values[0]);
-    size_t more = first.size;
-    for (size_t i = 1; i < count; i++) {
-        more += listpack_encode(values[i]).size;
-    }
-    if (!make_room(c, key, e, more)) {
-        return false;
-    }
-    uint8_t *lp = entry_small(*e);
-    push_element(lp, end, &first);
-    for (size_t i = 1; i < count; i++) {
-        struct listpack_element element = listpack_encode(values[i]);
-        push_element(lp, end, &element);
-    }
-    return true;
+    small_list_insert(small, end == LIST_HEAD ? SMALL_LIST_FIRST : small->len, value);
 }
 
 bool list_value_push(struct call *c, const struct key *key, struct entry **e, enum list_end end,
                      const struct slice *values, size_t count)
 {
+    uint8_t none[SMALL_LIST_FIRST];
+    size_t bytes = 0;
     if (*e != NULL && !is_small(*e)) {
         if (!push_to_large(entry_object(*e), end, values, count)) {
             call_out_of_memory(c);
@@ -265,15 +316,21 @@ bool list_value_push(struct call *c, const struct key *key, struct entry **e, en
         }
         return true;
     }
-    size_t bytes = *e != NULL ? listpack_bytes(entry_small(*e)) : LISTPACK_EMPTY;
-    uint64_t now = *e != NULL ? listpack_count(entry_small(*e)) : 0;
+    struct small_list small = *e != NULL ? list_value_small(*e) : small_list_init(none, values[0]);
     for (size_t i = 0; i < count; i++) {
         bytes += values[i].len;
     }
-    if (outgrows(c, bytes, now + count)) {
-        return push_and_enlarge(c, key, e, end, values, count);
+    if (outgrows(c, &small, bytes, count)) {
+        return push_and_enlarge(c, key, e, &small, end, values, count);
     }
-    return push_to_small(c, key, e, end, values, count);
+    if (!make_room_for(c, key, e, &small, values, count)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        push_element(&small, end, values[i]);
+    }
+    small_list_settle(&small, entry_value_len(*e));
+    return true;
 }
 
 /* ---- inserting and replacing ------------------------------------------------------------------------- */
@@ -284,8 +341,8 @@ static bool ready_for(struct call *c, const struct key *key, struct entry **e, s
     if (!is_small(*e)) {
         return true;
     }
-    const uint8_t *lp = entry_small(*e);
-    return !outgrows(c, listpack_bytes(lp) + value.len, listpack_count(lp) + 1) || make_large(c, key, e);
+    struct small_list small = list_value_small(*e);
+    return !outgrows(c, &small, value.len, 1) || make_large(c, key, e);
 }
 
 /* The position of a cursor in a large list, which may have been small when the cursor was set. */
@@ -306,12 +363,12 @@ bool list_value_insert(struct call *c, const struct key *key, struct entry *e,
         return false;
     }
     if (is_small(e)) {
-        struct listpack_element element = listpack_encode(value);
-        if (!make_room(c, key, &e, element.size)) {
+        struct small_list small = cursor->small;
+        if (!make_room(c, key, &e, &small, small_list_bytes_with(&small, &value, 1))) {
             return false;
         }
-        uint8_t *lp = entry_small(e);
-        listpack_insert(lp, after ? listpack_after(lp, cursor->pos) : cursor->pos, &element);
+        small_list_insert(&small, after ? small_list_after(&small, cursor->pos) : cursor->pos, value);
+        small_list_settle(&small, entry_value_len(e));
         return true;
     }
     struct list_position at = position_of(e, cursor, index);
@@ -322,25 +379,15 @@ bool list_value_insert(struct call *c, const struct key *key, struct entry *e,
     return true;
 }
 
-/* Gives the entry of a small list that has lost bytes the length of what is left. */
-static void fit_small(struct call *c, const struct key *key, struct entry *e)
+static bool set_in_small(struct call *c, const struct key *key, struct entry *e,
+                         const struct list_cursor *cursor, struct slice value)
 {
-    /* Without memory for a smaller entry the listpack stays in the larger one. */
-    db_resize(c->db, key->hash, e, listpack_bytes(entry_small(e)), c->now);
-}
-
-static bool set_in_small(struct call *c, const struct key *key, struct entry *e, size_t pos,
-                         struct slice value)
-{
-    struct listpack_element element = listpack_encode(value);
-    size_t old = listpack_element_bytes(entry_small(e), pos);
-    if (element.size > old && !make_room(c, key, &e, element.size - old)) {
+    struct small_list small = cursor->small;
+    if (!make_room(c, key, &e, &small, small_list_bytes_set(&small, cursor->pos, value))) {
         return false;
     }
-    listpack_replace(entry_small(e), pos, &element);
-    if (element.size < old) {
-        fit_small(c, key, e);
-    }
+    small_list_set(&small, cursor->pos, value);
+    fit(c, key, e, &small);
     return true;
 }
 
@@ -351,7 +398,7 @@ bool list_value_set(struct call *c, const struct key *key, struct entry *e, cons
         return false;
     }
     if (is_small(e)) {
-        return set_in_small(c, key, e, cursor->pos, value);
+        return set_in_small(c, key, e, cursor, value);
     }
     struct list_position at = position_of(e, cursor, index);
     if (!list_set(entry_object(e), &at, value)) {
@@ -365,29 +412,40 @@ bool list_value_set(struct call *c, const struct key *key, struct entry *e, cons
 /* ---- removing ---------------------------------------------------------------------------------------- */
 
 /* After a removal: the key goes with the last element, else memory is given back. */
-static bool settle(struct call *c, const struct key *key, struct entry *e)
+static bool settle_small(struct call *c, const struct key *key, struct entry *e, struct small_list *small)
 {
-    if (list_value_count(e) == 0) {
+    if (small->len == SMALL_LIST_FIRST) {
         key_delete(c, key);
         return true;
     }
-    if (is_small(e)) {
-        fit_small(c, key, e);
-    } else {
-        consider_small(c, key, e);
-    }
+    fit(c, key, e, small);
     return false;
+}
+
+static bool settle_large(struct call *c, const struct key *key, struct entry *e)
+{
+    if (list_count(entry_object(e)) == 0) {
+        key_delete(c, key);
+        return true;
+    }
+    consider_small(c, key, e);
+    return false;
+}
+
+static void pop_element(struct small_list *small, enum list_end end)
+{
+    small_list_remove(small, end == LIST_HEAD ? SMALL_LIST_FIRST : small_list_prev(small, small->len), 1);
 }
 
 bool list_value_pop(struct call *c, const struct key *key, struct entry *e, enum list_end end)
 {
-    if (is_small(e)) {
-        uint8_t *lp = entry_small(e);
-        listpack_delete(lp, end == LIST_HEAD ? listpack_first(lp) : listpack_last(lp), 1);
-    } else {
+    if (!is_small(e)) {
         list_pop(entry_object(e), end);
+        return settle_large(c, key, e);
     }
-    return settle(c, key, e);
+    struct small_list small = list_value_small(e);
+    pop_element(&small, end);
+    return settle_small(c, key, e, &small);
 }
 
 /* Frees what was taken out of a large list, on the reaper's thread where that takes long. */
@@ -405,10 +463,10 @@ bool list_value_rotate(struct call *c, const struct key *key, struct entry *e, e
                        enum list_end put, struct slice value)
 {
     if (is_small(e)) {
-        struct listpack_element element = listpack_encode(value); /* no encoding is shorter */
-        uint8_t *lp = entry_small(e);
-        listpack_delete(lp, take == LIST_HEAD ? listpack_first(lp) : listpack_last(lp), 1);
-        push_element(lp, put, &element);
+        struct small_list small = list_value_small(e);
+        pop_element(&small, take);
+        push_element(&small, put, value); /* no encoding is shorter, and widths stay the same */
+        fit(c, key, e, &small);
         return true;
     }
     if (!list_value_push(c, key, &e, put, &value, 1)) {
@@ -426,34 +484,32 @@ bool list_value_remove_range(struct call *c, const struct key *key, struct entry
         return true;
     }
     if (is_small(e)) {
-        listpack_delete_range(entry_small(e), (int64_t)index, count);
-        return settle(c, key, e);
+        struct small_list small = list_value_small(e);
+        small_list_remove(&small, small_list_seek(&small, (int64_t)index), count);
+        return settle_small(c, key, e, &small);
     }
     struct list *removed = count > MANY ? list_new(c->server->config->list_max_listpack_size) : NULL;
     list_remove_range(entry_object(e), index, count, removed);
     if (removed != NULL) {
         discard(removed);
     }
-    return settle(c, key, e);
+    return settle_large(c, key, e);
 }
 
-static uint64_t remove_equal_in_small(uint8_t *lp, struct slice value, uint64_t max, bool backwards)
+static uint64_t remove_equal_in_small(struct small_list *small, struct slice value, uint64_t max,
+                                      bool backwards)
 {
     uint64_t removed = 0;
-    size_t pos = backwards ? listpack_last(lp) : listpack_first(lp);
-    while (pos != LISTPACK_NONE && removed < max) {
-        if (!listpack_equal(lp, pos, value)) {
-            pos = backwards ? listpack_prev(lp, pos) : listpack_next(lp, pos);
-            continue;
+    size_t pos = small_list_seek(small, backwards ? -1 : 0);
+    while (pos != SMALL_LIST_NONE && removed < max) {
+        struct listpack_value element = small_list_read(small, pos);
+        size_t next = backwards ? small_list_prev(small, pos) : small_list_next(small, pos);
+        if (listpack_value_equal(&element, value)) {
+            small_list_remove(small, pos, 1);
+            removed++;
+            next = backwards || next == SMALL_LIST_NONE ? next : pos; /* what followed stands there now */
         }
-        size_t before = backwards ? listpack_prev(lp, pos) : LISTPACK_NONE;
-        listpack_delete(lp, pos, 1);
-        removed++;
-        if (backwards) {
-            pos = before;
-        } else if (pos == listpack_end(lp)) {
-            pos = LISTPACK_NONE;
-        }
+        pos = next;
     }
     return removed;
 }
@@ -478,7 +534,11 @@ static uint64_t remove_equal_in_large(struct list *l, struct slice value, uint64
 bool list_value_remove_equal(struct call *c, const struct key *key, struct entry *e, struct slice value,
                              uint64_t max, bool backwards, uint64_t *removed)
 {
-    *removed = is_small(e) ? remove_equal_in_small(entry_small(e), value, max, backwards)
-                           : remove_equal_in_large(entry_object(e), value, max, backwards);
-    return *removed > 0 && settle(c, key, e);
+    if (!is_small(e)) {
+        *removed = remove_equal_in_large(entry_object(e), value, max, backwards);
+        return *removed > 0 && settle_large(c, key, e);
+    }
+    struct small_list small = list_value_small(e);
+    *removed = remove_equal_in_small(&small, value, max, backwards);
+    return *removed > 0 && settle_small(c, key, e, &small);
 }

@@ -1,6 +1,6 @@
 /*
- * List values, whatever form they have: a small list is one listpack inside its entry, a large one a deque of chunks
- * (types/list.h). When a list is small is Redis 7.2's rule for the encoding listpack: it becomes large when what is about to be
+ * List values, whatever form they have: a small list is a run of bytes in its entry (types/small_list.h), a large one a deque of
+ * chunks (types/list.h). When a list is small is Redis 7.2's rule for the encoding listpack: it becomes large when what is about to be
  * added would take it over list-max-listpack-size, and small again when removals have left one chunk of half of that.
  *
  * Threads: as for the entry.
@@ -10,6 +10,7 @@
 
 #include "commands/call.h"
 #include "types/list.h"
+#include "types/small_list.h"
 
 /* Elements. */
 uint64_t list_value_count(const struct entry *e);
@@ -22,9 +23,9 @@ bool list_range(int64_t start, int64_t end, uint64_t count, uint64_t *first, uin
 
 /* A position in a list, good until the list changes. */
 struct list_cursor {
-    const uint8_t *lp;    /* of a small list … */
-    size_t pos;           /* … and where in it */
-    const struct list *l; /* of a large one */
+    struct small_list small; /* of a small list … */
+    size_t pos;              /* … and where in it */
+    const struct list *l;    /* of a large one, else NULL */
     struct list_position at;
 };
 
@@ -73,6 +74,13 @@ bool list_value_remove_equal(struct call *c, const struct key *key, struct entry
                              uint64_t max, bool backwards, uint64_t *removed);
 
 /* ---- for the type ---- */
+
+/* A small list as it lies in its entry; and the listpack of its elements, `bytes` long, to be freed. NULL: no memory. */
+static inline struct small_list list_value_small(const struct entry *e)
+{
+    return small_list_open(entry_small(e), entry_value_len(e));
+}
+uint8_t *list_value_listpack(const struct small_list *small, size_t *bytes);
 
 /* An entry for all elements of a list, which is taken over: small where the settings let it be. NULL: no memory. */
 struct entry *list_value_entry(const struct config *config, struct list *l, struct slice key,

@@ -121,6 +121,12 @@ static inline struct element element_encode_int(int64_t number)
     return e;
 }
 
+/* Bytes of a string of this length. */
+static inline size_t element_string_bytes(size_t len)
+{
+    return len + (len < 64 ? 1 : len < 4096 ? 2 : 5);
+}
+
 static inline struct element element_encode_string(struct slice bytes)
 {
     struct element e = {.tail = bytes};

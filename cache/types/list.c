@@ -135,16 +135,6 @@ bool list_push(struct list *l, enum list_end end, struct slice value)
     return begin_chunk(l, &at, end, value, &e);
 }
 
-bool list_peek(const struct list *l, enum list_end end, struct listpack_value *value)
-{
-    struct list_position at;
-    if (!list_seek(l, end == LIST_HEAD ? 0 : -1, &at)) {
-        return false;
-    }
-    *value = list_read(l, &at);
-    return true;
-}
-
 /* Removes `n` elements from `entry` on, or the chunk with its last; then at is the place behind, to be settled. */
 static void delete_entries(struct list *l, struct list_place *at, size_t entry, uint32_t n)
 {

@@ -1,6 +1,6 @@
 /*
  * A large list: a deque of listpack chunks of bounded size (list_chunk.h) in blocks with sums (list_blocks.h). A small
- * list is one listpack and has no need of this. Pushes and pops at both ends take the same time at any length, an index
+ * list (small_list.h) has no need of this. Pushes and pops at both ends take the same time at any length, an index
  * is found without walking elements outside its chunk, and an insertion or removal in the midst moves at most one chunk,
  * 64 slots and a directory of a few kilobytes. A value too large for a chunk is a chunk of its own.
  *
@@ -53,9 +53,6 @@ static inline uint64_t list_count(const struct list *l)
 /* ---- the ends ---- */
 
 bool list_push(struct list *l, enum list_end end, struct slice value);
-
-/* The element at an end; false when the list is empty. */
-bool list_peek(const struct list *l, enum list_end end, struct listpack_value *value);
 
 /* Removes the element at an end; false when the list is empty. */
 bool list_pop(struct list *l, enum list_end end);

@@ -1,7 +1,5 @@
 /*
- * Listpacks. What costs time is finding: a small hash is looked through field by field, so an element's length comes from
- * its first byte alone, and a field is compared as bytes unless it is held as an integer (then the text looked for is
- * read as an integer once, for the whole search).
+ * Listpacks. An element's length comes from its first bytes alone, and from its last.
  */
 
 #include "types/listpack.h"
@@ -41,18 +39,9 @@ static void subtract_count(uint8_t *lp, size_t fewer)
     }
 }
 
-/* The bounds are those of Redis, where the largest number of each width already takes one more byte. */
-static inline size_t backlen_bytes(size_t len)
-{
-    if (len <= 127) {
-        return 1;
-    }
-    return len < 16383 ? 2 : len < 2097151 ? 3 : len < 268435455 ? 4 : 5;
-}
-
 static uint8_t backlen_put(uint8_t *to, size_t len)
 {
-    size_t n = backlen_bytes(len);
+    size_t n = listpack_bytes_of_data(len) - len;
     for (size_t i = n; i-- > 0; len >>= 7) {
         to[i] = (uint8_t)((len & 127) | (i == 0 ? 0 : 128));
     }
@@ -61,8 +50,7 @@ static uint8_t backlen_put(uint8_t *to, size_t len)
 
 static inline size_t element_bytes(const uint8_t *p)
 {
-    size_t data = element_data_bytes(p);
-    return data + backlen_bytes(data);
+    return listpack_bytes_of_data(element_data_bytes(p));
 }
 
 void listpack_init(uint8_t *lp)
@@ -95,14 +83,20 @@ static inline struct listpack_element with_backlen(struct element data)
     return e;
 }
 
-struct listpack_element listpack_encode_int(int64_t number)
-{
-    return with_backlen(element_encode_int(number));
-}
-
 struct listpack_element listpack_encode(struct slice bytes)
 {
     return with_backlen(element_encode(bytes));
+}
+
+struct listpack_element listpack_encode_string(struct slice bytes)
+{
+    return with_backlen(element_encode_string(bytes));
+}
+
+void listpack_put(uint8_t *at, const struct listpack_element *e)
+{
+    element_put(at, &e->data);
+    memcpy(at + e->data.size, e->backlen, e->backlen_len);
 }
 
 /* ---- positions ---- */
@@ -128,11 +122,8 @@ size_t listpack_next(const uint8_t *lp, size_t pos)
     return lp[pos] == END ? LISTPACK_NONE : pos;
 }
 
-size_t listpack_prev(const uint8_t *lp, size_t pos)
+size_t listpack_before(const uint8_t *lp, size_t pos)
 {
-    if (pos == LISTPACK_HEADER) {
-        return LISTPACK_NONE;
-    }
     const uint8_t *p = lp + pos - 1;
     size_t len = *p & 127u;
     size_t n = 1;
@@ -140,6 +131,11 @@ size_t listpack_prev(const uint8_t *lp, size_t pos)
         len |= (size_t)(*--p & 127) << shift;
     }
     return pos - n - len;
+}
+
+size_t listpack_prev(const uint8_t *lp, size_t pos)
+{
+    return pos == LISTPACK_HEADER ? LISTPACK_NONE : listpack_before(lp, pos);
 }
 
 static size_t seek_forward(const uint8_t *lp, size_t steps)
@@ -197,68 +193,7 @@ bool listpack_value_equal(const struct listpack_value *value, struct slice bytes
     return number_parse_i64(bytes.ptr, bytes.len, &number) && number == value->number;
 }
 
-bool listpack_equal(const uint8_t *lp, size_t pos, struct slice bytes)
-{
-    struct listpack_value value = element_read(lp + pos);
-    return listpack_value_equal(&value, bytes);
-}
-
-static inline const uint8_t *skip_elements(const uint8_t *p, size_t count)
-{
-    while (count-- > 0 && *p != END) {
-        /* Most are short strings, whose first byte says it all: encoding, bytes, backlen of one byte. */
-        p += *p >= ELEMENT_STRING_6 && *p < ELEMENT_INT_13 ? 2 + (*p & 0x3Fu) : element_bytes(p);
-    }
-    return p;
-}
-
-/* A string under an encoding longer than it needs, as payloads from outside may have it. */
-static bool is_long_form_of(const uint8_t *p, struct slice bytes)
-{
-    return *p >= ELEMENT_STRING_12 && *p <= ELEMENT_STRING_32 && slice_equal(element_read(p).bytes, bytes);
-}
-
-/* listpack_find for a string that is no integer, of less than 64 bytes: its first byte tells it from most others. */
-static size_t find_short(const uint8_t *lp, size_t pos, struct slice bytes, size_t skip)
-{
-    const uint8_t head = (uint8_t)(ELEMENT_STRING_6 | bytes.len);
-    for (const uint8_t *p = lp + pos; *p != END;) {
-        if (*p == head ? element_same_bytes((const char *)p + 1, bytes.ptr, bytes.len)
-                       : __builtin_expect(is_long_form_of(p, bytes), 0)) {
-            return (size_t)(p - lp);
-        }
-        p = skip_elements(p, 1 + skip);
-    }
-    return LISTPACK_NONE;
-}
-
-size_t listpack_find(const uint8_t *lp, size_t pos, struct slice bytes, size_t skip)
-{
-    if (pos == LISTPACK_NONE) {
-        return LISTPACK_NONE;
-    }
-    int64_t number;
-    bool is_number = element_may_be_int(bytes) && number_parse_i64(bytes.ptr, bytes.len, &number);
-    if (!is_number && bytes.len < 64) {
-        return find_short(lp, pos, bytes, skip);
-    }
-    for (const uint8_t *p = lp + pos; *p != END; p = skip_elements(p, 1 + skip)) {
-        struct listpack_value value = element_read(p);
-        bool equal = value.is_int ? is_number && value.number == number : slice_equal(value.bytes, bytes);
-        if (equal) {
-            return (size_t)(p - lp);
-        }
-    }
-    return LISTPACK_NONE;
-}
-
 /* ---- edits ---- */
-
-static void put_element(uint8_t *at, const struct listpack_element *e)
-{
-    element_put(at, &e->data);
-    memcpy(at + e->data.size, e->backlen, e->backlen_len);
-}
 
 /* Moves what lies from `from` on, to `to`. */
 static void move_rest(uint8_t *lp, size_t from, size_t to)
@@ -271,7 +206,7 @@ static void move_rest(uint8_t *lp, size_t from, size_t to)
 void listpack_insert(uint8_t *lp, size_t pos, const struct listpack_element *e)
 {
     move_rest(lp, pos, pos + e->size);
-    put_element(lp + pos, e);
+    listpack_put(lp + pos, e);
     add_count(lp, 1);
 }
 
@@ -280,18 +215,13 @@ void listpack_append(uint8_t *lp, const struct listpack_element *e)
     listpack_insert(lp, listpack_end(lp), e);
 }
 
-void listpack_prepend(uint8_t *lp, const struct listpack_element *e)
-{
-    listpack_insert(lp, LISTPACK_HEADER, e);
-}
-
 void listpack_replace(uint8_t *lp, size_t pos, const struct listpack_element *e)
 {
     size_t old = listpack_element_bytes(lp, pos);
     if (old != e->size) {
         move_rest(lp, pos + old, pos + e->size);
     }
-    put_element(lp + pos, e);
+    listpack_put(lp + pos, e);
 }
 
 size_t listpack_delete(uint8_t *lp, size_t pos, size_t count)
@@ -309,12 +239,6 @@ size_t listpack_delete(uint8_t *lp, size_t pos, size_t count)
     return deleted;
 }
 
-size_t listpack_delete_range(uint8_t *lp, int64_t index, size_t count)
-{
-    size_t pos = listpack_seek(lp, index);
-    return pos == LISTPACK_NONE ? 0 : listpack_delete(lp, pos, count);
-}
-
 void listpack_append_run(uint8_t *lp, const uint8_t *other, size_t from, size_t to, size_t count)
 {
     size_t end = listpack_end(lp);
@@ -322,11 +246,6 @@ void listpack_append_run(uint8_t *lp, const uint8_t *other, size_t from, size_t 
     lp[end + to - from] = END;
     set_bytes(lp, end + to - from + 1);
     add_count(lp, count);
-}
-
-size_t listpack_bytes_of_data(size_t len)
-{
-    return len + backlen_bytes(len);
 }
 
 void listpack_append_data(uint8_t *lp, const uint8_t *data, size_t len)
@@ -344,7 +263,7 @@ uint8_t *listpack_push_left(uint8_t *lp, const struct listpack_element *e)
 {
     uint8_t *left = lp - e->size;
     memmove(left, lp, LISTPACK_HEADER);
-    put_element(left + LISTPACK_HEADER, e);
+    listpack_put(left + LISTPACK_HEADER, e);
     set_bytes(left, listpack_bytes(left) + e->size);
     add_count(left, 1);
     return left;
@@ -378,7 +297,7 @@ static size_t validate_element(const uint8_t *p, size_t left)
         return 0;
     }
     size_t data = element_data_bytes(p);
-    if (data == 0 || data > left || backlen_bytes(data) > left - data) {
+    if (data == 0 || listpack_bytes_of_data(data) > left) {
         return 0;
     }
     uint8_t backlen[5];

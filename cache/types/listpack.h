@@ -1,7 +1,8 @@
 /*
  * A listpack: a run of bytes that holds small elements one behind the other, each a string or an integer, and can be
- * walked from both ends. A small list is one listpack, a large one is many (list.h). The bytes are exactly those that Redis keeps and writes into RDB files and DUMP payloads (source: the
- * listpack specification, antirez/listpack; RDB version 10, types 16 to 18 and 20), so that they are written as they are.
+ * walked from both ends. A large list is many of them (list.h), a small one has their elements (small_list.h). The bytes are exactly
+ * those that Redis keeps and writes into RDB files and DUMP payloads (source: the listpack specification, antirez/listpack; RDB version
+ * 10, types 16 to 18 and 20), so that they are written as they are.
  *
  *   total bytes:32 | elements:16 | element … | 0xFF           little endian; 65535 elements: unknown, count them
  *
@@ -36,6 +37,13 @@ struct listpack_element {
     uint8_t backlen_len;
 };
 
+/* Bytes of an element whose encoding and data take `len` bytes: with its backlen. The bounds are those of Redis, where the largest
+ * number of each width already takes one more byte. */
+static inline size_t listpack_bytes_of_data(size_t len)
+{
+    return len + (len <= 127 ? 1 : len < 16383 ? 2 : len < 2097151 ? 3 : len < 268435455 ? 4 : 5);
+}
+
 /* Bytes of the whole run. */
 static inline size_t listpack_bytes(const uint8_t *lp)
 {
@@ -52,9 +60,12 @@ size_t listpack_count(const uint8_t *lp);
 
 /* ---- elements to be written ---- */
 
-/* The element for these bytes: an integer when they are the one spelling of one, else a string (at most 4 GB). */
+/* The element for these bytes (at most 4 GB): an integer when they are the one spelling of one, else a string; or a string. */
 struct listpack_element listpack_encode(struct slice bytes);
-struct listpack_element listpack_encode_int(int64_t number);
+struct listpack_element listpack_encode_string(struct slice bytes);
+
+/* Writes the `size` bytes of an element. */
+void listpack_put(uint8_t *at, const struct listpack_element *e);
 
 /* ---- positions ---- */
 
@@ -66,8 +77,10 @@ size_t listpack_last(const uint8_t *lp);
 size_t listpack_next(const uint8_t *lp, size_t pos);
 size_t listpack_prev(const uint8_t *lp, size_t pos);
 
-/* Where the next element begins or would begin: as listpack_next, but listpack_end() behind the last one. */
+/* Where the next element begins or would begin: as listpack_next, but listpack_end() behind the last one. And where the one
+ * before this position begins, which must be there. Both look at the elements alone, whatever lies before these. */
 size_t listpack_after(const uint8_t *lp, size_t pos);
+size_t listpack_before(const uint8_t *lp, size_t pos);
 
 /* The position at which an insertion appends. */
 static inline size_t listpack_end(const uint8_t *lp)
@@ -89,7 +102,7 @@ static inline bool listpack_short_string(const uint8_t *lp, size_t pos, struct s
 {
     uint8_t first = lp[pos];
     size_t len = first & 0x3Fu;
-    if ((first & 0xC0) != 0x80) {
+    if ((first & 0xC0) != ELEMENT_STRING_6) {
         return false;
     }
     *bytes = (struct slice){(const char *)lp + pos + 1, len};
@@ -102,11 +115,6 @@ size_t listpack_element_bytes(const uint8_t *lp, size_t pos);
 
 /* Whether a value reads as these bytes; an integer is compared by its text. */
 bool listpack_value_equal(const struct listpack_value *value, struct slice bytes);
-bool listpack_equal(const uint8_t *lp, size_t pos, struct slice bytes);
-
-/* The first element from pos on that equals `bytes`, leaving out `skip` elements after each that was looked at: 0 for a
- * set, 1 for the fields of a hash. LISTPACK_NONE when there is none (or pos is LISTPACK_NONE). */
-size_t listpack_find(const uint8_t *lp, size_t pos, struct slice bytes, size_t skip);
 
 /* ---- edits, in place ---- */
 
@@ -114,7 +122,6 @@ size_t listpack_find(const uint8_t *lp, size_t pos, struct slice bytes, size_t s
  * + e->size bytes. The bytes of `e` may not lie in the run. */
 void listpack_insert(uint8_t *lp, size_t pos, const struct listpack_element *e);
 void listpack_append(uint8_t *lp, const struct listpack_element *e);
-void listpack_prepend(uint8_t *lp, const struct listpack_element *e);
 
 /* Puts `e` in the place of the element at pos. Needs listpack_bytes() + e->size - listpack_element_bytes(). */
 void listpack_replace(uint8_t *lp, size_t pos, const struct listpack_element *e);
@@ -123,9 +130,6 @@ void listpack_replace(uint8_t *lp, size_t pos, const struct listpack_element *e)
  * the one that followed. */
 size_t listpack_delete(uint8_t *lp, size_t pos, size_t count);
 
-/* The same from an index on (negative: from the end). */
-size_t listpack_delete_range(uint8_t *lp, int64_t index, size_t count);
-
 /* Appends the elements of another run from position `from` up to, and without, `to`; `count` is their number. Needs
  * listpack_bytes() + to - from. */
 void listpack_append_run(uint8_t *lp, const uint8_t *other, size_t from, size_t to, size_t count);
@@ -133,7 +137,6 @@ void listpack_append_run(uint8_t *lp, const uint8_t *other, size_t from, size_t 
 /* Appends an element whose encoding and data (element.h) are these bytes. Needs listpack_bytes() +
  * listpack_bytes_of_data(). */
 void listpack_append_data(uint8_t *lp, const uint8_t *data, size_t len);
-size_t listpack_bytes_of_data(size_t len);
 
 /* Prepend and remove the first element at the left edge: where the caller has e->size bytes of room before the run,
  * nothing but the header moves, however long the run is. Both return where the run begins now. */

@@ -358,6 +358,27 @@ static void only_first_elements_of_whole_length_are_found(void **state)
     assert_int_equal(packed_find(&run, packed_skip(&run, PACKED_FIRST, 2), text("abcdefg"), 2), PACKED_NONE);
 }
 
+/* Strings that are told apart by two words have to differ in each of their bytes alone. */
+static void a_string_is_told_from_one_that_differs_in_any_byte(void **state)
+{
+    (void)state;
+    for (size_t len = 1; len < 64; len++) {
+        char bytes[64];
+        uint8_t block[80];
+        memset(bytes, 'a', sizeof bytes);
+        struct slice member = {bytes, len};
+        struct element e = element_encode(member);
+        struct packed run = packed_init(block);
+        packed_insert(&run, run.len, &e);
+        assert_int_equal(packed_find(&run, PACKED_FIRST, member, 1), PACKED_FIRST);
+        for (size_t i = 0; i < len; i++) {
+            bytes[i] = 'b';
+            assert_int_equal(packed_find(&run, PACKED_FIRST, member, 1), PACKED_NONE);
+            bytes[i] = 'a';
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +388,7 @@ int main(void)
         cmocka_unit_test(ten_short_members_take_a_byte_more_than_ten_each),
         cmocka_unit_test(a_run_never_begins_as_an_intset_does),
         cmocka_unit_test(only_first_elements_of_whole_length_are_found),
+        cmocka_unit_test(a_string_is_told_from_one_that_differs_in_any_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
