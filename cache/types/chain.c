@@ -102,8 +102,3 @@ void chain_free(struct chain *chain)
     mem_free(chain->buckets, chain->size * sizeof *chain->buckets);
     *chain = (struct chain){0};
 }
-
-size_t chain_memory(const struct chain *chain)
-{
-    return chain->size > 0 ? mem_class(chain->size * sizeof *chain->buckets) : 0;
-}

@@ -45,7 +45,4 @@ void chain_each(const struct chain *chain, void (*visit)(void *context, struct c
 /* Forgets them all, and gives the buckets back. */
 void chain_free(struct chain *chain);
 
-/* Bytes of the buckets. */
-size_t chain_memory(const struct chain *chain);
-
 #endif

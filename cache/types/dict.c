@@ -461,13 +461,6 @@ struct dict_item *dict_replace(struct dict *d, struct dict_item *it, struct slic
     return change(d, it, &parts);
 }
 
-struct dict_item *dict_set_deadline(struct dict *d, struct dict_item *it, int64_t deadline)
-{
-    struct item_parts parts = item_parts(it);
-    parts.deadline = deadline;
-    return change(d, it, &parts);
-}
-
 bool dict_remove(struct dict *d, struct slice field)
 {
     if (d->segments == 0) {

@@ -82,9 +82,6 @@ struct dict_item *dict_add(struct dict *d, const struct item_parts *parts, bool 
  * another address, or NULL when there is no memory and nothing has changed. */
 struct dict_item *dict_replace(struct dict *d, struct dict_item *it, struct slice value);
 
-/* Gives an item a deadline, or takes it away (ITEM_NO_DEADLINE). Returns as dict_replace. */
-struct dict_item *dict_set_deadline(struct dict *d, struct dict_item *it, int64_t deadline);
-
 /* Gives an item other parts with the same field: value and deadline at once. Returns as dict_replace; where another item
  * has taken its place, *old is the old one, which the caller frees (item_free), else NULL. */
 struct dict_item *dict_change(struct dict *d, struct dict_item *it, const struct item_parts *parts,

@@ -127,16 +127,6 @@ void intset_remove_range(uint8_t *set, uint32_t index, uint32_t count)
     set_header(set, width, all - count);
 }
 
-bool intset_remove(uint8_t *set, int64_t member)
-{
-    uint32_t index;
-    if (!intset_find(set, member, &index)) {
-        return false;
-    }
-    intset_remove_range(set, index, 1);
-    return true;
-}
-
 int64_t intset_random(const uint8_t *set, uint64_t random)
 {
     /* The high half of a product scales the bits to the count without a division. */

@@ -61,9 +61,6 @@ bool intset_add(uint8_t *set, int64_t member);
 /* Adds one that is no member yet, at the index that intset_find gave. */
 void intset_insert(uint8_t *set, uint32_t index, int64_t member);
 
-/* Removes a member in place; false when it was none. */
-bool intset_remove(uint8_t *set, int64_t member);
-
 /* Removes `count` members from `index` on; both within the set. */
 void intset_remove_range(uint8_t *set, uint32_t index, uint32_t count);
 

@@ -218,29 +218,6 @@ struct ztree_place ztree_at(const struct ztree *t, uint64_t rank)
     return (struct ztree_place){path.leaf, index};
 }
 
-struct ztree_place ztree_after(const struct ztree *t, const struct ztree_cut *cut)
-{
-    struct path path;
-    if (t->root == NULL) {
-        return (struct ztree_place){NULL, 0};
-    }
-    unsigned index = walk_to_cut(t, cut, &path);
-    if (index == path.leaf->used) {
-        return (struct ztree_place){path.leaf->next, 0};
-    }
-    return (struct ztree_place){path.leaf, index};
-}
-
-struct ztree_place ztree_before(const struct ztree *t, const struct ztree_cut *cut)
-{
-    struct path path;
-    if (t->root == NULL) {
-        return (struct ztree_place){NULL, 0};
-    }
-    unsigned index = walk_to_cut(t, cut, &path);
-    return ztree_previous((struct ztree_place){path.leaf, index});
-}
-
 struct ztree_place ztree_next(struct ztree_place at)
 {
     if (at.index + 1 < at.leaf->used) {

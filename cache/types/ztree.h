@@ -102,10 +102,6 @@ int64_t ztree_rank(const struct ztree *t, double score, struct slice member);
 /* The element of this rank, or nowhere. */
 struct ztree_place ztree_at(const struct ztree *t, uint64_t rank);
 
-/* The first element after a cut, the last one before it; or nowhere. */
-struct ztree_place ztree_after(const struct ztree *t, const struct ztree_cut *cut);
-struct ztree_place ztree_before(const struct ztree *t, const struct ztree_cut *cut);
-
 /* The neighbours of an element, or nowhere. */
 struct ztree_place ztree_next(struct ztree_place at);
 struct ztree_place ztree_previous(struct ztree_place at);

@@ -130,7 +130,11 @@ static void change(struct dict *d, uint32_t number)
         it = dict_replace(d, it, value_of(&e));
     } else {
         model[number].deadline = e.deadline;
-        it = dict_set_deadline(d, it, e.deadline);
+        struct item_parts parts = item_parts(it);
+        struct dict_item *old;
+        parts.deadline = e.deadline;
+        it = dict_change(d, it, &parts, &old);
+        item_free(old);
     }
     assert_item(it, &model[number]);
 }
