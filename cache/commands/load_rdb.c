@@ -75,7 +75,9 @@ static void skipped(void *context, enum rdb_skipped what, int db, struct slice n
     if (atomic_load_explicit(&loading->progress.skipped[what], memory_order_relaxed) > TOLD) {
         return;
     }
-    if (what == RDB_SKIPPED_FUNCTION) {
+    if (what == RDB_SKIPPED_EMPTY) {
+        logger_notice("skipping empty key: %.*s", shown(name), name.ptr);
+    } else if (what == RDB_SKIPPED_FUNCTION) {
         size_t line = 0;
         while (line < name.len && name.ptr[line] != '\n') {
             line++;
@@ -140,7 +142,7 @@ static enum load_end judge(const struct loading *loading, const char *name,
     }
     logger_notice("Done loading RDB, keys loaded: %llu, keys expired: %llu, empty keys skipped: %llu.",
                   (unsigned long long)progress->loaded, (unsigned long long)progress->expired,
-                  (unsigned long long)progress->empty);
+                  (unsigned long long)progress->skipped[RDB_SKIPPED_EMPTY]);
     tell_skipped(progress);
     return LOAD_DONE;
 }

@@ -43,7 +43,7 @@ struct load {
     bool in_value;
     unsigned type;
 
-    uint64_t loaded, expired, empty, skipped[RDB_SKIPPED_KINDS];
+    uint64_t loaded, expired, skipped[RDB_SKIPPED_KINDS];
     struct rdb_batch batch;
 };
 
@@ -205,8 +205,9 @@ static enum step load_value(struct load *l, struct slice key)
     uint64_t end = here(l);
     rdb_reader_rewind(&l->reader, start);
     if (rdb_value_is_empty(&l->reader, l->type)) {
-        atomic_store_explicit(&l->options->progress->empty, ++l->empty, memory_order_relaxed);
-        return rdb_skip_value(&l->reader, l->type) ? STEP_NEXT : failed(l, NULL);
+        rdb_skip_value(&l->reader, l->type); /* it was read already */
+        note_skipped(l, RDB_SKIPPED_EMPTY, key);
+        return STEP_NEXT;
     }
     return refuse_at(l, end, "its content is damaged, or has an element twice");
 }

@@ -22,8 +22,14 @@
 #include "store/access.h"
 #include "store/keyspace.h"
 
-/* Something that is passed over, since it is not supported. */
-enum rdb_skipped { RDB_SKIPPED_STREAM, RDB_SKIPPED_MODULE, RDB_SKIPPED_FUNCTION, RDB_SKIPPED_KINDS };
+/* What is passed over: the first three as they are not supported, and a collection of nothing, which is no key. */
+enum rdb_skipped {
+    RDB_SKIPPED_STREAM,
+    RDB_SKIPPED_MODULE,
+    RDB_SKIPPED_FUNCTION,
+    RDB_SKIPPED_EMPTY,
+    RDB_SKIPPED_KINDS
+};
 
 /* How far a load is; whoever asks may be another thread. */
 struct rdb_load_progress {
@@ -31,7 +37,6 @@ struct rdb_load_progress {
     _Atomic uint64_t bytes;                      /* of these, read */
     _Atomic uint64_t loaded;                     /* keys */
     _Atomic uint64_t expired;                    /* keys that were past their deadline, and left out */
-    _Atomic uint64_t empty;                      /* keys that held nothing, and were left out */
     _Atomic uint64_t skipped[RDB_SKIPPED_KINDS]; /* records */
     _Atomic uint64_t used_memory;                /* of who wrote the file, as it says */
 };

@@ -8,7 +8,9 @@
 
 void rdb_window_init(struct rdb_window *w, const struct rdb_source *source, bool sums)
 {
+    bool small = source->size > 0 && source->size < RDB_WINDOW_READ;
     *w = (struct rdb_window){.source = source, .sums = sums};
+    w->read = small ? (size_t)source->size + 1 : RDB_WINDOW_READ; /* a whole small file, and its end */
 }
 
 void rdb_window_free(struct rdb_window *w)
@@ -30,10 +32,10 @@ uint64_t rdb_window_sum(struct rdb_window *w)
 static bool make_room(struct rdb_window *w)
 {
     size_t held = w->end - w->at;
-    size_t room = held + RDB_WINDOW_READ;
+    size_t room = held + w->read;
     rdb_window_sum(w);
     if (room > w->room || room < w->room / 4) { /* a large value has passed: its block is given back */
-        room = room > 2 * (size_t)RDB_WINDOW_READ ? room + held : 2 * (size_t)RDB_WINDOW_READ;
+        room = room > 2 * w->read ? room + held : 2 * w->read;
         uint8_t *bytes = malloc(room);
         if (bytes == NULL) {
             w->no_memory = true;
@@ -57,12 +59,12 @@ static bool make_room(struct rdb_window *w)
 /* One read. */
 static bool read_on(struct rdb_window *w)
 {
-    if (w->room - w->end < RDB_WINDOW_READ && !make_room(w)) {
+    if (w->room - w->end < w->read && !make_room(w)) {
         return false;
     }
     ssize_t got;
     do {
-        got = w->source->read(w->source->context, w->bytes + w->end, RDB_WINDOW_READ);
+        got = w->source->read(w->source->context, w->bytes + w->end, w->read);
     } while (got < 0 && errno == EINTR);
     if (got <= 0) {
         w->ended = got == 0;

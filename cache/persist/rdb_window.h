@@ -20,11 +20,12 @@ struct rdb_source {
     uint64_t size; /* bytes in all, 0: not known */
 };
 
-enum { RDB_WINDOW_READ = 256 * 1024 }; /* bytes of one read */
+enum { RDB_WINDOW_READ = 256 * 1024 }; /* bytes of one read, at most */
 
 struct rdb_window {
     const struct rdb_source *source;
     uint8_t *bytes;       /* malloc's */
+    size_t read;          /* bytes of one read */
     size_t room, at, end; /* of bytes: allocated, passed, read */
     size_t summed;        /* those before it are part of crc */
     uint64_t base;        /* offset of bytes[0] in the stream */

@@ -135,10 +135,10 @@ class Server:
     def pid(self):
         return self.process.pid
 
-    def wait_ready(self):
+    def wait_ready(self, loads=False):
         """Returns once the server accepts a connection (and has let go of it: QUIT) and, where there is a data set to load, has
-        loaded it; fails with its log when it ends instead."""
-        question = b"PING\r\nQUIT\r\n" if self._has_data() else b"QUIT\r\n"
+        loaded it (`loads`: there is one, in another folder than its own); fails with its log when it ends instead."""
+        question = b"PING\r\nQUIT\r\n" if loads or self._has_data() else b"QUIT\r\n"
         descriptor = os.pidfd_open(self.process.pid)
         try:
             for _ in range(START_SECONDS * 100):

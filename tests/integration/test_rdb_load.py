@@ -12,7 +12,7 @@ import pytest
 
 from harness import rdb
 from harness.contents import contents
-from harness.resp import Connection, Error
+from harness.resp import Connection
 from harness.server import ROOT, binary, is_sanitized
 
 SAMPLES = sorted(glob.glob(os.path.join(ROOT, "tests", "rdb", "samples", "*.rdb")))
@@ -30,21 +30,10 @@ def start_on(start_server, tmp_path):
         ready = settings.pop("ready", True)
         server = start_server(ready=False, dir=folder, **settings)
         if ready:
-            wait_loaded(server)
+            server.wait_ready(loads=True)
         return server
 
     return start
-
-
-def wait_loaded(server):
-    server.wait_ready()
-    with server.connect() as ask:
-        for _ in range(1000):
-            reply = ask("PING")
-            if not (isinstance(reply, Error) and reply.code == "LOADING"):
-                return
-            time.sleep(0.01)
-    raise AssertionError("it loads for ever:\n" + server.log())
 
 
 def refused(server):
@@ -181,7 +170,7 @@ def test_another_name_of_the_file(start_server, tmp_path):
     (folder / "other.rdb").write_bytes(rdb.file(rdb.key("a", "1")))
     (folder / "dump.rdb").write_bytes(b"rubbish")
     server = start_server(ready=False, dir=folder, dbfilename="other.rdb")
-    wait_loaded(server)
+    server.wait_ready(loads=True)
     assert server("GET", "a") == b"1"
 
 
@@ -259,7 +248,7 @@ def test_while_it_loads_most_commands_are_refused(loading):
         assert ask("EXEC").code == "EXECABORT"
         assert ask("INFO", "keyspace").startswith(b"# Keyspace\r\ndb0:keys=")
     finish(feed)
-    wait_loaded(server)
+    server.wait_ready(loads=True)
     assert server("DBSIZE") == 1000
     assert server("GET", "key:999") == b"v"
     assert server.info("persistence")["loading"] == "0"
@@ -277,7 +266,7 @@ def test_info_tells_how_far_it_is(loading):
     assert int(info["loading_eta_seconds"]) >= 0
     assert info["loading_rdb_used_mem"] == "123456"
     finish(feed)
-    wait_loaded(server)
+    server.wait_ready(loads=True)
     assert "loading_start_time" not in server.info("persistence")
 
 
@@ -289,7 +278,7 @@ def test_the_probe_is_not_ready_while_it_loads(loading, ordinal):
     assert ready.returncode == 1
     assert "LOADING" in ready.stdout
     finish(feed)
-    wait_loaded(server)
+    server.wait_ready(loads=True)
     assert subprocess.run([*probe, "--ready"], capture_output=True).returncode == 0
 
 
@@ -329,7 +318,7 @@ def test_keys_past_their_deadline_are_gone_after_the_load(start_server, tmp_path
     time.sleep(0.5)  # the deadline passes: that is what is waited for
     feed.write(b"\xff" + rdb.crc64(body + b"\xff").to_bytes(8, "little"))
     feed.close()
-    wait_loaded(server)
+    server.wait_ready(loads=True)
     assert server("GET", "key:1") is None
     for _ in range(300):
         if server("DBSIZE") == 0:
@@ -378,4 +367,4 @@ def test_connection_is_refused_nothing_while_loading(loading):
         with Connection(server.address) as ask:
             assert ask("PING").code == "LOADING"
     finish(feed)
-    wait_loaded(server)
+    server.wait_ready(loads=True)

@@ -461,7 +461,7 @@ static void collections_of_nothing_are_left_out(void **state)
     put_string("kept", "v");
     end_file();
     assert_int_equal(load(), RDB_LOAD_DONE);
-    assert_int_equal(progress.empty, 9);
+    assert_int_equal(progress.skipped[RDB_SKIPPED_EMPTY], 9);
     assert_int_equal(db_size(&server.keyspace.dbs[0]), 1);
 }
 
