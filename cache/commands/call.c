@@ -26,7 +26,7 @@ static void touch(struct call *c, struct entry *e)
 {
     if ((c->client->flags & CLIENT_NO_TOUCH) == 0) {
         uint64_t random = c->server->access.lfu ? worker_random(c->worker) : 0;
-        access_touch(&c->server->access, e, c->now, random);
+        access_touch(&c->server->access, e, call_clock(c), random);
     }
 }
 

@@ -22,7 +22,7 @@ struct call {
     struct slice *argv;
     size_t argc;
     struct db *db;
-    int64_t now;           /* ms of clock.h */
+    int64_t now;           /* ms of clock.h; ENTRY_NOTHING_DUE for commands from an append-only file (replay.h) */
     uint64_t first_hash;   /* hash of the first key, when the command has one */
     const char *first_key; /* its bytes: tells whether first_hash may be used */
     uint64_t dirty;        /* the worker's, up to which changes are logged (propagate.h) … */
@@ -89,10 +89,16 @@ bool key_expire(struct call *c, const struct key *key, struct entry *e, int64_t 
 /* Removes; false when there was none. */
 bool key_delete(struct call *c, const struct key *key);
 
+/* The time (ms of clock.h) from which relative deadlines and access clocks count: `now`, unless that is ENTRY_NOTHING_DUE. */
+static inline int64_t call_clock(const struct call *c)
+{
+    return __builtin_expect(c->now == ENTRY_NOTHING_DUE, 0) ? c->worker->now : c->now;
+}
+
 /* The access clock for an entry made now. */
 static inline uint32_t call_access(const struct call *c)
 {
-    return access_new(&c->server->access, c->now);
+    return access_new(&c->server->access, call_clock(c));
 }
 
 /* Whether a reply that began at `start` and grows by a count of the client's may go on: not beyond the hard limit of the client's

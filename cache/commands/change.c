@@ -16,9 +16,18 @@ static struct worker *worker_of(struct store_stats *stats)
     return (struct worker *)(void *)((char *)stats - offsetof(struct worker, store));
 }
 
+/* What an append-only file does again was told when it happened. (Who watches a key is marked all the same.) */
+static bool was_told(const struct call *c)
+{
+    return (c->client->flags & CLIENT_REPLAYS) != 0;
+}
+
 void change_event(struct call *c, struct db *db, const struct key *key, enum event_class class,
                   const char *event)
 {
+    if (was_told(c)) {
+        return;
+    }
     notify_key(c->worker, db, key->name, class, event);
 }
 
@@ -29,7 +38,7 @@ void change_note(struct call *c, struct db *db, const struct key *key, enum even
     if ((listening & LISTENING_WATCH) != 0) {
         watch_touch(c->server, db, key->hash, key->name);
     }
-    if ((listening & LISTENING_TRACKING) != 0) {
+    if ((listening & LISTENING_TRACKING) != 0 && !was_told(c)) {
         tracking_key(c->worker, c->client, key->hash, key->name);
     }
     if (event != NULL && (listening & LISTENING_EVENTS) != 0) {
@@ -83,7 +92,8 @@ void change_flush(struct call *c, struct db *db)
             touch_all(c, &ks->dbs[i], NULL);
         }
     }
-    if ((atomic_load_explicit(&c->server->listening, memory_order_relaxed) & LISTENING_TRACKING) != 0) {
+    if ((atomic_load_explicit(&c->server->listening, memory_order_relaxed) & LISTENING_TRACKING) != 0 &&
+        !was_told(c)) {
         tracking_flush(c->worker);
     }
 }

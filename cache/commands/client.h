@@ -29,6 +29,7 @@ enum client_flag {
     CLIENT_MULTI = 1 << 16,          /* its commands are kept for EXEC (transaction.h) */
     CLIENT_SUBSCRIBED = 1 << 11,     /* to something (pubsub.h) */
     CLIENT_TRACKING = 1 << 12,       /* it is told of changed keys (tracking.h) */
+    CLIENT_REPLAYS = 1 << 20,        /* it has no connection: its commands come from an append-only file (replay.h) */
 };
 
 /*

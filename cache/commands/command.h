@@ -161,6 +161,14 @@ static inline int command_last_key(const struct key_spec *spec, size_t argc)
     return spec->last >= 0 ? spec->last : (int)argc + spec->last;
 }
 
+/* Whether a request of this command, which must have keys, has one alone: then its shard is enough to run it. */
+static inline bool command_has_one_key(const struct command *command, size_t argc)
+{
+    const struct key_spec *spec = &command->keys[0];
+    return spec->first + spec->step > command_last_key(spec, argc) && command->keys[1].first == 0 &&
+           (command->flags & CMD_MOVABLE_KEYS) == 0;
+}
+
 /* The word of keys_after for a KEY_AFTER specification, by its number. */
 struct slice command_key_word(const struct command *command, int spec);
 

@@ -54,8 +54,7 @@ static enum parsed_mode mode_of(const struct command *command, size_t argc)
     if ((command->flags & (CMD_LOCAL | CMD_ALONE)) != 0 || spec->first == 0) {
         return (command->flags & CMD_LOCAL) != 0 ? MODE_LOCAL : MODE_ALONE;
     }
-    bool only_one = spec->first + spec->step > command_last_key(spec, argc) && command->keys[1].first == 0;
-    return only_one && (command->flags & CMD_MOVABLE_KEYS) == 0 ? MODE_KEY : MODE_ALONE;
+    return command_has_one_key(command, argc) ? MODE_KEY : MODE_ALONE;
 }
 
 static void parse(struct worker *w, const struct client *client, const struct request *request,

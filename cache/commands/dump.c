@@ -136,10 +136,10 @@ static struct entry *read_payload(struct call *c, const struct entry_head *head)
 static uint32_t restored_access(const struct call *c, const struct restore_options *options)
 {
     if (c->server->access.lfu && options->frequency >= 0) {
-        return access_from_frequency((unsigned)options->frequency, c->now);
+        return access_from_frequency((unsigned)options->frequency, call_clock(c));
     }
     if (!c->server->access.lfu && options->idle >= 0) {
-        return access_from_idle(options->idle, c->now);
+        return access_from_idle(options->idle, call_clock(c));
     }
     return call_access(c);
 }

@@ -18,7 +18,7 @@ bool expiry_deadline(const struct call *c, int64_t value, enum expiry_unit unit,
         *deadline = timed(clock_from_wall(value));
         return true;
     }
-    if (__builtin_add_overflow(value, c->now, deadline)) {
+    if (__builtin_add_overflow(value, call_clock(c), deadline)) {
         return false;
     }
     *deadline = timed(*deadline);

@@ -36,12 +36,12 @@ bool hash_fields_deadline(struct call *c, struct slice arg, enum expiry_unit uni
         return false;
     }
     int64_t scale = unit == EXPIRY_SECONDS ? 1000 : 1;
-    int64_t from = absolute ? 0 : clock_to_wall(c->now);
+    int64_t from = absolute ? 0 : clock_to_wall(call_clock(c));
     if (value > MAX_DEADLINE / scale || value * scale > MAX_DEADLINE - from) {
         expiry_invalid(c);
         return false;
     }
-    *deadline = absolute ? clock_from_wall(value * scale) : c->now + value * scale;
+    *deadline = absolute ? clock_from_wall(value * scale) : call_clock(c) + value * scale;
     return true;
 }
 

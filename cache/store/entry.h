@@ -48,6 +48,10 @@ enum {
 };
 
 #define ENTRY_NO_DEADLINE INT64_MAX
+
+/* As `now` (ms of clock.h), wherever one is asked for: a time before every deadline, so that nothing is past its own. It is that of
+ * commands from an append-only file, which says itself when something went. */
+#define ENTRY_NOTHING_DUE INT64_MIN
 /* 2020-01-01, where the 40 bits of a narrow deadline begin. */
 #define ENTRY_DEADLINE_BASE 1577836800000LL
 
