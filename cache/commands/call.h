@@ -22,7 +22,7 @@ struct call {
     struct slice *argv;
     size_t argc;
     struct db *db;
-    int64_t now;           /* ms of clock.h; ENTRY_NOTHING_DUE for commands from an append-only file (replay.h) */
+    int64_t now; /* ms of clock.h; ENTRY_NOTHING_DUE for commands from an append-only file (replay.h) */
     uint64_t first_hash;   /* hash of the first key, when the command has one */
     const char *first_key; /* its bytes: tells whether first_hash may be used */
     uint64_t dirty;        /* the worker's, up to which changes are logged (propagate.h) … */

@@ -199,7 +199,7 @@ static uint64_t persist_fields(struct call *c, const struct key *key, struct ent
     size_t start = c->reply->len;
     reply_array(c->reply, (int64_t)(c->argc - first));
     for (size_t i = first; i < c->argc; i++) {
-        int64_t outcome = outcome_deadline(c, e, c->argv[i], EXPIRY_MILLISECONDS, false);
+        int64_t outcome = outcome_deadline(c, e, c->argv[i], EXPIRY_MILLISECONDS, true);
         if (outcome >= 0) {
             if (!hash_value_expire(c, key, &e, c->argv[i], ITEM_NO_DEADLINE)) {
                 c->reply->len = start;

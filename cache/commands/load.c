@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "commands/aof.h"
+#include "commands/load_aof.h"
 #include "commands/load_rdb.h"
 #include "commands/refusing.h"
 #include "logger.h"
@@ -16,8 +17,7 @@ enum { TELL_MS = 5000, STOP_MS = 1000 };
 /* What is loaded at start. */
 static const struct load_kind *kind_of(const struct config *config)
 {
-    (void)config;
-    return &load_kind_rdb;
+    return config->appendonly ? &load_kind_aof : &load_kind_rdb;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------------------ */
@@ -94,6 +94,7 @@ static void begin_serving(struct server *server)
         logger_notice("DB loaded from %s: %.3f seconds",
                       loading->kind == &load_kind_rdb ? "disk" : "append only file", seconds);
     }
+    server->workers[0].dirty += loading->changes;
     refusing_clear(server, REFUSING_LOADING);
     logger_notice("Ready to accept connections on port %d", listener_port(&server->net));
 }

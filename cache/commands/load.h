@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 #include "commands/server.h"
+#include "persist/aof_manifest.h"
 #include "persist/rdb_load.h"
 
 enum load_end {
@@ -49,6 +50,9 @@ struct loading {
     bool started;      /* main and loop 0: there is a thread to join */
     enum load_end end; /* once joined */
     int exit_status;
+    struct aof_manifest
+        manifest;        /* of the append-only file that was loaded: for who goes on writing it (aof_begin) */
+    uint64_t changes;    /* what its commands have changed: counts for `save`, as in Redis */
     struct message done; /* to loop 0 */
 };
 

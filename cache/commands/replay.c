@@ -33,7 +33,7 @@ struct kept {
 };
 
 /* The commands of a transaction: three arrays that grow, and are used again for the next one. */
-struct unit {
+struct bundle {
     struct kept *commands;
     struct slice *args; /* until it runs, `ptr` is an offset in `bytes` */
     char *bytes;
@@ -52,7 +52,7 @@ struct replay {
     bool alone;
     bool in_unit;
     uint64_t unit_offset;
-    struct unit unit;
+    struct bundle bundle;
     uint64_t offset; /* of the command that runs, for the log */
     uint64_t errors;
     struct planned batch[BATCH];
@@ -76,26 +76,28 @@ static bool grow(void **items, size_t item, size_t *room, size_t count, size_t m
     return true;
 }
 
-static void unit_free(struct unit *u)
+static void bundle_free(struct bundle *u)
 {
     mem_free(u->commands, u->command_room * sizeof *u->commands);
     mem_free(u->args, u->arg_room * sizeof *u->args);
     mem_free(u->bytes, u->room);
-    *u = (struct unit){0};
+    *u = (struct bundle){0};
 }
 
-static void unit_clear(struct unit *u)
+static void bundle_clear(struct bundle *u)
 {
     enum { KEPT_BYTES = 1 << 20 };
     if (u->room > KEPT_BYTES) {
-        unit_free(u);
+        bundle_free(u);
     }
     u->command_count = u->arg_count = u->len = 0;
 }
 
-static bool unit_make_room(struct unit *u, const struct aof_command *command)
+static bool bundle_make_room(struct bundle *u, const struct aof_command *command)
 {
-    size_t bytes = command->argc; /* one more for each, so that an empty key has an address of its own (call.h, first_key) */
+    size_t bytes =
+        command
+            ->argc; /* one more for each, so that an empty key has an address of its own (call.h, first_key) */
     for (size_t i = 0; i < command->argc; i++) {
         bytes += command->argv[i].len;
     }
@@ -105,9 +107,9 @@ static bool unit_make_room(struct unit *u, const struct aof_command *command)
 }
 
 /* Keeps a copy. False: no memory. */
-static bool unit_keep(struct unit *u, const struct planned *planned, const struct aof_command *command)
+static bool bundle_keep(struct bundle *u, const struct planned *planned, const struct aof_command *command)
 {
-    if (!unit_make_room(u, command)) {
+    if (!bundle_make_room(u, command)) {
         return false;
     }
     u->commands[u->command_count++] = (struct kept){*planned, u->arg_count, command->argc, command->offset};
@@ -121,7 +123,7 @@ static bool unit_keep(struct unit *u, const struct planned *planned, const struc
 }
 
 /* Gives the arguments their addresses, once nothing moves any more. */
-static void unit_settle(struct unit *u)
+static void bundle_settle(struct bundle *u)
 {
     for (size_t i = 0; i < u->arg_count; i++) {
         u->args[i].ptr = u->bytes + (uintptr_t)u->args[i].ptr;
@@ -186,10 +188,11 @@ static enum what what_of(const struct replay *r, const struct command *command, 
         return REFUSED;
     }
     if ((command->flags & CMD_WRITE) == 0) {
-        return command == r->select ? RUN_SELECT
-             : command == r->multi  ? RUN_MULTI
-             : command == r->exec   ? RUN_EXEC
-             : (command->flags & (CMD_READONLY | CMD_MAY_REPLICATE)) != 0 ? RUN_NOTHING : REFUSED;
+        return command == r->select                                         ? RUN_SELECT
+               : command == r->multi                                        ? RUN_MULTI
+               : command == r->exec                                         ? RUN_EXEC
+               : (command->flags & (CMD_READONLY | CMD_MAY_REPLICATE)) != 0 ? RUN_NOTHING
+                                                                            : REFUSED;
     }
     bool shared = (command->flags & CMD_ALONE) == 0 && command->keys[0].first != 0;
     return shared && command_has_one_key(command, argc) ? RUN_ON_KEY : RUN_ALONE;
@@ -256,18 +259,29 @@ static bool note_error(struct replay *r, char *reason, size_t size)
     const struct reply *reply = &r->reply;
     struct slice error = {reply->data + 1, reply->len - (reply->len > 3 ? 3 : 1)};
     if (r->call.command == r->select || (error.len > 4 && memcmp(error.ptr, "OOM ", 4) == 0)) {
-        return refuse(reason, size, "'%.*s' is the answer to '%s'", shown(error), error.ptr, r->call.command->name);
+        return refuse(reason, size, "'%.*s' is the answer to '%s'", shown(error), error.ptr,
+                      r->call.command->name);
     }
     if (r->errors++ < ERRORS_TOLD) {
-        logger_warning("A command of the append-only file was answered with an error, and is passed over: '%.*s' after '%s' at "
-                       "offset %llu",
-                       shown(error), error.ptr, r->call.command->name, (unsigned long long)r->offset);
+        logger_warning(
+            "A command of the append-only file was answered with an error, and is passed over: '%.*s' after '%s' at "
+            "offset %llu",
+            shown(error), error.ptr, r->call.command->name, (unsigned long long)r->offset);
     }
     return true;
 }
 
-static bool run_command(struct replay *r, const struct planned *planned, struct slice *argv, size_t argc, char *reason,
-                        size_t size)
+/* The log, if it is on (DEBUG LOADAOF), has this already: it is what is being read. */
+static inline void forget_effects(struct worker *w)
+{
+    if (__builtin_expect(w->unit.commands > 0, 0)) {
+        w->unit.commands = 0;
+        reply_reset(&w->unit.bytes, REPLY_KEPT);
+    }
+}
+
+static bool run_command(struct replay *r, const struct planned *planned, struct slice *argv, size_t argc,
+                        char *reason, size_t size)
 {
     struct call *c = &r->call;
     bool good = true;
@@ -289,6 +303,7 @@ static bool run_command(struct replay *r, const struct planned *planned, struct 
     if (r->reply.len > 0 && r->reply.data[0] == '-') {
         good = note_error(r, reason, size);
     }
+    forget_effects(r->worker);
     r->reply.len = 0;
     if (__builtin_expect(r->reply.cap > REPLY_KEPT, 0)) {
         reply_reset(&r->reply, REPLY_KEPT);
@@ -298,16 +313,16 @@ static bool run_command(struct replay *r, const struct planned *planned, struct 
 
 static bool run_unit(struct replay *r, char *reason, size_t size)
 {
-    struct unit *u = &r->unit;
+    struct bundle *u = &r->bundle;
     bool good = true;
-    unit_settle(u);
+    bundle_settle(u);
     for (size_t i = 0; i < u->command_count && good; i++) {
         const struct kept *kept = &u->commands[i];
         r->offset = kept->offset;
         good = run_command(r, &kept->planned, u->args + kept->first, kept->argc, reason, size);
     }
     r->in_unit = false;
-    unit_clear(u);
+    bundle_clear(u);
     return good;
 }
 
@@ -321,33 +336,38 @@ static bool begin_unit(struct replay *r, uint64_t offset, char *reason, size_t s
     return true;
 }
 
-static bool refuse_command(const struct planned *planned, const struct aof_command *command, char *reason, size_t size)
+static bool refuse_command(const struct planned *planned, const struct aof_command *command, char *reason,
+                           size_t size)
 {
     struct slice name = command->argv[0];
-    const char *why = planned->command == NULL                               ? "Unknown command"
-                      : !command_arity_fits(planned->command, command->argc) ? "Wrong number of arguments for"
-                                                                             : "A command that changes no key,";
+    const char *why = planned->command == NULL ? "Unknown command"
+                      : !command_arity_fits(planned->command, command->argc)
+                          ? "Wrong number of arguments for"
+                          : "A command that changes no key,";
     return refuse(reason, size, "%s '%.*s'", why, shown(name), name.ptr);
 }
 
 /* Runs or keeps one command of the file. */
-static bool step(struct replay *r, const struct planned *planned, const struct aof_command *command, char *reason,
-                 size_t size)
+static bool step(struct replay *r, const struct planned *planned, const struct aof_command *command,
+                 char *reason, size_t size)
 {
     r->offset = command->offset;
     switch (planned->what) {
     case REFUSED: return refuse_command(planned, command, reason, size);
     case RUN_MULTI: return begin_unit(r, command->offset, reason, size);
-    case RUN_EXEC: return r->in_unit ? run_unit(r, reason, size) : refuse(reason, size, "An EXEC without MULTI");
+    case RUN_EXEC:
+        return r->in_unit ? run_unit(r, reason, size) : refuse(reason, size, "An EXEC without MULTI");
     default: break;
     }
     if (r->in_unit) {
-        return unit_keep(&r->unit, planned, command) || refuse(reason, size, "There is not enough memory for a transaction");
+        return bundle_keep(&r->bundle, planned, command) ||
+               refuse(reason, size, "There is not enough memory for a transaction");
     }
     return run_command(r, planned, command->argv, command->argc, reason, size);
 }
 
-static size_t run_batch(struct replay *r, const struct aof_command *commands, size_t count, char *reason, size_t size)
+static size_t run_batch(struct replay *r, const struct aof_command *commands, size_t count, char *reason,
+                        size_t size)
 {
     size_t ran = 0;
     r->worker->now = clock_now();
@@ -363,7 +383,8 @@ static size_t run_batch(struct replay *r, const struct aof_command *commands, si
     return ran;
 }
 
-size_t replay_run(void *context, const struct aof_command *commands, size_t count, char *reason, size_t reason_size)
+size_t replay_run(void *context, const struct aof_command *commands, size_t count, char *reason,
+                  size_t reason_size)
 {
     struct replay *r = context;
     struct gate *gate = &r->server->gate;
@@ -389,7 +410,7 @@ void replay_begin(void *context)
     struct replay *r = context;
     r->client.db = &r->server->keyspace.dbs[0];
     r->in_unit = false;
-    unit_clear(&r->unit);
+    bundle_clear(&r->bundle);
 }
 
 bool replay_unfinished(void *context, uint64_t *offset)
@@ -404,12 +425,19 @@ uint64_t replay_errors(const struct replay *r)
     return r->errors;
 }
 
+uint64_t replay_changes(const struct replay *r)
+{
+    return r->worker->dirty;
+}
+
 static struct worker *make_worker(struct server *server)
 {
     struct worker *w = mem_alloc(sizeof *w);
     if (w != NULL) {
         memset(w, 0, sizeof *w);
         w->server = server;
+        w->loop = &server->net.loops[0];
+        w->unit.depth = 1; /* what handlers tell the log is gathered, and forgotten */
         w->now = clock_now();
         w->random = (uint64_t)clock_now_us() | 1;
     }
@@ -454,7 +482,8 @@ struct replay *replay_new(struct server *server, bool alone)
 void replay_free(struct replay *r)
 {
     reply_free(&r->reply);
-    unit_free(&r->unit);
+    reply_free(&r->worker->unit.bytes);
+    bundle_free(&r->bundle);
     mem_free(r->worker, sizeof *r->worker);
     mem_free(r, sizeof *r);
 }

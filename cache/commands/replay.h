@@ -26,10 +26,14 @@ void replay_free(struct replay *r);
 
 /* The hooks of aof_load; `context` is the replay. */
 void replay_begin(void *context);
-size_t replay_run(void *context, const struct aof_command *commands, size_t count, char *reason, size_t reason_size);
+size_t replay_run(void *context, const struct aof_command *commands, size_t count, char *reason,
+                  size_t reason_size);
 bool replay_unfinished(void *context, uint64_t *offset);
 
 /* Commands that replied with an error. What they should have done is not done; the first ones are told to the log. */
 uint64_t replay_errors(const struct replay *r);
+
+/* Changes of the keyspace, as the server counts them. */
+uint64_t replay_changes(const struct replay *r);
 
 #endif

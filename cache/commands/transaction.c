@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "commands/groups.h"
+#include "commands/refusing.h"
 #include "commands/propagate.h"
 #include "commands/watch.h"
 #include "memory.h"
@@ -194,7 +195,9 @@ static bool watch(struct call *c, size_t index)
     if (!db_lock(c->db, key.hash)) {
         return false;
     }
-    key_peek(c, &key);
+    if (!refusing_is_loading(c->server)) { /* else the keyspace is the loading thread's */
+        key_peek(c, &key);
+    }
     bool watched = watch_add(c->client, &key);
     db_unlock(c->db, key.hash);
     return watched;

@@ -68,17 +68,21 @@ static bool truncate_file(const struct load *l, uint64_t offset)
 static enum aof_load_end end_torn(struct load *l, uint64_t offset, uint64_t size)
 {
     if (!l->last) {
-        return refuse(l, offset, "Unexpected end of file reading the append only file %s, which is not the last file", l->name);
-    }
-    if (!l->options->truncates) {
         return refuse(l, offset,
-                      "Unexpected end of file reading the append only file %s. You can: 1) Make a backup of your AOF file, "
-                      "then use redis-check-aof --fix. 2) Set 'aof-load-truncated' to yes and restart the server",
+                      "Unexpected end of file reading the append only file %s, which is not the last file",
                       l->name);
     }
+    if (!l->options->truncates) {
+        return refuse(
+            l, offset,
+            "Unexpected end of file reading the append only file %s. You can: 1) Make a backup of your AOF file, "
+            "then use redis-check-aof --fix. 2) Set 'aof-load-truncated' to yes and restart the server",
+            l->name);
+    }
     logger_warning("!!! Warning: short read while loading the AOF file %s!!!", l->name);
-    logger_warning("!!! Truncating the AOF %s at offset %llu !!! %llu bytes of an incomplete command are dropped", l->name,
-                   (unsigned long long)offset, (unsigned long long)(size - offset));
+    logger_warning(
+        "!!! Truncating the AOF %s at offset %llu !!! %llu bytes of an incomplete command are dropped",
+        l->name, (unsigned long long)offset, (unsigned long long)(size - offset));
     if (!truncate_file(l, offset)) {
         return refuse(l, offset, "Error truncating the AOF file %s: %s", l->name, strerror(errno));
     }
@@ -107,8 +111,9 @@ static enum aof_load_end run_batch(struct load *l, const struct aof_command *com
     char reason[REASON_BYTES] = "";
     size_t ran = l->hooks->run(l->hooks->context, commands, count, reason, sizeof reason);
     l->result->commands += ran;
-    return ran == count ? AOF_LOAD_DONE
-                        : refuse(l, commands[ran].offset, "%s reading the append only file %s", reason, l->name);
+    return ran == count
+               ? AOF_LOAD_DONE
+               : refuse(l, commands[ran].offset, "%s reading the append only file %s", reason, l->name);
 }
 
 static enum aof_load_end run_commands(struct load *l, struct aof_reader *r)
@@ -122,11 +127,13 @@ static enum aof_load_end run_commands(struct load *l, struct aof_reader *r)
         case AOF_READ_END:
         case AOF_READ_TORN: return end_file(l, r, read == AOF_READ_TORN);
         case AOF_READ_DAMAGED:
-            return refuse(l, r->offset,
-                          "Bad file format reading the append only file %s: %s. Make a backup of it, then use redis-check-aof --fix",
-                          l->name, r->reason);
+            return refuse(
+                l, r->offset,
+                "Bad file format reading the append only file %s: %s. Make a backup of it, then use redis-check-aof --fix",
+                l->name, r->reason);
         case AOF_READ_FAILED:
-            return refuse(l, r->offset, "Unrecoverable error reading the append only file %s: %s", l->name, r->reason);
+            return refuse(l, r->offset, "Unrecoverable error reading the append only file %s: %s", l->name,
+                          r->reason);
         }
         enum aof_load_end end = run_batch(l, commands, count);
         if (end != AOF_LOAD_DONE) {
@@ -159,7 +166,8 @@ static enum aof_load_end load_open(struct load *l)
     }
     tell_progress(l, from);
     if (!aof_reader_open(&reader, l->fd, from)) {
-        return refuse(l, from, "Unrecoverable error reading the append only file %s: %s", l->name, strerror(errno));
+        return refuse(l, from, "Unrecoverable error reading the append only file %s: %s", l->name,
+                      strerror(errno));
     }
     l->hooks->begin(l->hooks->context);
     enum aof_load_end end = run_commands(l, &reader);
@@ -176,7 +184,8 @@ static enum aof_load_end load_file(struct load *l, const struct aof_file *file, 
     snprintf(l->path, sizeof l->path, "%s/%s", l->options->folder, file->name);
     l->fd = open(l->path, O_RDONLY | O_CLOEXEC);
     if (l->fd < 0) {
-        return refuse(l, 0, "Fatal error: can't open the append log file %s for reading: %s", l->name, strerror(errno));
+        return refuse(l, 0, "Fatal error: can't open the append log file %s for reading: %s", l->name,
+                      strerror(errno));
     }
     enum aof_load_end end = load_open(l);
     close(l->fd);

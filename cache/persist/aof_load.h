@@ -31,7 +31,8 @@ struct aof_load_hooks {
 
     /* Runs commands in order. Returns how many ran: where they are fewer, *reason says what is wrong with the one behind them
      * ("Unknown command 'x'"). */
-    size_t (*run)(void *context, const struct aof_command *commands, size_t count, char *reason, size_t reason_size);
+    size_t (*run)(void *context, const struct aof_command *commands, size_t count, char *reason,
+                  size_t reason_size);
 
     /* Whether a transaction has begun and not ended; *offset: of its MULTI, in the present file. It is given up then. */
     bool (*unfinished)(void *context, uint64_t *offset);
@@ -49,7 +50,8 @@ struct aof_load_options {
     const struct aof_manifest *manifest;
     bool truncates; /* aof-load-truncated */
     struct aof_load_hooks hooks;
-    _Atomic uint64_t *total, *bytes; /* progress: of all files, and of these what is loaded; others may read them */
+    _Atomic uint64_t *total,
+        *bytes; /* progress: of all files, and of these what is loaded; others may read them */
 };
 
 struct aof_load_result {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 enum {
-    MAX_DIGITS = 18,          /* of a count or a length */
+    MAX_DIGITS = 18,           /* of a count or a length */
     MAX_ANNOTATION = 64 * 1024 /* bytes of a line */
 };
 
@@ -143,12 +143,12 @@ static enum aof_read fail(struct aof_reader *r, const char *why)
 static enum parsed find_command(struct aof_reader *r, const char *bytes, size_t len, size_t *at)
 {
     const char *end = bytes + len, *found = bytes;
-    while ((found = memmem(found, (size_t)(end - found), "\r\n*", 3)) != NULL) {
-        struct parser p = {.at = found + 2, .end = end, .reader = r};
+    while ((found = memmem(found, (size_t)(end - found), "\n*", 2)) != NULL) {
+        struct parser p = {.at = found + 1, .end = end, .reader = r};
         r->arg_count = 0;
         enum parsed parsed = read_command(&p);
         if (parsed == PARSED || parsed == PARSED_NO_MEMORY) {
-            *at = (size_t)(found + 2 - bytes);
+            *at = (size_t)(found + 1 - bytes);
             return parsed;
         }
         found++;
@@ -171,11 +171,13 @@ static enum aof_read judge_end(struct aof_reader *r)
     enum parsed found = find_command(r, bytes + skip, len - skip, &at);
     munmap(bytes, len);
     if (found != PARSED) {
-        return found == PARSED_SHORT ? AOF_READ_TORN : fail(r, "there is not enough memory for a command's arguments");
+        return found == PARSED_SHORT ? AOF_READ_TORN
+                                     : fail(r, "there is not enough memory for a command's arguments");
     }
-    snprintf(r->reason, sizeof r->reason,
-             "the command that begins here ends beyond the end of the file, but a whole command follows at offset %llu",
-             (unsigned long long)(r->offset + at));
+    snprintf(
+        r->reason, sizeof r->reason,
+        "the command that begins here ends beyond the end of the file, but a whole command follows at offset %llu",
+        (unsigned long long)(r->offset + at));
     return AOF_READ_DAMAGED;
 }
 
@@ -231,8 +233,8 @@ static enum aof_read read_on(struct aof_reader *r, uint64_t bytes)
 /* ---- batches --------------------------------------------------------------------------------------------- */
 
 /* Parses as many commands as there are in the window. *p is left where it cannot go on, r->given says how far it came. */
-static enum parsed parse_batch(struct aof_reader *r, struct parser *p, struct aof_command *commands, size_t max,
-                               size_t *count)
+static enum parsed parse_batch(struct aof_reader *r, struct parser *p, struct aof_command *commands,
+                               size_t max, size_t *count)
 {
     const char *begin = p->at;
     uint64_t base = rdb_window_offset(&r->window);
@@ -248,7 +250,8 @@ static enum parsed parse_batch(struct aof_reader *r, struct parser *p, struct ao
         }
         r->given = (size_t)(p->at - begin);
         if (!annotation) {
-            commands[(*count)++] = (struct aof_command){NULL, r->arg_count - first, base + (uint64_t)(start - begin)};
+            commands[(*count)++] =
+                (struct aof_command){NULL, r->arg_count - first, base + (uint64_t)(start - begin)};
         }
     }
     return parsed;

@@ -38,14 +38,15 @@ enum aof_read {
 };
 
 struct aof_reader {
-    int fd; /* the caller's */
-    uint64_t size;   /* bytes of the file */
+    int fd;        /* the caller's */
+    uint64_t size; /* bytes of the file */
     struct rdb_source source;
     struct rdb_window window;
     size_t given;       /* bytes from window.at on that make up what was given last */
     struct slice *args; /* of what was given last; malloc's */
     size_t arg_count, arg_room;
-    uint64_t offset;  /* COMMANDS: behind the last one; END, TORN: behind the last whole one; DAMAGED: what is wrong */
+    uint64_t
+        offset; /* COMMANDS: behind the last one; END, TORN: behind the last whole one; DAMAGED: what is wrong */
     char reason[160];
 };
 
