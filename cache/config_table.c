@@ -185,7 +185,7 @@ static const struct config_row rows[] = {
         0, INT_MAX, "100", "Growth of the append-only file that starts a rewrite, in percent, 0 for never"),
     SIZE("auto-aof-rewrite-min-size", NULL, auto_aof_rewrite_min_size, CONFIG_PENDING, CONFIG_PERSISTENCE, 0,
         "67108864", "Size below which the append-only file is not rewritten"),
-    BOOL("aof-load-truncated", NULL, aof_load_truncated, CONFIG_PENDING, CONFIG_PERSISTENCE, "yes",
+    BOOL("aof-load-truncated", NULL, aof_load_truncated, 0, CONFIG_PERSISTENCE, "yes",
         "Start with an append-only file whose last command is cut off"),
     BOOL("aof-use-rdb-preamble", NULL, aof_use_rdb_preamble, CONFIG_PENDING, CONFIG_PERSISTENCE, "yes",
         "Begin a rewritten append-only file with a snapshot"),

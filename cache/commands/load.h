@@ -13,7 +13,6 @@
 #include <pthread.h>
 
 #include "commands/server.h"
-#include "persist/aof_manifest.h"
 #include "persist/rdb_load.h"
 
 enum load_end {
@@ -50,9 +49,7 @@ struct loading {
     bool started;      /* main and loop 0: there is a thread to join */
     enum load_end end; /* once joined */
     int exit_status;
-    struct aof_manifest
-        manifest;        /* of the append-only file that was loaded: for who goes on writing it (aof_begin) */
-    uint64_t changes;    /* what its commands have changed: counts for `save`, as in Redis */
+    uint64_t changes;    /* by commands of an append-only file: they count for `save`, as in Redis */
     struct message done; /* to loop 0 */
 };
 

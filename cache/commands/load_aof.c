@@ -111,32 +111,37 @@ static enum load_end judge(const struct context *c, enum aof_load_end end,
     return LOAD_DONE;
 }
 
-enum load_end load_aof(struct loading *loading, bool alone)
+static enum load_end load_files(struct loading *loading, bool alone, const struct aof_manifest *m)
 {
-    struct server *server = loading->server;
     const struct config *config = loading->reader->config;
-    aof_manifest_free(&loading->manifest);
-    enum load_end end = find_files(config, &loading->manifest);
-    if (end != LOAD_DONE) {
-        return end;
-    }
-    struct context context = {loading, replay_new(server, alone), alone};
+    struct context context = {loading, replay_new(loading->server, alone), alone};
     if (context.replay == NULL) {
         logger_warning("There is not enough memory to load the append-only file");
         return LOAD_FAILED;
     }
     struct aof_load_options options = {
         .folder = config->appenddirname,
-        .manifest = &loading->manifest,
+        .manifest = m,
         .truncates = config->aof_load_truncated,
         .hooks = {&context, begin, run_commands, unfinished, load_snapshot, goes_on},
         .total = &loading->progress.total,
         .bytes = &loading->progress.bytes,
     };
     struct aof_load_result result;
-    end = judge(&context, aof_load(&options, &result), &result);
+    enum load_end end = judge(&context, aof_load(&options, &result), &result);
     loading->changes = replay_changes(context.replay);
     replay_free(context.replay);
+    return end;
+}
+
+enum load_end load_aof(struct loading *loading, bool alone)
+{
+    struct aof_manifest m;
+    enum load_end end = find_files(loading->reader->config, &m);
+    if (end == LOAD_DONE) {
+        end = load_files(loading, alone, &m);
+    }
+    aof_manifest_free(&m);
     return end;
 }
 

@@ -11,7 +11,7 @@
 /* With appendonly yes at start. Where there is no append-only file a snapshot is not looked at either, as in Redis. */
 extern const struct load_kind load_kind_aof;
 
-/* Loads it into the keyspace; loading->manifest gets the manifest. `alone`: the caller runs alone (DEBUG LOADAOF). */
+/* Loads it into the keyspace, which is empty. `alone`: the caller runs alone (DEBUG LOADAOF). */
 enum load_end load_aof(struct loading *loading, bool alone);
 
 #endif
