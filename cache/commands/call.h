@@ -25,6 +25,7 @@ struct call {
     int64_t now; /* ms of clock.h; ENTRY_NOTHING_DUE for commands from an append-only file (replay.h) */
     uint64_t first_hash;   /* hash of the first key, when the command has one */
     const char *first_key; /* its bytes: tells whether first_hash may be used */
+    bool as_sent;          /* argv lies as the bulk strings that the client has sent */
     uint64_t dirty;        /* the worker's, up to which changes are logged (propagate.h) … */
     bool told;             /* … and the handler has told what to log of the rest */
     bool may_not_block;    /* in a transaction or script */

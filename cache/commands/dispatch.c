@@ -476,6 +476,7 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
     c->command = parsed->command;
     c->argv = request->argv;
     c->argc = request->argc;
+    c->as_sent = request->bulks;
     c->db = client->db;
     c->first_key = parsed->key;
     c->first_hash = parsed->hash;
@@ -538,6 +539,7 @@ uint64_t dispatch_nested(struct call *outer, const struct nested *command, uint6
     c.first_hash = command->hash;
     c.first_key = command->key;
     c.may_not_block = true;
+    c.as_sent = false;
     propagate_mark(&c);
     c.command->run(&c);
     propagate_ran(&c);

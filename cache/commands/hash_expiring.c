@@ -143,7 +143,7 @@ static bool set_fields(struct call *c, const struct key *key, struct entry *e, c
 }
 
 /* Logs what was set as HSET, which takes deadlines away, and then those that the fields have. */
-static void propagate_set(struct call *c, const struct key *key, const struct setting *s)
+static void propagate_fields_set(struct call *c, const struct key *key, const struct setting *s)
 {
     if (propagate_is_on(c)) {
         const struct entry *e = key_peek(c, key);
@@ -175,7 +175,7 @@ static void run_hsetex(struct call *c)
     if (s.timed && s.deadline <= c->now) {
         set_gone(c, &key, e, &s);
     } else if (set_fields(c, &key, e, &s)) {
-        propagate_set(c, &key, &s);
+        propagate_fields_set(c, &key, &s);
         key_changed(c, &key, s.count, EVENT_HASH, "hset");
         if (s.timed) {
             key_event(c, &key, EVENT_HASH, "hexpire");

@@ -14,13 +14,20 @@ enum {
     UNIT_KEEPS = 64 * 1024, /* bytes of a unit's buffer that stay for the next */
 };
 
-/* A command to be logged: its arguments in two runs, then bulk strings that are RESP already. */
+/* A command to be logged: bulk strings that are RESP already, arguments in two runs, and again bulk strings. */
 struct words {
+    struct slice front;
+    size_t fronts;
     const struct slice *head, *rest;
     size_t heads, rests;
     struct slice bulks;
     size_t bulk_count;
 };
+
+static size_t words_count(const struct words *words)
+{
+    return words->fronts + words->heads + words->rests + words->bulk_count;
+}
 
 /* Heads by length: the text in the lower bytes, how long it is in the highest. */
 static uint64_t short_heads[SHORT];
@@ -125,6 +132,7 @@ static __attribute__((noinline)) void fill(struct log *log, struct log_range *ra
 {
     char head[HEAD_MAX];
     log_fill(log, range, head, (size_t)(write_head(head, '*', argc) - head));
+    log_fill(log, range, words->front.ptr, words->front.len);
     fill_run(log, range, words->head, words->heads);
     fill_run(log, range, words->rest, words->rests);
     log_fill(log, range, words->bulks.ptr, words->bulks.len);
@@ -135,17 +143,16 @@ static inline void append(struct worker *w, const struct db *db, const struct wo
     struct log *log = &w->server->log;
     int slot = w->loop->index;
     struct log_range range;
-    size_t argc = words->heads + words->rests + words->bulk_count;
-    size_t size = head_size(argc) + run_size(words->head, words->heads) +
+    size_t argc = words_count(words);
+    size_t size = head_size(argc) + words->front.len + run_size(words->head, words->heads) +
                   run_size(words->rest, words->rests) + words->bulks.len;
     char *to = log_reserve(log, slot, db->id, size, &range);
     if (__builtin_expect(to != NULL, 1)) {
         to = write_head(to, '*', argc);
+        to = write_bytes(to, words->front.ptr, words->front.len);
         to = write_run(to, words->head, words->heads);
         to = write_run(to, words->rest, words->rests);
-        if (words->bulks.len > 0) {
-            memcpy(to, words->bulks.ptr, words->bulks.len);
-        }
+        write_bytes(to, words->bulks.ptr, words->bulks.len);
     } else {
         fill(log, &range, words, argc);
     }
@@ -176,7 +183,8 @@ static __attribute__((noinline)) void gather(struct worker *w, const struct db *
         unit->db = db->id;
     }
     unit->commands++;
-    reply_array(&unit->bytes, (int64_t)(words->heads + words->rests + words->bulk_count));
+    reply_array(&unit->bytes, (int64_t)words_count(words));
+    reply_raw(&unit->bytes, words->front.ptr, words->front.len);
     gather_run(&unit->bytes, words->head, words->heads);
     gather_run(&unit->bytes, words->rest, words->rests);
     reply_raw(&unit->bytes, words->bulks.ptr, words->bulks.len);
@@ -249,6 +257,52 @@ void propagate_bulks(struct call *c, const struct slice *head, size_t n, size_t 
                         .bulk_count = count});
 }
 
+/* The first `count` arguments as the client has sent them, where they are whole bulk strings behind one another: what stands
+ * between them was not looked at before. False where they are not. */
+static bool find_sent(const struct call *c, size_t count, struct slice *bulks)
+{
+    const struct slice *argv = c->argv;
+    size_t size = 0;
+    bool whole = c->as_sent;
+    for (size_t i = 0; i < count && whole; i++) {
+        size += head_size(argv[i].len) + argv[i].len + 2;
+        whole = memcmp(argv[i].ptr + argv[i].len, "\r\n", 2) == 0;
+    }
+    if (!whole) {
+        return false;
+    }
+    const char *start = argv[0].ptr - head_size(argv[0].len);
+    *bulks = (struct slice){start, size};
+    return argv[count - 1].ptr + argv[count - 1].len + 2 == start + size;
+}
+
+void propagate_argv(struct call *c)
+{
+    struct words words = {.fronts = c->argc};
+    c->told = true;
+    if (!find_sent(c, c->argc, &words.front)) {
+        words = (struct words){.head = c->argv, .heads = c->argc};
+    }
+    put(c->worker, c->db, &words);
+}
+
+void propagate_set_slow(struct call *c, const struct key *key, size_t value, int64_t deadline)
+{
+    static const char head[] = "$4\r\nPXAT\r\n$13\r\n";
+    enum { HEAD = sizeof head - 1, DIGITS = 13 };
+    char until[HEAD + NUMBER_I64_MAX_CHARS + 2];
+    struct slice ms = propagate_deadline(deadline, until + HEAD);
+    struct words words = {.fronts = 3, .bulks = {until, HEAD + DIGITS + 2}, .bulk_count = 2};
+    if (value == 2 && ms.len == DIGITS && find_sent(c, 3, &words.front)) {
+        memcpy(until, head, HEAD);
+        memcpy(until + HEAD + DIGITS, "\r\n", 2);
+        c->told = true;
+        put(c->worker, c->db, &words);
+    } else {
+        propagate(c, SLICE("SET"), key->name, c->argv[value], SLICE("PXAT"), ms);
+    }
+}
+
 /* How far the log must be kept for the client's reply to be true. */
 static void note_offset(struct call *c)
 {
@@ -262,14 +316,13 @@ static void note_offset(struct call *c)
 void propagate_changes(struct call *c)
 {
     bool changed = c->worker->dirty != c->dirty;
-    bool told = c->told;
-    propagate_mark(c);
-    if (changed && !told && (c->command->flags & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0) {
-        put(c->worker, c->db, &(struct words){.head = c->argv, .heads = c->argc});
+    if (changed && !c->told && (c->command->flags & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0) {
+        propagate_argv(c);
     }
-    if (changed || told) {
+    if (changed || c->told) {
         note_offset(c);
     }
+    propagate_mark(c);
 }
 
 /* ---- what goes by itself --------------------------------------------------------------------------------------- */

@@ -59,15 +59,25 @@ static inline bool propagate_is_on(const struct call *c)
     } while (0)
 
 void propagate_command(struct call *c, const struct slice *argv, size_t argc);
+void propagate_argv(struct call *c);
 void propagate_joined(struct call *c, const struct slice *head, size_t n, const struct slice *rest,
                       size_t count);
 void propagate_bulks(struct call *c, const struct slice *head, size_t n, size_t start, size_t count);
+
+/* SET of argv[value], with a deadline: the command that caches run most. */
+void propagate_set_slow(struct call *c, const struct key *key, size_t value, int64_t deadline);
+static inline void propagate_set(struct call *c, const struct key *key, size_t value, int64_t deadline)
+{
+    if (propagate_is_on(c)) {
+        propagate_set_slow(c, key, value, deadline);
+    }
+}
 
 /* The command as it came, though it counts as no change. */
 static inline void propagate_as_it_came(struct call *c)
 {
     if (propagate_is_on(c)) {
-        propagate_command(c, c->argv, c->argc);
+        propagate_argv(c);
     }
 }
 

@@ -55,15 +55,13 @@ static void store_late(struct call *c, const struct key *key)
 /* Stores argv[index], with a deadline if `timed`. False, and the error is replied, when there is no memory. */
 static bool store(struct call *c, const struct key *key, size_t index, int64_t deadline, bool timed)
 {
-    char digits[NUMBER_I64_MAX_CHARS];
     bool late = deadline <= c->now;
     if (__builtin_expect(late, 0)) {
         store_late(c, key);
     } else if (!key_set_string(c, key, c->argv[index], deadline)) {
         return false;
     } else if (timed) {
-        propagate(c, SLICE("SET"), key->name, c->argv[index], SLICE("PXAT"),
-                  propagate_deadline(deadline, digits));
+        propagate_set(c, key, index, deadline);
     }
     key_changed(c, key, 1, EVENT_STRING, "set");
     if (timed) {

@@ -92,6 +92,13 @@ static void refuse_stream(struct conn *conn, const char *why)
     conn_close_after_write(conn);
 }
 
+/* The request that has just been parsed; where its arguments lie is told when the batch is complete (input_point). */
+static struct request request_of(const struct resp_parser *p, const struct resp_args *args, const char *data)
+{
+    return (struct request){
+        .first = p->first, .argc = args->len - p->first, .start = p->start, .bulks = data[p->start] == '*'};
+}
+
 enum resp_status input_parse(struct loop *loop, struct resp_parser *p, char *data, size_t len,
                              struct resp_args *args, size_t *count)
 {
@@ -102,8 +109,7 @@ enum resp_status input_parse(struct loop *loop, struct resp_parser *p, char *dat
         if (status != RESP_REQUEST) {
             return status;
         }
-        loop->requests[(*count)++] =
-            (struct request){.first = p->first, .argc = args->len - p->first, .start = p->start};
+        loop->requests[(*count)++] = request_of(p, args, data);
     }
     return RESP_REQUEST;
 }
@@ -116,8 +122,7 @@ static enum resp_status parse_unauthenticated(struct loop *loop, struct resp_par
                                  .unauthenticated = true};
     enum resp_status status = resp_parse(p, data, len, &limits, args);
     if (status == RESP_REQUEST) {
-        loop->requests[(*count)++] =
-            (struct request){.first = p->first, .argc = args->len - p->first, .start = p->start};
+        loop->requests[(*count)++] = request_of(p, args, data);
     }
     return status;
 }

@@ -40,6 +40,7 @@ struct request {
     size_t argc;
     size_t first; /* position of argv in the parser's arguments */
     size_t start; /* where its bytes begin in the buffer */
+    bool bulks;   /* they are an array of bulk strings, not an inline command */
 };
 
 struct net_hooks {
