@@ -125,6 +125,9 @@ static enum rdb_payload_status append_ziplist(struct list *l, struct slice bytes
 static enum rdb_payload_status append_node(struct list *l, enum rdb_type type, uint64_t kind,
                                            struct slice bytes)
 {
+    if (type == RDB_TYPE_LIST_QUICKLIST_2 && kind == NODE_PLAIN && bytes.len == 0) {
+        return RDB_PAYLOAD_BAD_FORMAT; /* only what is too large for a listpack stands alone */
+    }
     if (type == RDB_TYPE_LIST || (type == RDB_TYPE_LIST_QUICKLIST_2 && kind == NODE_PLAIN)) {
         return status_of(list_push(l, LIST_TAIL, bytes));
     }

@@ -24,6 +24,9 @@ static bool take_text(struct part *p, size_t gap, struct slice *text)
         }
         memcpy(&length, p->bytes + p->at, sizeof length);
         p->at += sizeof length;
+        if (length < LONG) { /* nobody writes a short length like this; Redis refuses it as well */
+            return false;
+        }
     }
     if (p->len - p->at < gap || p->len - p->at - gap < length) {
         return false;

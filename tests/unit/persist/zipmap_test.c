@@ -50,6 +50,15 @@ static void long_lengths_and_uncounted_fields_are_read(void **state)
     assert_false(zipmap_next(zm, &at, &pair));
 }
 
+static void a_short_length_in_the_long_form_is_refused(void **state)
+{
+    (void)state;
+    static const uint8_t field[] = {1, 254, 1, 0, 0, 0, 'f', 1, 0, 'v', 255};
+    static const uint8_t value[] = {1, 1, 'f', 254, 1, 0, 0, 0, 0, 'v', 255};
+    assert_false(zipmap_validate(field, sizeof field));
+    assert_false(zipmap_validate(value, sizeof value));
+}
+
 static void an_empty_zipmap_is_sound_and_has_no_pairs(void **state)
 {
     (void)state;
@@ -110,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_pairs_of_a_zipmap_are_read_in_order),
         cmocka_unit_test(long_lengths_and_uncounted_fields_are_read),
+        cmocka_unit_test(a_short_length_in_the_long_form_is_refused),
         cmocka_unit_test(an_empty_zipmap_is_sound_and_has_no_pairs),
         cmocka_unit_test(what_is_cut_or_counts_wrongly_is_refused),
         cmocka_unit_test(whatever_byte_changes_what_is_sound_can_be_read),
