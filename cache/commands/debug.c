@@ -18,6 +18,7 @@
 #include "commands/reload.h"
 #include "commands/type.h"
 #include "logger.h"
+#include "persist/rdb_payload.h"
 #include "persist/rdb_writer.h"
 #include "types/glob.h"
 #include "types/number.h"
@@ -204,6 +205,12 @@ static void run_set_active_expire(struct call *c)
     reply_ok(c->reply);
 }
 
+static void run_skip_checksum(struct call *c)
+{
+    rdb_payload_set_skip_checksum(number_of(c->argv[2]) != 0);
+    reply_ok(c->reply);
+}
+
 static void run_pause_cron(struct call *c)
 {
     cron_set_paused(number_of(c->argv[2]) != 0);
@@ -316,6 +323,8 @@ static const struct subcommand {
     {"set-active-expire", 3, 3, run_set_active_expire, " <0|1>",
      "Free keys past their deadline in the background, or not."},
     {"set-disable-deny-scripts", 3, 3, run_accepted, " <0|1>", "Accepted; changes nothing."},
+    {"set-skip-checksum-validation", 3, 3, run_skip_checksum, " <0|1>",
+     "Let RESTORE read payloads whose checksum is wrong, or not."},
     {"sleep", 3, 3, run_sleep, " <seconds>", "Hold up every loop for so long. Decimals allowed."},
     {"stringmatch-len", 4, 4, run_stringmatch, " <pattern> <string>",
      "Whether the pattern matches, as 0 or 1."},

@@ -4,6 +4,7 @@
 #include "commands/expiry.h"
 #include "commands/groups.h"
 #include "commands/propagate.h"
+#include "logger.h"
 
 bool dump_write(struct rdb_writer *writer, const struct entry *e)
 {
@@ -126,6 +127,9 @@ static struct entry *read_payload(struct call *c, const struct entry_head *head)
     struct entry *e;
     enum rdb_payload_status status = dump_read(c->server, c->argv[3], head, &e);
     if (status != RDB_PAYLOAD_OK) {
+        if (status == RDB_PAYLOAD_BAD_FORMAT) {
+            logger_verbose("RESTORE refused a payload of %zu bytes: integrity check failed", c->argv[3].len);
+        }
         reply_errorf(c->reply, "ERR %s", rdb_payload_error(status));
         return NULL;
     }

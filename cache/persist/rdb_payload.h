@@ -20,6 +20,9 @@ enum rdb_payload_status {
 /* The error text that RESTORE replies for a status, without "ERR "; NULL for RDB_PAYLOAD_OK. */
 const char *rdb_payload_error(enum rdb_payload_status status);
 
+/* Whether the checksum of a payload is looked at: it is, but for tests (DEBUG SET-SKIP-CHECKSUM-VALIDATION). Any thread. */
+void rdb_payload_set_skip_checksum(bool skip);
+
 /* Writes the type byte; the writer must be empty, as the checksum covers all that it holds. */
 void rdb_payload_begin(struct rdb_writer *writer, enum rdb_type type);
 
