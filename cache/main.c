@@ -191,6 +191,14 @@ static bool other_mode(int argc, char **argv, int *status)
     return true;
 }
 
+/* After a load that failed, the reason stays the last line. */
+static void tell_end(int status)
+{
+    if (status == 0) {
+        logger_notice("Ordinal is now ready to exit, bye bye");
+    }
+}
+
 int main(int argc, char **argv)
 {
     char error[CONFIG_ERR_SIZE];
@@ -235,11 +243,11 @@ int main(int argc, char **argv)
         unlink(config.pidfile);
     }
     if (!whole) {
-        logger_notice("Bye");
+        tell_end(0);
         _exit(0);
     }
     server_free(&server);
     reaper_stop();
-    logger_notice("Bye");
+    tell_end(load_exit_status(&server));
     return load_exit_status(&server);
 }

@@ -203,8 +203,8 @@ static enum load_end run(struct loading *loading)
     enum load_end end = load_rdb_file(loading, path, &how);
     if (end == LOAD_FAILED) {
         logger_warning(
-            "The server does not start over a file that it cannot load. To start without its data, move %s away, or set "
-            "dbfilename to another name; redis-check-rdb may tell more about it",
+            "Fatal error loading the DB: the server does not start over a file that it cannot load. To start without its "
+            "data, move %s away, or set dbfilename to another name; redis-check-rdb may tell more about it",
             path);
     }
     free(path);

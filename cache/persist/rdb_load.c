@@ -209,7 +209,7 @@ static enum step load_value(struct load *l, struct slice key)
         note_skipped(l, RDB_SKIPPED_EMPTY, key);
         return STEP_NEXT;
     }
-    return refuse_at(l, end, "its content is damaged, or has an element twice");
+    return refuse_at(l, end, "its content is damaged, or has an element twice (integrity check failed)");
 }
 
 static enum step read_value(struct load *l, struct slice key)
@@ -512,7 +512,8 @@ static enum step read_checksum(struct load *l)
         return failed(l, NULL);
     }
     if (l->options->checksum && told != 0 && told != found) {
-        return refuse_at(l, here(l) - sizeof told, "it is %016llx, and that of the file's bytes is %016llx",
+        return refuse_at(l, here(l) - sizeof told,
+                         "it is %016llx, and that of the file's bytes is %016llx (CRC error)",
                          (unsigned long long)told, (unsigned long long)found);
     }
     return STEP_NEXT;
