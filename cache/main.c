@@ -13,6 +13,8 @@
 #include "commands/aof.h"
 #include "commands/command_docs.h"
 #include "commands/load.h"
+#include "commands/saving.h"
+#include "commands/shutdown.h"
 #include "commands/startup.h"
 #include "config.h"
 #include "health.h"
@@ -33,7 +35,7 @@ static void on_stop_signal(uv_signal_t *handle, int number)
 {
     (void)handle;
     logger_notice("Received %s, shutting down", number == SIGTERM ? "SIGTERM" : "SIGINT");
-    server_stop(&server);
+    shutdown_by_signal(&server, number);
 }
 
 static void on_hangup(uv_signal_t *handle, int number)
@@ -57,6 +59,7 @@ static void watch_signals(void)
 {
     uv_loop_t *uv = &server.net.loops[0].uv;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow (ulimit -f) is an error like a full disk */
     uv_signal_init(uv, &terminate);
     uv_signal_init(uv, &interrupt);
     uv_signal_init(uv, &hangup);
@@ -237,6 +240,7 @@ int main(int argc, char **argv)
     }
     loop_run(&server.net.loops[0]);
     bool whole = load_stop(&server);
+    snapshot_stop(&server.saving->snapshot);
     net_stop(&server.net);
     aof_end(&server);
     if (config.pidfile[0] != '\0') {

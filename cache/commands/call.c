@@ -45,6 +45,15 @@ struct entry *key_read(struct call *c, const struct key *key)
 
 struct entry *key_write(struct call *c, const struct key *key)
 {
+    struct entry *e = db_find_to_change(c->db, key->hash, key->name, c->now, &c->worker->store);
+    if (e != NULL) {
+        touch(c, e);
+    }
+    return e;
+}
+
+struct entry *key_use(struct call *c, const struct key *key)
+{
     struct entry *e = key_peek(c, key);
     if (e != NULL) {
         touch(c, e);

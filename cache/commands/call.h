@@ -45,8 +45,11 @@ struct key call_key(const struct call *c, size_t index);
 /* The entry of a key for reading: counts a hit or a miss, notes the use. NULL: no such key. */
 struct entry *key_read(struct call *c, const struct key *key);
 
-/* The entry for changing: notes the use, counts no hit. */
+/* The entry for changing: notes the use, counts no hit. While a cut is being saved this saves the value first, where that must be
+ * (cut.h), so whoever changes a value in place gets it from here. key_use is for who only asks whether the key is there, or gives
+ * it another value, deadline or name. */
 struct entry *key_write(struct call *c, const struct key *key);
+struct entry *key_use(struct call *c, const struct key *key);
 
 /* The entry as it lies there: notes nothing (DEBUG, MEMORY USAGE). key.h has what TTL and OBJECT use. */
 struct entry *key_peek(struct call *c, const struct key *key);

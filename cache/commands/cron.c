@@ -5,6 +5,7 @@
 #include "commands/latency.h"
 #include "commands/pause.h"
 #include "commands/refusing.h"
+#include "commands/saving.h"
 #include "commands/tracking.h"
 #include "memory.h"
 
@@ -122,7 +123,9 @@ static void on_tick(uv_timer_t *timer)
     }
     uv_timer_start(timer, on_tick, done ? TICK_MS : BUSY_TICK_MS, 0);
     pause_check(w);
+    counter_set(&w->dirty_seen, (int64_t)w->dirty);
     if (w->loop->index == 0) {
+        saving_cron(server);
         mem_sample_peak();
         clock_look_at_wall();
         if (++w->ticks % CALIBRATE_TICKS == 0) {

@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "commands/block.h"
 #include "commands/call.h"
+#include "commands/cut_wait.h"
 #include "commands/errorstats.h"
 #include "commands/histogram.h"
 #include "commands/latency.h"
@@ -227,7 +228,7 @@ static bool evict_down_to(struct worker *w, int64_t limit)
 static bool fits(struct worker *w, int64_t bytes)
 {
     enum { EVICT_STEP = 256 * 1024 };
-    int64_t used = mem_used();
+    int64_t used = mem_used() - cut_bytes(&w->server->keyspace.cut);
     int64_t limit = w->server->max_memory - bytes;
     int64_t near = used - 2 * bytes - EVICT_STEP;
     if (keyspace_is_frozen(&w->server->keyspace) ||
@@ -305,7 +306,7 @@ static bool run_alone(struct call *c)
     struct gate *gate = &c->server->gate;
     int loop = c->worker->loop->index;
     gate_alone(gate, loop);
-    bool runs = may_still_run(c);
+    bool runs = may_still_run(c) && !cut_wait_holds(c);
     propagate_mark(c); /* the log may have been off when this batch began */
     if (runs) {
         c->command->run(c);
@@ -337,6 +338,10 @@ static __attribute__((noinline)) bool run_exec(struct call *c)
     if (c->server->gate.loops == 1 || !transaction_in_shard(c->client, &hash) || !db_lock(c->db, hash)) {
         return run_alone(c);
     }
+    if (cut_wait_holds(c)) {
+        db_unlock(c->db, hash);
+        return false;
+    }
     if (block_anyone(c->server)) { /* somebody may wait for what is written: such commands run alone */
         db_unlock(c->db, hash);
         return run_alone(c);
@@ -360,6 +365,10 @@ static bool run_locked(struct call *c, const struct parsed *parsed)
         if (__builtin_expect(block_anyone(c->server), 0) && is_waited_for(c, parsed)) {
             db_unlock(c->db, parsed->hash);
             return run_alone(c);
+        }
+        if (cut_wait_holds(c)) {
+            db_unlock(c->db, parsed->hash);
+            return false;
         }
         c->command->run(c);
         propagate_ran(c);

@@ -182,7 +182,7 @@ static void run_restore(struct call *c)
     if (!parse_restore_options(c, &options)) {
         return;
     }
-    if (!options.replace && key_write(c, &key) != NULL) {
+    if (!options.replace && key_use(c, &key) != NULL) {
         reply_error(c->reply, "BUSYKEY Target key name already exists.");
         return;
     }

@@ -60,7 +60,7 @@ static void expire(struct call *c, enum expiry_unit unit, bool absolute)
     }
     char digits[NUMBER_I64_MAX_CHARS];
     struct key key = call_key(c, 1);
-    struct entry *e = key_write(c, &key);
+    struct entry *e = key_use(c, &key);
     if (e == NULL || !expiry_conditions_hold(conditions, entry_deadline(e), deadline)) {
         reply_int(c->reply, 0);
         return;
@@ -102,7 +102,7 @@ static void run_pexpireat(struct call *c)
 static void run_persist(struct call *c)
 {
     struct key key = call_key(c, 1);
-    struct entry *e = key_write(c, &key);
+    struct entry *e = key_use(c, &key);
     if (e == NULL || !entry_has_deadline(e)) {
         reply_int(c->reply, 0);
     } else if (key_expire(c, &key, e, ENTRY_NO_DEADLINE)) {

@@ -98,8 +98,10 @@ static void count_one(struct call *c)
             hll_reply_corrupt(c);
             return;
         }
-        hll_cache(hll_entry_head(e), count);
-        key_changed(c, &key, 1, EVENT_STRING, NULL);
+        if (db_may_overwrite(c->db, key.hash, key.name)) { /* else it is kept another time */
+            hll_cache(hll_entry_head(e), count);
+            key_changed(c, &key, 1, EVENT_STRING, NULL);
+        }
     }
     reply_int(c->reply, (int64_t)count);
 }

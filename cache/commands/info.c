@@ -21,6 +21,7 @@
 #include "commands/load.h"
 #include "commands/memory_report.h"
 #include "commands/pubsub.h"
+#include "commands/saving.h"
 #include "commands/text.h"
 #include "commands/tracking.h"
 #include "commands/watch.h"
@@ -210,7 +211,7 @@ static void section_memory(struct info *info)
     free(policy);
     allocator_memory(info, &report);
     log_stats(&info->server->log, &log);
-    number(info, "mem_not_counted_for_evict", (int64_t)log.memory);
+    number(info, "mem_not_counted_for_evict", (int64_t)log.memory + cut_bytes(&server->keyspace.cut));
     zeros(info, resting);
     number(info, "mem_clients_normal", report.clients);
     line(info, "mem_cluster_links:0\r\nmem_aof_buffer:0\r\nmem_allocator:%s", mem_allocator_name());
@@ -265,21 +266,42 @@ static void aof_lines(struct info *info)
     number(info, "aof_delayed_fsync", aof.delayed);
 }
 
+/* "cow": what is kept beside the data for the snapshot's sake. There is no fork, but its share of the keys tells as much. */
+static void snapshot_under_way(struct info *info, const struct snapshot *s)
+{
+    const struct cut *cut = &info->server->keyspace.cut;
+    bool running = snapshot_running(s);
+    uint64_t keys = running ? s->progress.keys : 0, total = running ? s->progress.keys_total : 0;
+    number(info, "current_cow_peak", running ? cut->kept_peak : 0);
+    number(info, "current_cow_size", cut->kept);
+    number(info, "current_cow_size_age", 0);
+    line(info, "current_fork_perc:%.2f", total > 0 ? 100 * (double)keys / (double)total : 0.0);
+    number(info, "current_save_keys_processed", (int64_t)keys);
+    number(info, "current_save_keys_total", (int64_t)total);
+}
+
+static void snapshot_file(struct info *info, const struct saving *saving)
+{
+    bool running = saving->kind != SAVING_NOTHING;
+    number(info, "rdb_changes_since_last_save", (int64_t)saving_changes(info->server));
+    number(info, "rdb_bgsave_in_progress", running);
+    number(info, "rdb_last_save_time", saving->last_save);
+    line(info, "rdb_last_bgsave_status:%s", saving->failed ? "err" : "ok");
+    number(info, "rdb_last_bgsave_time_sec", saving->last_seconds);
+    number(info, "rdb_current_bgsave_time_sec",
+           running ? (info->now - saving->snapshot.progress.began) / 1000 : -1);
+    number(info, "rdb_saves", (int64_t)saving->saves);
+    number(info, "rdb_last_cow_size", saving->last_kept);
+}
+
 static void section_persistence(struct info *info)
 {
     const struct server *server = info->server;
     const struct rdb_load_progress *last = &server->loading->progress;
     bool loading = load_is_active(server);
-    line(info, "loading:%d", loading);
-    line(info, "async_loading:0\r\ncurrent_cow_peak:0\r\ncurrent_cow_size:0\r\n"
-               "current_cow_size_age:0\r\ncurrent_fork_perc:0.00\r\ncurrent_save_keys_processed:0\r\n"
-               "current_save_keys_total:0");
-    number(info, "rdb_changes_since_last_save", (int64_t)info->totals.dirty);
-    number(info, "rdb_bgsave_in_progress", 0);
-    number(info, "rdb_last_save_time", server->started_wall_us / 1000000);
-    line(info,
-         "rdb_last_bgsave_status:ok\r\nrdb_last_bgsave_time_sec:-1\r\nrdb_current_bgsave_time_sec:-1\r\n"
-         "rdb_saves:0\r\nrdb_last_cow_size:0");
+    line(info, "loading:%d\r\nasync_loading:0", loading);
+    snapshot_under_way(info, &server->saving->snapshot);
+    snapshot_file(info, server->saving);
     number(info, "rdb_last_load_keys_expired", (int64_t)last->expired);
     number(info, "rdb_last_load_keys_loaded", (int64_t)last->loaded);
     number(info, "rdb_last_load_streams_skipped", (int64_t)last->skipped[RDB_SKIPPED_STREAM]);
@@ -555,6 +577,8 @@ static void section_ordinal(struct info *info)
     number(info, "accept_errors", counter_get(&server->net.accept_errors));
     number(info, "clients_timed_out", (int64_t)timed_out);
     log_state(info);
+    number(info, "snapshot_waits", (int64_t)server->keyspace.cut.waits);
+    number(info, "snapshot_wait_usec", (int64_t)server->keyspace.cut.wait_us);
     for (int i = 0; i < server->net.count; i++) {
         const struct loop *loop = &server->net.loops[i];
         line(info, "loop%d:connections=%lld,received=%lld,commands=%lld,reads=%lld,writes=%lld", i,

@@ -87,7 +87,7 @@ static void rename_key(struct call *c, bool only_new)
 {
     struct key from = call_key(c, 1);
     struct key to = call_key(c, 2);
-    if (key_write(c, &from) == NULL) {
+    if (key_use(c, &from) == NULL) {
         reply_error(c->reply, "ERR no such key");
         return;
     }
@@ -139,7 +139,7 @@ static void run_move(struct call *c)
         same_object(c);
         return;
     }
-    if (key_write(c, &key) == NULL || lives_in(c, to, &key)) {
+    if (key_use(c, &key) == NULL || lives_in(c, to, &key)) {
         reply_int(c->reply, 0);
         return;
     }

@@ -69,7 +69,7 @@ static bool any_exists(struct call *c)
     for (size_t at = 1; at < c->argc; at += WAVE * 2) {
         size_t count = take_wave(c, at, 2, keys);
         for (size_t i = 0; i < count; i++) {
-            if (key_write(c, &keys[i]) != NULL) {
+            if (key_use(c, &keys[i]) != NULL) {
                 return true;
             }
         }

@@ -7,15 +7,25 @@
  * A pause that is over is 0 again: the hot path looks at that alone. pause_all stands for a pause that lasts.
  */
 
+/* The pause that clients have asked for: while the server is about to end it waits beside the one that holds then. */
+static void set_until(struct server *server, int64_t until)
+{
+    if (server->ending) {
+        server->pause_asked = until;
+    } else {
+        atomic_store(&server->pause_until, until);
+        keyspace_freeze(&server->keyspace, until != 0);
+    }
+}
+
 void pause_begin(struct server *server, int64_t timeout, bool all)
 {
     int64_t now = clock_now();
     int64_t until = timeout > INT64_MAX - now ? INT64_MAX : now + timeout;
-    int64_t current = atomic_load(&server->pause_until);
+    int64_t current = server->ending ? server->pause_asked : atomic_load(&server->pause_until);
     bool lasting = current > now;
     atomic_store(&server->pause_all, all || (lasting && atomic_load(&server->pause_all)));
-    atomic_store(&server->pause_until, lasting && current > until ? current : until);
-    keyspace_freeze(&server->keyspace, true);
+    set_until(server, lasting && current > until ? current : until);
 }
 
 static void check_now(struct loop *loop, void *unused)
@@ -24,12 +34,34 @@ static void check_now(struct loop *loop, void *unused)
     pause_check(loop->worker);
 }
 
-void pause_end(struct server *server)
+void pause_wake(struct server *server)
 {
-    atomic_store(&server->pause_until, 0);
-    keyspace_freeze(&server->keyspace, false);
     for (int i = 0; i < server->net.count; i++) {
         loop_post(&server->net.loops[i], check_now, NULL); /* without it, the cron does the same soon */
+    }
+}
+
+void pause_end(struct server *server)
+{
+    set_until(server, 0);
+    pause_wake(server);
+}
+
+void pause_for_shutdown(struct server *server, bool begin)
+{
+    int64_t now = clock_now();
+    if (begin && !server->ending) {
+        int64_t current = atomic_load(&server->pause_until);
+        server->pause_asked = current > now ? current : 0;
+        if (current <= now) {
+            atomic_store(&server->pause_all, false);
+        }
+        set_until(server, INT64_MAX);
+        server->ending = true;
+    } else if (!begin && server->ending) {
+        server->ending = false;
+        set_until(server, server->pause_asked > now ? server->pause_asked : 0);
+        pause_wake(server);
     }
 }
 
@@ -49,13 +81,18 @@ bool pause_holds(struct client *client, const struct command *command)
         (command != NULL && is_exempt(command))) {
         return false;
     }
+    pause_hold(client);
+    return true;
+}
+
+void pause_hold(struct client *client)
+{
     if ((client->flags & CLIENT_PAUSED) == 0) {
         client->flags |= CLIENT_PAUSED;
         client->next_paused = client->worker->paused;
         client->worker->paused = client;
     }
     conn_stall(client->conn);
-    return true;
 }
 
 void pause_forget(struct client *client)

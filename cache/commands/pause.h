@@ -18,6 +18,16 @@ void pause_end(struct server *server);
  * itself when the pause ends. */
 bool pause_holds(struct client *client, const struct command *command);
 
+/* Holds a client's next command back until pause_wake, for another reason than a pause: its connection is stalled. On its loop. */
+void pause_hold(struct client *client);
+
+/* Lets clients that are held on any loop try again, unless a pause lasts. Any thread. */
+void pause_wake(struct server *server);
+
+/* While the server is about to end nothing may change any more: writes are paused, whatever CLIENT PAUSE and UNPAUSE say, until this
+ * ends, and then as they have said. Under the gate alone. */
+void pause_for_shutdown(struct server *server, bool begin);
+
 /* Takes a client that is going away out of its worker's list. */
 void pause_forget(struct client *client);
 

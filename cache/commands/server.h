@@ -34,6 +34,7 @@ struct watch_table;
 struct broadcast;
 struct outbox;
 struct pubsub;
+struct saving;
 struct tracking;
 struct waitaof;
 
@@ -75,7 +76,8 @@ struct worker {
     uint64_t hits, misses;                /* keyspace_hits, keyspace_misses */
     counter commands;                     /* run */
     uint64_t errors;                      /* error replies */
-    uint64_t dirty;                       /* changes of the keyspace */
+    uint64_t dirty;                       /* changes of the keyspace … */
+    counter dirty_seen;                   /* … as others may read it: up to its last tick */
     struct unit unit;
     struct error_count error_counts[ERROR_CODES];
     struct command_stats *stats; /* by command_id */
@@ -127,6 +129,8 @@ struct server {
     _Atomic int monitors;        /* clients in MONITOR */
     _Atomic int64_t pause_until; /* ms of clock.h: CLIENT PAUSE, 0: none */
     _Atomic bool pause_all;      /* … for reads as well */
+    int64_t pause_asked;         /* while `ending`: what pause_until will be if that is called off */
+    bool ending;                 /* the last snapshot is being saved (shutdown.c), and nothing may change; changes alone */
     _Atomic bool stopping;
     _Atomic uint32_t refusing;        /* enum refusing (refusing.h): what the server's state refuses … */
     _Atomic int aof_errno;            /* … and the error behind REFUSING_AOF_ERROR */
@@ -137,6 +141,7 @@ struct server {
     struct watch_table *watches;
     struct stats stats;
     struct loading *loading;   /* load.c */
+    struct saving *saving;     /* saving.c */
     struct pubsub *pubsub;     /* pubsub.c */
     struct tracking *tracking; /* tracking.c */
 };
@@ -154,6 +159,9 @@ void server_apply_config(struct server *server);
 
 /* Lets server_apply_config follow every CONFIG SET of a setting that it copies. */
 void server_follow_settings(struct server *server);
+
+/* Changes of the keyspace since the start. Under the gate alone. */
+uint64_t server_changes(const struct server *server);
 
 /* From any loop's thread: asks loop 0 to stop, which takes no more connections and closes its own; main, whose loop_run then
  * returns, stops the others (net_stop). Once is enough: later calls do nothing. */

@@ -1,5 +1,5 @@
 /*
- * Commands about whole databases and the server as such: DBSIZE, FLUSHALL, FLUSHDB, LOLWUT, SHUTDOWN, SWAPDB, TIME.
+ * Commands about whole databases and the server as such: DBSIZE, FLUSHALL, FLUSHDB, LOLWUT, SWAPDB, TIME.
  *
  * A flush unlinks the shards and leaves the rest to the reaper, whether ASYNC, SYNC or nothing is said: the database is
  * empty when the reply goes out, and no loop waits for millions of calls of free.
@@ -11,7 +11,7 @@
 #include "commands/groups.h"
 #include "commands/lolwut.h"
 #include "commands/propagate.h"
-#include "logger.h"
+#include "commands/saving.h"
 
 static void run_dbsize(struct call *c)
 {
@@ -50,6 +50,9 @@ static void run_flushall(struct call *c)
         c->worker->dirty += db_flush(&ks->dbs[i]);
     }
     propagate_as_it_came(c);
+    if (c->server->config->save_count > 0) { /* as Redis: what was flushed shall not come back */
+        saving_request(c->server);
+    }
     reply_ok(c->reply);
 }
 
@@ -83,47 +86,6 @@ static void run_time(struct call *c)
     reply_array(c->reply, 2);
     reply_bulk_int(c->reply, us / 1000000);
     reply_bulk_int(c->reply, us % 1000000);
-}
-
-struct shutdown_options {
-    bool save, nosave, now, force, abort;
-};
-
-static bool parse_shutdown(const struct call *c, struct shutdown_options *options)
-{
-    *options = (struct shutdown_options){0};
-    for (size_t i = 1; i < c->argc; i++) {
-        struct slice word = c->argv[i];
-        bool *option = slice_is(word, "save")     ? &options->save
-                       : slice_is(word, "nosave") ? &options->nosave
-                       : slice_is(word, "now")    ? &options->now
-                       : slice_is(word, "force")  ? &options->force
-                       : slice_is(word, "abort")  ? &options->abort
-                                                  : NULL;
-        if (option == NULL) {
-            return false;
-        }
-        *option = true;
-    }
-    return !(options->save && options->nosave) && !(options->abort && c->argc > 2);
-}
-
-/* Stopping takes no time that could be aborted, so ABORT never finds anything to do. */
-static void run_shutdown(struct call *c)
-{
-    struct shutdown_options options;
-    if (!parse_shutdown(c, &options)) {
-        call_syntax_error(c);
-    } else if (options.abort) {
-        reply_error(c->reply, "ERR No shutdown in progress.");
-    } else {
-        if (options.save) {
-            logger_warning("SHUTDOWN SAVE: this version keeps nothing on disk, so there is nothing to save");
-        }
-        logger_notice("Received SHUTDOWN, shutting down");
-        conn_stall(c->client->conn); /* what the client sent behind it is not run any more */
-        server_stop(c->server);
-    }
 }
 
 #define FLUSH_HISTORY                                    \
@@ -181,19 +143,6 @@ const struct command server_commands[] = {
         .since = "5.0.0",
         .summary = "Draws computer art and tells the version.",
         .syntax = "[VERSION version]",
-    },
-    {
-        .name = "shutdown",
-        .run = run_shutdown,
-        .arity = -1,
-        .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_MULTI | CMD_ALLOW_BUSY,
-        .group = GROUP_SERVER,
-        .since = "1.0.0",
-        .complexity = "O(N) when saving, where N is the total number of keys in all databases when saving "
-                      "data, otherwise O(1)",
-        .summary = "Ends the server.",
-        .syntax = "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
-        .history = "7.0.0\tAdded the `NOW`, `FORCE` and `ABORT` modifiers.",
     },
     {
         .name = "swapdb",

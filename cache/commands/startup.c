@@ -24,6 +24,8 @@
 #include "commands/pause.h"
 #include "commands/propagate.h"
 #include "commands/pubsub.h"
+#include "commands/saving.h"
+#include "commands/shutdown.h"
 #include "commands/tracking.h"
 #include "commands/transaction.h"
 #include "commands/type.h"
@@ -38,6 +40,7 @@ static void enter(struct loop *loop)
 {
     struct server *server = server_of_net(loop->net);
     log_await_room(&server->log);
+    cut_await_room(&server->keyspace.cut);
     gate_enter(&server->gate, loop->index);
 }
 
@@ -202,6 +205,8 @@ void server_init(struct server *server, struct config *config)
     outbox_init(server);
     pubsub_init(server);
     tracking_init(server);
+    saving_init(server);
+    shutdown_init(server);
 }
 
 void server_free(struct server *server)

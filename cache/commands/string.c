@@ -89,7 +89,7 @@ static void set_conditionally(struct call *c, const struct key *key, const struc
 {
     size_t before = c->reply->len;
     bool wrong = false;
-    const struct entry *old = options->get ? key_read_type(c, key, TYPE_STRING, &wrong) : key_write(c, key);
+    const struct entry *old = options->get ? key_read_type(c, key, TYPE_STRING, &wrong) : key_use(c, key);
     if (wrong) {
         return;
     }
@@ -157,7 +157,7 @@ static void run_psetex(struct call *c)
 static void run_setnx(struct call *c)
 {
     struct key key = call_key(c, 1);
-    if (key_write(c, &key) != NULL) {
+    if (key_use(c, &key) != NULL) {
         reply_int(c->reply, 0);
     } else if (store(c, &key, 2, ENTRY_NO_DEADLINE, false)) {
         reply_int(c->reply, 1);

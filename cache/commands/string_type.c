@@ -66,6 +66,11 @@ static enum rdb_type rdb_type(const struct entry *e)
 static void save(struct rdb_writer *writer, const struct entry *e)
 {
     struct value_run value;
+    struct entry_bytes runs = value_bytes(e);
+    if (runs.tail.len > 0 &&
+        rdb_write_string_runs(writer, runs.head.ptr, runs.head.len, runs.tail.ptr, runs.tail.len)) {
+        return;
+    }
     if (!value_hold(e, &value)) {
         rdb_writer_fail(writer);
         return;

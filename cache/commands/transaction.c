@@ -97,6 +97,16 @@ bool transaction_in_shard(const struct client *client, uint64_t *hash)
     return !t->scattered && t->count > 0 && t->count <= FEW && watch_in_shard(client, t->hash);
 }
 
+bool transaction_any(const struct client *client, bool (*visit)(void *context, const struct nested *command),
+                     void *context)
+{
+    const struct queued *q = client->transaction.first;
+    while (q != NULL && !visit(context, &q->command)) {
+        q = q->next;
+    }
+    return q != NULL;
+}
+
 /* ---- its end ------------------------------------------------------------------------------------------ */
 
 void transaction_discard(struct client *client)

@@ -31,6 +31,10 @@ void transaction_queue(struct call *c, const struct nested *command);
 /* Whether all that EXEC will look at lies in one shard of the client's database, that of `hash`: then holding it is enough. */
 bool transaction_in_shard(const struct client *client, uint64_t *hash);
 
+/* Whether `visit` says so of some command that is kept. */
+bool transaction_any(const struct client *client, bool (*visit)(void *context, const struct nested *command),
+                     void *context);
+
 /* A command was refused, and the error replied from c->reply->data + before on. Where it was to be kept, EXEC will fail; where it
  * was EXEC itself, the transaction ends here, and the reply becomes EXECABORT. */
 void transaction_refused(struct call *c, size_t before);

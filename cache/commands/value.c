@@ -83,6 +83,9 @@ bool value_int(const struct entry *e, int64_t *value)
 bool value_replace(struct call *c, const struct key *key, struct entry *e, struct slice value)
 {
     int64_t deadline = entry_deadline(e);
+    if (!db_may_overwrite(c->db, key->hash, key->name)) {
+        return key_put(c, key, entry_new_bytes(TYPE_STRING, key->name, value, deadline, entry_access(e)));
+    }
     if (entry_form(e) == FORM_INLINE && entry_value_len(e) == value.len) {
         memcpy(entry_area(e), value.ptr, value.len);
         return true;

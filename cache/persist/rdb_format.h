@@ -80,20 +80,21 @@ enum rdb_type {
     RDB_TYPES_OF_VERSION_10 = RDB_TYPE_STREAM_LISTPACKS_3
 };
 
+/* What may stand where a key's type stands. */
 enum rdb_opcode {
     RDB_OPCODE_SLOT_IMPORT = 0xf3, /* Valkey */
     RDB_OPCODE_SLOT_INFO = 0xf4,
     RDB_OPCODE_FUNCTION = 0xf5,
     RDB_OPCODE_FUNCTION_PRE_RELEASE = 0xf6, /* of a pre-release of Redis 7.0 */
     RDB_OPCODE_MODULE_AUX = 0xf7,
-    RDB_OPCODE_IDLE = 0xf8,
-    RDB_OPCODE_FREQUENCY = 0xf9,
-    RDB_OPCODE_AUX = 0xfa,
-    RDB_OPCODE_RESIZE_DB = 0xfb,
-    RDB_OPCODE_EXPIRE_MS = 0xfc,
-    RDB_OPCODE_EXPIRE = 0xfd,
-    RDB_OPCODE_SELECT_DB = 0xfe,
-    RDB_OPCODE_EOF = 0xff
+    RDB_OPCODE_IDLE = 0xf8,      /* the next key's: seconds, as a length */
+    RDB_OPCODE_FREQUENCY = 0xf9, /* the next key's: a byte */
+    RDB_OPCODE_AUX = 0xfa,       /* two strings */
+    RDB_OPCODE_RESIZE_DB = 0xfb, /* two lengths: keys, and keys with a deadline */
+    RDB_OPCODE_EXPIRE_MS = 0xfc, /* the next key's: milliseconds of wall time, in 8 bytes */
+    RDB_OPCODE_EXPIRE = 0xfd,    /* the same in seconds, in 4 */
+    RDB_OPCODE_SELECT_DB = 0xfe, /* a length */
+    RDB_OPCODE_EOF = 0xff        /* the checksum follows, in 8 bytes: 0 for none */
 };
 
 /* What stands before each part of a module's value. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "persist/lzf_short.h"
 #include "persist/rdb_format.h"
 #include "types/number.h"
 
@@ -60,15 +61,8 @@ uint8_t *rdb_writer_take(struct rdb_writer *writer, size_t *len)
     return bytes;
 }
 
-/* Makes room for n more bytes; false (and failed from now on) if memory runs out. */
-static bool reserve(struct rdb_writer *writer, size_t n)
+static __attribute__((noinline)) bool grow(struct rdb_writer *writer, size_t n)
 {
-    if (writer->failed) {
-        return false;
-    }
-    if (n <= writer->capacity - writer->len) {
-        return true;
-    }
     size_t needed;
     if (__builtin_add_overflow(writer->len, n, &needed) || needed > SIZE_MAX / 2) {
         writer->failed = true;
@@ -87,8 +81,41 @@ static bool reserve(struct rdb_writer *writer, size_t n)
     return true;
 }
 
+/* Makes room for n more bytes; false (and failed from now on) if memory runs out. */
+static inline bool reserve(struct rdb_writer *writer, size_t n)
+{
+    return !writer->failed && (n <= writer->capacity - writer->len || grow(writer, n));
+}
+
+bool rdb_writer_reserve(struct rdb_writer *writer, size_t n)
+{
+    return reserve(writer, n);
+}
+
+static void drain(struct rdb_writer *writer, const void *bytes, size_t n)
+{
+    if (!writer->failed && !writer->drain(writer->context, bytes, n)) {
+        writer->failed = true;
+    }
+}
+
+/* Between two strings: empties a buffer that is full enough. */
+static inline void drain_full(struct rdb_writer *writer)
+{
+    if (__builtin_expect(writer->drain != NULL && writer->len >= RDB_DRAIN_AT, 0)) {
+        drain(writer, writer->bytes, writer->len);
+        writer->len = 0;
+    }
+}
+
 void rdb_write_bytes(struct rdb_writer *writer, const void *bytes, size_t n)
 {
+    if (__builtin_expect(writer->drain != NULL && n >= RDB_DRAIN_AT, 0)) { /* not worth a copy */
+        drain(writer, writer->bytes, writer->len);
+        drain(writer, bytes, n);
+        writer->len = 0;
+        return;
+    }
     if (n > 0 && reserve(writer, n)) {
         memcpy(writer->bytes + writer->len, bytes, n);
         writer->len += n;
@@ -98,16 +125,21 @@ void rdb_write_bytes(struct rdb_writer *writer, const void *bytes, size_t n)
 /* The low n bytes of v, lowest first. */
 static void write_little_endian(struct rdb_writer *writer, uint64_t v, unsigned n)
 {
-    uint8_t bytes[8];
-    for (unsigned i = 0; i < n; i++) {
-        bytes[i] = (uint8_t)(v >> (8 * i));
+    if (!reserve(writer, sizeof v)) {
+        return;
     }
-    rdb_write_bytes(writer, bytes, n);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    memcpy(writer->bytes + writer->len, &v, sizeof v);
+    writer->len += n;
 }
 
 void rdb_write_u8(struct rdb_writer *writer, uint8_t v)
 {
-    write_little_endian(writer, v, 1);
+    if (reserve(writer, 1)) {
+        writer->bytes[writer->len++] = v;
+    }
 }
 
 void rdb_write_u16(struct rdb_writer *writer, uint16_t v)
@@ -176,6 +208,13 @@ static bool write_small_integer(struct rdb_writer *writer, int64_t v)
     return true;
 }
 
+/* Whether a string of this length is tried to be compressed. */
+static bool compresses(const struct rdb_writer *writer, size_t n)
+{
+    return writer->compress && n > COMPRESS_ABOVE &&
+           n <= (writer->drain != NULL ? (size_t)RDB_COMPRESS_MOST : (size_t)UINT32_MAX - 64);
+}
+
 /*
  * The LZF encoding, if it saves at least four bytes. The compressed length comes before the compressed bytes,
  * so these are made behind room for the longest header and moved up to it.
@@ -183,11 +222,12 @@ static bool write_small_integer(struct rdb_writer *writer, int64_t v)
 static bool write_compressed(struct rdb_writer *writer, const void *bytes, size_t n)
 {
     size_t header = 1 + 2 * LENGTH_MAX_BYTES;
-    if (n > UINT32_MAX - 64 || !reserve(writer, header + n)) {
+    if (!compresses(writer, n) || !reserve(writer, header + n)) {
         return false;
     }
     uint8_t *behind = writer->bytes + writer->len + header;
-    unsigned compressed = lzf_compress(bytes, (unsigned)n, behind, (unsigned)n - 4);
+    size_t compressed = n <= LZF_SHORT_MOST ? lzf_short_compress(bytes, n, behind, n - 4)
+                                            : lzf_compress(bytes, (unsigned)n, behind, (unsigned)n - 4);
     if (compressed == 0) {
         return false;
     }
@@ -199,18 +239,39 @@ static bool write_compressed(struct rdb_writer *writer, const void *bytes, size_
     return true;
 }
 
-void rdb_write_string(struct rdb_writer *writer, const void *bytes, size_t n)
+/* A string of few bytes as an integer; false when it is none. Most are told by their first byte. */
+static inline bool write_integer(struct rdb_writer *writer, const char *bytes, size_t n)
 {
     int64_t integer;
-    if (n > 0 && n <= INTEGER_TEXT_MAX && number_parse_i64(bytes, n, &integer) &&
-        write_small_integer(writer, integer)) {
+    return n > 0 && (*bytes <= '9' && *bytes >= '-') && number_parse_i64(bytes, n, &integer) &&
+           write_small_integer(writer, integer);
+}
+
+void rdb_write_string(struct rdb_writer *writer, const void *bytes, size_t n)
+{
+    drain_full(writer);
+    if (n <= INTEGER_TEXT_MAX && write_integer(writer, bytes, n)) {
         return;
     }
-    if (writer->compress && n > COMPRESS_ABOVE && write_compressed(writer, bytes, n)) {
+    if (n > COMPRESS_ABOVE && write_compressed(writer, bytes, n)) {
         return;
     }
     rdb_write_length(writer, n);
     rdb_write_bytes(writer, bytes, n);
+}
+
+bool rdb_write_string_runs(struct rdb_writer *writer, const void *head, size_t head_len, const void *tail,
+                           size_t tail_len)
+{
+    size_t n = head_len + tail_len;
+    if (n <= INTEGER_TEXT_MAX || compresses(writer, n)) {
+        return false;
+    }
+    drain_full(writer);
+    rdb_write_length(writer, n);
+    rdb_write_bytes(writer, head, head_len);
+    rdb_write_bytes(writer, tail, tail_len);
+    return true;
 }
 
 void rdb_write_integer_string(struct rdb_writer *writer, int64_t v)

@@ -1,6 +1,9 @@
 #include "store/entry.h"
 
+#include <stdatomic.h>
+
 #include "memory.h"
+#include "store/pin.h"
 
 /* A value this long or longer may be split, when that saves an eighth of what it takes in one block. The
  * saving is for memory alone (mean overhead of 16 B .. 4 KB values: see docs/performance.md); below, a
@@ -8,6 +11,7 @@
 enum { SPLIT_FROM = 1000 };
 
 static const struct entry_ops *ops;
+static _Atomic int64_t timed_parts;
 
 void entry_set_ops(const struct entry_ops *new_ops)
 {
@@ -239,8 +243,7 @@ bool entry_overwrite(struct entry *e, enum entry_type type, struct slice value, 
     return true;
 }
 
-/* The same value, taken over without a copy of a head block or object, under a new key and deadline. */
-static struct entry *entry_moved(const struct entry *e, struct slice key, int64_t deadline)
+struct entry *entry_moved(const struct entry *e, struct slice key, int64_t deadline)
 {
     bool object = entry_form(e) == FORM_OBJECT;
     struct layout l = layout_of(entry_type(e), key.len, entry_value_len(e), deadline, object);
@@ -280,24 +283,65 @@ struct entry *entry_with_deadline(struct entry *e, int64_t deadline)
     return moved;
 }
 
-struct entry *entry_renamed(const struct entry *e, struct slice key)
+struct entry *entry_copy_inline(const struct entry *e)
 {
-    return entry_moved(e, key, entry_deadline(e));
+    size_t size = entry_size(e);
+    struct entry *copy = mem_alloc_whole(size);
+    if (copy != NULL) {
+        memcpy(copy, e, size);
+    }
+    return copy;
 }
 
 void entry_free_shell(struct entry *e)
 {
-    mem_free(e, entry_size(e));
+    size_t size = entry_size(e);
+    if (!pin_defer_memory(e, size)) {
+        mem_free(e, size);
+    }
+}
+
+static void free_head(struct entry *e)
+{
+    size_t size = head_class(entry_value_len(e));
+    if (!pin_defer_memory(entry_object(e), size)) {
+        mem_free(entry_object(e), size);
+    }
+}
+
+static void free_object(struct entry *e)
+{
+    if ((e->kind & ENTRY_TIMED_PARTS) != 0) {
+        atomic_fetch_sub_explicit(&timed_parts, 1, memory_order_relaxed);
+    }
+    if (!pin_defer_object(entry_object(e), entry_type(e))) {
+        ops->free(entry_type(e), entry_object(e));
+    }
 }
 
 void entry_free(struct entry *e)
 {
     switch (entry_form(e)) {
     case FORM_INLINE: break;
-    case FORM_SPLIT: mem_free(entry_object(e), head_class(entry_value_len(e))); break;
-    case FORM_OBJECT: ops->free(entry_type(e), entry_object(e)); break;
+    case FORM_SPLIT: free_head(e); break;
+    case FORM_OBJECT: free_object(e); break;
     }
     entry_free_shell(e);
+}
+
+void entry_free_object(enum entry_type type, void *object)
+{
+    ops->free(type, object);
+}
+
+size_t entry_object_memory(enum entry_type type, const void *object)
+{
+    return ops->memory(type, object);
+}
+
+int64_t entry_timed_parts(void)
+{
+    return atomic_load_explicit(&timed_parts, memory_order_relaxed);
 }
 
 int64_t entry_parts_due(const struct entry *e)
@@ -305,14 +349,24 @@ int64_t entry_parts_due(const struct entry *e)
     return ops->parts_due(entry_type(e), entry_object(e));
 }
 
+/* What is pinned is not changed: its dead parts stay for a while, as they would for want of a budget. */
 bool entry_sweep_parts(struct entry *e, int64_t now, uint64_t budget, uint64_t *dropped)
 {
+    if (pin_holds(entry_object(e))) {
+        bool lives = ops->sweep_parts(entry_type(e), entry_object(e), now, 0, dropped);
+        *dropped = lives ? 0 : *dropped;
+        return lives;
+    }
     return ops->sweep_parts(entry_type(e), entry_object(e), now, budget, dropped);
 }
 
 void entry_mark_parts(struct entry *e)
 {
     bool timed = ops->parts_due != NULL && entry_parts_due(e) != ENTRY_NO_DEADLINE;
+    bool was = (e->kind & ENTRY_TIMED_PARTS) != 0;
+    if (timed != was) {
+        atomic_fetch_add_explicit(&timed_parts, timed ? 1 : -1, memory_order_relaxed);
+    }
     e->kind = (uint8_t)(timed ? e->kind | ENTRY_TIMED_PARTS : e->kind & ~ENTRY_TIMED_PARTS);
 }
 

@@ -252,18 +252,34 @@ bool entry_resize_in_place(struct entry *e, size_t len);
 bool entry_overwrite(struct entry *e, enum entry_type type, struct slice value, int64_t deadline,
                      uint32_t access);
 
+/* The entry under a key and with a deadline, its value taken over: bytes are copied, an object or a head block now belongs to both.
+ * What becomes of the old one is the caller's to say: entry_free_shell, or (of an INLINE entry) entry_free. NULL: no memory. */
+struct entry *entry_moved(const struct entry *e, struct slice key, int64_t deadline);
+
+static inline struct entry *entry_renamed(const struct entry *e, struct slice key)
+{
+    return entry_moved(e, key, entry_deadline(e));
+}
+
+/* A copy of an INLINE entry. */
+struct entry *entry_copy_inline(const struct entry *e);
+
 /* Gives the entry another deadline. Returns the entry, which may have moved (the old pointer is then dead,
  * and the caller links the new one), or NULL when there is no memory (nothing has changed then). */
 struct entry *entry_with_deadline(struct entry *e, int64_t deadline);
 
-/* A copy of the entry under another name; the value's object is taken over, bytes are copied. */
-struct entry *entry_renamed(const struct entry *e, struct slice key);
-
-/* Frees the entry and its value. */
+/* Frees the entry and its value; what of it is pinned (pin.h), later. */
 void entry_free(struct entry *e);
 
 /* Frees the entry alone; its object lives on with whoever has it. */
 void entry_free_shell(struct entry *e);
+
+/* An object by itself: frees it; its bytes. */
+void entry_free_object(enum entry_type type, void *object);
+size_t entry_object_memory(enum entry_type type, const void *object);
+
+/* How many entries are marked to have parts with deadlines: values of this kind need a younger RDB version. Any thread. */
+int64_t entry_timed_parts(void);
 
 /* Bytes that the entry takes, value included, as jemalloc's size classes. */
 size_t entry_memory(const struct entry *e);

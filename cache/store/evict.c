@@ -124,8 +124,8 @@ static int fill_pool(struct evictor *evictor, const struct evict_policy *policy,
 
 /* Unlinks a candidate if it still is one: not gone, not used, and not freed from its deadline since it was
  * sampled. */
-static struct entry *take_candidate(struct shard *s, const struct evict_policy *policy,
-                                    const struct evict_candidate *candidate, int64_t now)
+static struct entry *take_candidate(const struct cut *cut, struct shard *s, const struct evict_policy *policy,
+                                    const struct evict_candidate *candidate, int64_t now, bool *wanted)
 {
     struct slot slot = shard_find_hash(s, candidate->hash);
     if (slot.line == NULL) {
@@ -135,6 +135,7 @@ static struct entry *take_candidate(struct shard *s, const struct evict_policy *
     if ((policy->volatile_only && !entry_has_deadline(e)) || score(policy, e, now) < candidate->score) {
         return NULL;
     }
+    *wanted = cut_wants(cut, slot);
     return shard_remove(s, slot, candidate->hash);
 }
 
@@ -147,14 +148,15 @@ static bool evict_candidate(struct evictor *evictor, const struct evict_policy *
         return false;
     }
     db_lock_shard(db, s);
-    struct entry *e = take_candidate(s, policy, candidate, now);
+    bool wanted;
+    struct entry *e = take_candidate(&evictor->keyspace->cut, s, policy, candidate, now, &wanted);
     if (e != NULL && s->used == 0) {
         /* Its line weighs more than most entries: sparse shards would fill the limit with lines. */
         shard_clear(s);
     }
     if (e !=
         NULL) { /* told before anybody can see that the key is gone: whoever watches it must not EXEC first */
-        db_evicted(db, e, stats);
+        db_evicted(db, e, wanted, stats);
         stats->evicted++;
     }
     db_unlock_shard(db, s);
@@ -192,7 +194,7 @@ bool evict_to(struct evictor *evictor, const struct evict_policy *policy, int64_
               struct store_stats *stats)
 {
     int waits = 0;
-    while (mem_used() > limit) {
+    while (mem_used() - cut_bytes(&evictor->keyspace->cut) > limit) {
         if (reaper_pending() > 0 && waits < REAPER_WAITS) {
             reaper_wait(REAPER_WAIT_MS);
             waits++;

@@ -69,8 +69,9 @@ void keyspace_init(struct keyspace *ks, int count, int loops)
     ks->count = count;
     ks->dbs = mem_must((size_t)count * sizeof *ks->dbs);
     for (int i = 0; i < count; i++) {
-        ks->dbs[i] = (struct db){.id = i, .locking = loops > 1, .keyspace = ks};
+        ks->dbs[i] = (struct db){.id = i, .home = i, .locking = loops > 1, .keyspace = ks};
     }
+    cut_init(&ks->cut);
     hasher = (struct shard_hasher){hash_for_shards, ks};
     shard_set_hasher(&hasher);
     if (!make_shards(&ks->dbs[0])) { /* nearly every client uses this one */
@@ -112,9 +113,25 @@ static void end_entry(struct db *db, struct entry *e, enum db_gone why, struct s
     reaper_free_entry(e);
 }
 
-void db_evicted(struct db *db, struct entry *e, struct store_stats *stats)
+/* Frees an entry that has been unlinked, or leaves it to the cut that wanted it. */
+static inline void let_go(struct db *db, struct entry *e, bool wanted)
 {
-    end_entry(db, e, DB_EVICTED, stats);
+    if (__builtin_expect(wanted, 0)) {
+        cut_take(db, e);
+    } else {
+        reaper_free_entry(e);
+    }
+}
+
+static inline bool wanted_by_cut(const struct db *db, struct slot slot)
+{
+    return cut_wants(&db->keyspace->cut, slot);
+}
+
+void db_evicted(struct db *db, struct entry *e, bool wanted, struct store_stats *stats)
+{
+    tell(db, e, DB_EVICTED, stats);
+    let_go(db, e, wanted);
 }
 
 /* What a sweep came upon, or a look-up; the entry is not linked any more unless it stays. */
@@ -156,10 +173,17 @@ static bool outlives(struct db *db, struct slot slot, uint64_t hash, int64_t now
     return true;
 }
 
-struct entry *db_find(struct db *db, uint64_t hash, struct slice key, int64_t now, struct store_stats *stats)
+/* The slot of a key, or {NULL}. */
+static inline struct slot slot_of(const struct db *db, uint64_t hash, struct slice key)
 {
-    struct shard *s = db_shard(db, hash);
-    struct slot slot = s != NULL ? shard_find(s, hash, key) : (struct slot){NULL, 0};
+    const struct shard *s = db_shard(db, hash);
+    return s != NULL ? shard_find(s, hash, key) : (struct slot){NULL, 0};
+}
+
+/* The entry in a slot if it lives. */
+static inline struct entry *living(struct db *db, struct slot slot, uint64_t hash, int64_t now,
+                                   struct store_stats *stats)
+{
     if (slot.line == NULL) {
         return NULL;
     }
@@ -179,6 +203,33 @@ void db_sweep_parts(struct db *db, struct entry *e, int64_t now, struct store_st
     }
 }
 
+struct entry *db_find(struct db *db, uint64_t hash, struct slice key, int64_t now, struct store_stats *stats)
+{
+    return living(db, slot_of(db, hash, key), hash, now, stats);
+}
+
+struct entry *db_find_to_change(struct db *db, uint64_t hash, struct slice key, int64_t now,
+                                struct store_stats *stats)
+{
+    struct slot slot = slot_of(db, hash, key);
+    struct entry *e = living(db, slot, hash, now, stats);
+    if (cut_is_active(&db->keyspace->cut) && e != NULL) {
+        cut_keep(db, slot);
+    }
+    return e;
+}
+
+bool db_must_wait(const struct db *db, uint64_t hash, struct slice key)
+{
+    struct slot slot = slot_of(db, hash, key);
+    return slot.line != NULL && cut_must_wait(db, slot);
+}
+
+bool db_may_overwrite(const struct db *db, uint64_t hash, struct slice key)
+{
+    return !cut_is_active(&db->keyspace->cut) || cut_may_overwrite(db, slot_of(db, hash, key));
+}
+
 bool db_is_due(const struct db *db, uint64_t hash, struct slice key, int64_t now)
 {
     struct shard *s = db_shard(db, hash);
@@ -195,6 +246,15 @@ static bool insert(struct db *db, uint64_t hash, struct entry *e, int64_t now)
     return true;
 }
 
+/* Puts an entry in the place of the one in the slot, which goes. */
+static void replace(struct db *db, struct shard *s, struct slot slot, struct entry *e, int64_t now)
+{
+    struct entry *old = slot_entry(slot);
+    bool wanted = wanted_by_cut(db, slot);
+    shard_replace(s, slot, e, entry_has_deadline(old), now);
+    let_go(db, old, wanted);
+}
+
 bool db_put(struct db *db, uint64_t hash, struct entry *e, int64_t now)
 {
     struct shard *s = db_shard(db, hash);
@@ -202,9 +262,7 @@ bool db_put(struct db *db, uint64_t hash, struct entry *e, int64_t now)
     if (slot.line == NULL) {
         return insert(db, hash, e, now);
     }
-    struct entry *old = slot_entry(slot);
-    shard_replace(s, slot, e, entry_has_deadline(old), now);
-    reaper_free_entry(old);
+    replace(db, s, slot, e, now);
     return true;
 }
 
@@ -213,7 +271,8 @@ bool db_set(struct db *db, uint64_t hash, enum entry_type type, struct slice key
 {
     struct shard *s = db_shard(db, hash);
     struct slot slot = s != NULL ? shard_find(s, hash, key) : (struct slot){NULL, 0};
-    if (slot.line != NULL && entry_overwrite(slot_entry(slot), type, value, deadline, access)) {
+    if (slot.line != NULL && cut_may_overwrite(db, slot) &&
+        entry_overwrite(slot_entry(slot), type, value, deadline, access)) {
         shard_replace(s, slot, slot_entry(slot), deadline != ENTRY_NO_DEADLINE, now);
         return true;
     }
@@ -224,9 +283,20 @@ bool db_set(struct db *db, uint64_t hash, enum entry_type type, struct slice key
     if (slot.line == NULL) {
         return insert(db, hash, e, now);
     }
+    replace(db, s, slot, e, now);
+    return true;
+}
+
+/* Another deadline for an entry that a cut wants: the old shell goes to it. */
+static bool expire_wanted(struct db *db, struct slot slot, uint64_t hash, int64_t deadline, int64_t now)
+{
     struct entry *old = slot_entry(slot);
-    shard_replace(s, slot, e, entry_has_deadline(old), now);
-    reaper_free_entry(old);
+    struct entry *moved = entry_moved(old, entry_key(old), deadline);
+    if (moved == NULL) {
+        return false;
+    }
+    shard_replace(db_shard(db, hash), slot, moved, entry_has_deadline(old), now);
+    cut_take_shell(db, old);
     return true;
 }
 
@@ -235,6 +305,9 @@ bool db_expire(struct db *db, uint64_t hash, struct entry *e, int64_t deadline, 
     struct shard *s = db_shard(db, hash);
     struct slot slot = shard_find(s, hash, entry_key(e));
     bool was_timed = entry_has_deadline(e);
+    if (wanted_by_cut(db, slot)) {
+        return expire_wanted(db, slot, hash, deadline, now);
+    }
     struct entry *moved = entry_with_deadline(e, deadline);
     if (moved == NULL) {
         return false;
@@ -275,10 +348,17 @@ static bool link_moved(struct db *db, uint64_t hash, struct entry *e, int64_t no
     if (slot.line == NULL) {
         return shard_insert(s, hash, e, now);
     }
-    struct entry *old = slot_entry(slot);
-    shard_replace(s, slot, e, entry_has_deadline(old), now);
-    reaper_free_entry(old);
+    replace(db, s, slot, e, now);
     return true;
+}
+
+/* Puts back what was just taken out: there is room for it. A cut that wanted it still does. */
+static void relink(struct db *db, uint64_t hash, struct entry *e, bool wanted, int64_t now)
+{
+    shard_insert(db_shard(db, hash), hash, e, now);
+    if (wanted) {
+        slot_unmark(slot_of(db, hash, entry_key(e)));
+    }
 }
 
 bool db_move(struct db *from, uint64_t from_hash, struct slice from_key, struct db *to, uint64_t to_hash,
@@ -290,31 +370,31 @@ bool db_move(struct db *from, uint64_t from_hash, struct slice from_key, struct 
     if (moved == NULL) {
         return false;
     }
+    bool wanted = wanted_by_cut(from, slot);
     struct entry *old = shard_remove(s, slot, from_hash);
     if (!link_moved(to, to_hash, moved, now)) {
         entry_free_shell(moved);
-        shard_insert(s, from_hash, old, now); /* there is room: it has just been there */
+        relink(from, from_hash, old, wanted, now);
         return false;
     }
-    entry_free_shell(old);
+    if (wanted) {
+        cut_take_shell(from, old);
+    } else {
+        entry_free_shell(old);
+    }
     return true;
-}
-
-struct entry *db_take(struct db *db, uint64_t hash, struct slice key)
-{
-    struct shard *s = db_shard(db, hash);
-    struct slot slot = s != NULL ? shard_find(s, hash, key) : (struct slot){NULL, 0};
-    return slot.line != NULL ? shard_remove(s, slot, hash) : NULL;
 }
 
 bool db_remove(struct db *db, uint64_t hash, struct slice key, int64_t now, struct store_stats *stats)
 {
-    struct entry *e = db_take(db, hash, key);
-    if (e == NULL) {
+    struct slot slot = slot_of(db, hash, key);
+    if (slot.line == NULL) {
         return false;
     }
+    bool wanted = wanted_by_cut(db, slot);
+    struct entry *e = shard_remove(db_shard(db, hash), slot, hash);
     if (!entry_is_dead(e, now)) {
-        reaper_free_entry(e);
+        let_go(db, e, wanted);
         return true;
     }
     uint64_t dropped = 0;
@@ -475,6 +555,9 @@ uint64_t db_flush(struct db *db)
 {
     struct shard *shards = atomic_load_explicit(&db->shards, memory_order_acquire);
     uint64_t entries = db_size(db);
+    if (entries > 0) {
+        cut_give_up(&db->keyspace->cut);
+    }
     if (entries > FREED_AT_ONCE) {
         replace_shards(db, new_shards());
         return entries;
@@ -493,8 +576,11 @@ void db_free(struct db *db)
 void db_swap(struct db *a, struct db *b)
 {
     struct shard *shards = atomic_load(&a->shards);
+    int home = a->home;
     atomic_store(&a->shards, atomic_load(&b->shards));
     atomic_store(&b->shards, shards);
+    a->home = b->home;
+    b->home = home;
 }
 
 struct sweep {

@@ -15,13 +15,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "store/cut.h"
 #include "store/shard.h"
 
 enum { SHARD_BITS = 12, SHARDS = 1 << SHARD_BITS, KEYSPACE_SECRET = 192 };
 
 struct db {
     int id;
-    bool locking;                   /* whether several loops use it: shards have to be locked */
+    int home; /* during a cut: the database whose entries these were at the cut. Changes alone */
+    bool locking; /* whether several threads use it (loops, or the walker of a cut): shards have to be locked. Changes alone */
     _Atomic(struct shard *) shards; /* SHARDS of them, or NULL until a key is locked or put */
     struct keyspace *keyspace;
 };
@@ -46,6 +48,7 @@ struct keyspace {
     struct db *dbs;
     db_gone_fn *gone; /* or NULL */
     _Atomic bool frozen;
+    struct cut cut; /* what is being saved (cut.h) */
 };
 
 /* While a keyspace is frozen, entries past their deadline are not found any more, but stay where they are. Any thread. */
@@ -80,7 +83,7 @@ static inline bool db_same_shard(uint64_t hash, uint64_t other)
 }
 
 /* Locks the shard of a key for what follows, making the database's shards where there are none yet. With one
- * loop it only does the latter. False when there is no memory; nothing is locked then. */
+ * loop (and no cut) it only does the latter. False when there is no memory; nothing is locked then. */
 bool db_lock(struct db *db, uint64_t hash);
 void db_unlock(struct db *db, uint64_t hash);
 
@@ -121,6 +124,16 @@ bool db_is_due(const struct db *db, uint64_t hash, struct slice key, int64_t now
  * parts past their deadline may go. The entry is good until the next call on its shard. */
 struct entry *db_find(struct db *db, uint64_t hash, struct slice key, int64_t now, struct store_stats *stats);
 
+/* The same for who is about to change the value where it lies: what a cut has still to save is saved first (cut.h). */
+struct entry *db_find_to_change(struct db *db, uint64_t hash, struct slice key, int64_t now,
+                                struct store_stats *stats);
+
+/* For dispatch, before a command that may change the value of the key: cut_must_wait. Only while a cut is active. */
+bool db_must_wait(const struct db *db, uint64_t hash, struct slice key);
+
+/* Whether the bytes of the string of this key, which must be there, may be written over (cut_may_overwrite). */
+bool db_may_overwrite(const struct db *db, uint64_t hash, struct slice key);
+
 /* Links an entry, in place of the one with its key if there is one, which is freed. Takes the entry over;
  * false, with the entry freed, when there is no memory. */
 bool db_put(struct db *db, uint64_t hash, struct entry *e, int64_t now);
@@ -155,9 +168,6 @@ bool db_remove(struct db *db, uint64_t hash, struct slice key, int64_t now, stru
 bool db_move(struct db *from, uint64_t from_hash, struct slice from_key, struct db *to, uint64_t to_hash,
              struct slice to_key, int64_t now);
 
-/* Unlinks the entry of a key and hands it over, whatever its deadline; NULL when there is none. */
-struct entry *db_take(struct db *db, uint64_t hash, struct slice key);
-
 /* Entries, and entries with a deadline, dead ones that were not swept yet included. */
 uint64_t db_size(const struct db *db);
 uint64_t db_timed(const struct db *db);
@@ -176,7 +186,7 @@ uint64_t db_scan(struct db *db, uint64_t cursor, uint32_t want, shard_visit_fn *
 /* Any entry that lives at `now`, each about as likely as the next, or NULL. `random`: 64 random bits. */
 struct entry *db_random(struct db *db, uint64_t random, int64_t now);
 
-/* Empties the database. More than a few entries are freed by the reaper's thread, so this returns at once
+/* Empties the database, and gives up a cut. More than a few entries are freed by the reaper's thread, so this returns at once
  * whatever the size. Returns how many entries there were. A database that was in use keeps a table, 256 KB
  * of empty shards: else its next write would take that memory at once, and under `maxmemory` be refused or
  * evict for it. */
@@ -193,7 +203,8 @@ void db_swap(struct db *a, struct db *b);
  * than one sweep does (many parts of one value): the caller goes on when it has the time. */
 uint32_t db_sweep(struct db *db, uint32_t index, int64_t now, struct store_stats *stats, bool *more);
 
-/* For the evictor: an entry that it has unlinked is told of and freed. Its shard locked, or alone. */
-void db_evicted(struct db *db, struct entry *e, struct store_stats *stats);
+/* For the evictor: an entry that it has unlinked is told of and freed; `wanted`: by a cut (cut_wants), before it was. Its shard
+ * locked, or alone. */
+void db_evicted(struct db *db, struct entry *e, bool wanted, struct store_stats *stats);
 
 #endif

@@ -11,6 +11,7 @@
 #define HIGHS 0x0080808080808080ULL /* the top bit of each of the seven tags */
 
 static const struct shard_hasher *hasher;
+uint32_t shard_mark;
 
 void shard_set_hasher(const struct shard_hasher *new_hasher)
 {
@@ -172,7 +173,7 @@ static void slot_set(struct shard *s, struct slot slot, uint8_t tag, const struc
 {
     uintptr_t p = (uintptr_t)e;
     slot.line->tag[slot.index] = tag;
-    slot.line->low[slot.index] = (uint32_t)p;
+    slot.line->low[slot.index] = (uint32_t)p | shard_mark;
     slot.line->high[slot.index] = (uint16_t)(p >> 32);
     int64_t due = (e->kind & ENTRY_TIMED) != 0 ? entry_due(e) : ENTRY_NO_DEADLINE;
     slot.line->due[slot.index] = due != ENTRY_NO_DEADLINE ? due_code(s, due, now) : 0;
@@ -310,6 +311,16 @@ struct sweep {
     void *context;
 };
 
+/* Renews the code of an entry that stays where it is, and what it is to a cut. */
+static void renew(struct shard *s, struct slot slot, const struct entry *e, int64_t now)
+{
+    bool marked = slot_is_marked(slot);
+    slot_set(s, slot, slot.line->tag[slot.index], e, now);
+    if (!marked) {
+        slot_unmark(slot);
+    }
+}
+
 /* Looks at an entry that is due. True when it is gone; else its code is renewed. */
 static bool sweep_slot(const struct sweep *sweep, struct slot slot)
 {
@@ -322,7 +333,7 @@ static bool sweep_slot(const struct sweep *sweep, struct slot slot)
         what = lives ? SHARD_PARTS_EXPIRED : SHARD_EMPTIED;
     }
     if (what == SHARD_PARTS_EXPIRED) {
-        slot_set(sweep->shard, slot, slot.line->tag[slot.index], e, sweep->now);
+        renew(sweep->shard, slot, e, sweep->now);
         if (dropped > 0) {
             sweep->swept(sweep->context, e, what, dropped);
         }

@@ -17,7 +17,7 @@
  * quarter at a time, which keeps lines 70 to 85 % full: 12 bytes for an entry.
  *
  * Threads: everything here needs the shard's lock, or the gate alone. shard_prefetch needs neither;
- * `lines` and `timed`, stored in one piece, may be read without them as a hint.
+ * `lines` and `timed`, stored in one piece, may be read without them as a hint. shard_mark changes alone.
  */
 #ifndef ORDINAL_STORE_SHARD_H
 #define ORDINAL_STORE_SHARD_H
@@ -33,6 +33,9 @@ enum {
     DUE_SHIFT = 8,      /* a unit of `due` is 256 ms */
     DUE_HORIZON = 30000 /* units: how far ahead a code may lie (2.1 hours) */
 };
+
+/* The lowest bit of a slot's pointer, which an address leaves clear: whether the present cut (cut.h) has the entry. */
+enum { SLOT_MARK = 1 };
 
 struct line {
     uint8_t tag[LINE_SLOTS]; /* 0: empty */
@@ -79,10 +82,34 @@ static inline void shard_unlock(struct shard *s)
     atomic_store_explicit(&s->lock, 0, memory_order_release);
 }
 
+static inline bool shard_try_lock(struct shard *s)
+{
+    return atomic_exchange_explicit(&s->lock, 1, memory_order_acquire) == 0;
+}
+
 static inline struct entry *slot_entry(struct slot slot)
 {
     uintptr_t p = (uintptr_t)slot.line->high[slot.index] << 32 | slot.line->low[slot.index];
-    return (struct entry *)p;
+    return (struct entry *)(p & ~(uintptr_t)SLOT_MARK);
+}
+
+/* What the mark of an entry is that a cut need not save (any more): a cut turns it round, so that all are unmarked. An entry that
+ * is put into a slot has it. */
+extern uint32_t shard_mark;
+
+static inline bool slot_is_marked(struct slot slot)
+{
+    return ((slot.line->low[slot.index] ^ shard_mark) & SLOT_MARK) == 0;
+}
+
+static inline void slot_mark(struct slot slot)
+{
+    slot.line->low[slot.index] = (slot.line->low[slot.index] & ~(uint32_t)SLOT_MARK) | shard_mark;
+}
+
+static inline void slot_unmark(struct slot slot)
+{
+    slot.line->low[slot.index] = (slot.line->low[slot.index] | SLOT_MARK) ^ shard_mark;
 }
 
 /* A line of the shard's table. */

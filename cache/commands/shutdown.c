@@ -1,0 +1,145 @@
+#include "commands/shutdown.h"
+
+#include <signal.h>
+
+#include "commands/groups.h"
+#include "commands/held.h"
+#include "commands/pause.h"
+#include "commands/refusing.h"
+#include "commands/saving.h"
+#include "logger.h"
+
+struct shutdown_options {
+    bool save, nosave, now, force, abort;
+};
+
+/* The shutdown that is under way while server->ending. */
+static struct {
+    struct held_list clients; /* that sent SHUTDOWN */
+    bool force, by_signal;
+} ending;
+
+#define CANNOT "ERR Errors trying to SHUTDOWN. Check logs."
+
+void shutdown_init(struct server *server)
+{
+    (void)server;
+    held_init(&ending.clients);
+}
+
+static void call_off(struct server *server)
+{
+    pause_for_shutdown(server, false);
+    held_answer(&ending.clients, CANNOT);
+}
+
+static void final_done(struct server *server, bool saved)
+{
+    if (saved || ending.force) {
+        server_stop(server);
+        return;
+    }
+    logger_warning(ending.by_signal ? "SIGTERM received but errors trying to shut down the server, check the logs for "
+                                      "more information"
+                                    : "Error trying to save the DB, can't exit.");
+    call_off(server);
+}
+
+/* Whether a file is saved first. Of a data set that is not complete none is. */
+static bool saves(const struct server *server, const struct shutdown_options *options)
+{
+    bool loading = (atomic_load(&server->refusing) & REFUSING_LOADING) != 0;
+    return !loading && !options->nosave && (options->save || server->config->save_count > 0);
+}
+
+static void begin(struct server *server, const struct shutdown_options *options, bool by_signal)
+{
+    ending.force = ending.force || options->force;
+    ending.by_signal = by_signal;
+    if (!saves(server, options)) {
+        saving_drop(server);
+        server_stop(server);
+    } else if (!server->ending) {
+        pause_for_shutdown(server, true);
+        saving_final(server, final_done);
+    }
+}
+
+void shutdown_by_signal(struct server *server, int number)
+{
+    const struct shutdown_options options = {.nosave = number == SIGINT && server->ending};
+    gate_enter(&server->gate, 0);
+    gate_alone(&server->gate, 0);
+    if (options.nosave) {
+        logger_warning("You insist... exiting now.");
+    }
+    ending.force = false;
+    begin(server, &options, true);
+    gate_together(&server->gate, 0);
+    gate_leave(&server->gate, 0);
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------ */
+
+static bool parse(const struct call *c, struct shutdown_options *options)
+{
+    *options = (struct shutdown_options){0};
+    for (size_t i = 1; i < c->argc; i++) {
+        struct slice word = c->argv[i];
+        bool *option = slice_is(word, "save")     ? &options->save
+                       : slice_is(word, "nosave") ? &options->nosave
+                       : slice_is(word, "now")    ? &options->now
+                       : slice_is(word, "force")  ? &options->force
+                       : slice_is(word, "abort")  ? &options->abort
+                                                  : NULL;
+        if (option == NULL) {
+            return false;
+        }
+        *option = true;
+    }
+    return !(options->save && options->nosave) && !(options->abort && c->argc > 2);
+}
+
+static void abort_shutdown(struct call *c)
+{
+    if (!c->server->ending || atomic_load(&c->server->stopping)) {
+        reply_error(c->reply, "ERR No shutdown in progress.");
+        return;
+    }
+    logger_notice("The shutdown is called off by a client");
+    saving_drop(c->server);
+    call_off(c->server);
+    reply_ok(c->reply);
+}
+
+/* The client gets a reply only if the server does not end; what it sent behind is not run. */
+static void run_shutdown(struct call *c)
+{
+    struct shutdown_options options;
+    if (!parse(c, &options)) {
+        call_syntax_error(c);
+    } else if (options.abort) {
+        abort_shutdown(c);
+    } else if (held_wait(c, &ending.clients)) {
+        logger_notice("User requested shutdown...");
+        ending.force = false;
+        begin(c->server, &options, false);
+    }
+}
+
+const struct command shutdown_commands[] = {
+    {
+        .name = "shutdown",
+        .run = run_shutdown,
+        .arity = -1,
+        .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_MULTI | CMD_ALLOW_BUSY,
+        .group = GROUP_SERVER,
+        .since = "1.0.0",
+        .complexity = "O(N) when saving, where N is the total number of keys in all databases when saving "
+                      "data, otherwise O(1)",
+        .summary = "Saves the databases to disk where that is asked for, and ends the server.",
+        .syntax = "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+        .history = "7.0.0\tAdded the `NOW`, `FORCE` and `ABORT` modifiers.",
+    },
+    {0},
+};
