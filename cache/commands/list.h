@@ -1,13 +1,10 @@
 /*
- * What the files of list commands share: the words LEFT and RIGHT, and popping with all that belongs to it.
+ * What the files of list commands share: popping, with all that belongs to it.
  */
 #ifndef ORDINAL_COMMANDS_LIST_H
 #define ORDINAL_COMMANDS_LIST_H
 
 #include "commands/list_value.h"
-
-/* LEFT or RIGHT; anything else is answered with a syntax error, and false. */
-bool list_end_parse(struct call *c, struct slice word, enum list_end *end);
 
 /* Pops the element at an end and replies with it. */
 void list_pop_one(struct call *c, const struct key *key, struct entry *e, enum list_end end);

@@ -2,31 +2,10 @@
  * Pops from the first of several lists that has something: LMPOP, and the forms that wait, BLMPOP, BLPOP and BRPOP.
  */
 #include "commands/block.h"
+#include "commands/first.h"
 #include "commands/groups.h"
 #include "commands/list.h"
 #include "commands/propagate.h"
-
-bool list_end_parse(struct call *c, struct slice word, enum list_end *end)
-{
-    *end = slice_is(word, "left") ? LIST_HEAD : LIST_TAIL;
-    if (*end == LIST_TAIL && !slice_is(word, "right")) {
-        call_syntax_error(c);
-        return false;
-    }
-    return true;
-}
-
-/* The first of keys argv[first] … that is there, and its entry, with *wrong set where that is no list (and replied). */
-static struct entry *first_list(struct call *c, size_t first, size_t count, struct key *key, bool *wrong)
-{
-    struct entry *e = NULL;
-    *wrong = false;
-    for (size_t i = first; i < first + count && e == NULL && !*wrong; i++) {
-        *key = call_key(c, i);
-        e = key_write_type(c, key, TYPE_LIST, wrong);
-    }
-    return e;
-}
 
 /* ---- BLPOP, BRPOP ------------------------------------------------------------------------------------ */
 
@@ -35,18 +14,18 @@ static void pop_or_wait(struct call *c, enum list_end end)
     struct key key;
     int64_t timeout;
     bool wrong;
-    size_t keys = c->argc - 2;
+    const struct first f = {.first = 1, .keys = c->argc - 2, .far = end == LIST_TAIL, .count = 1};
     if (!block_timeout(c, c->argv[c->argc - 1], &timeout)) {
         return;
     }
-    struct entry *e = first_list(c, 1, keys, &key, &wrong);
+    struct entry *e = first_entry(c, &f, TYPE_LIST, &key, &wrong);
     if (e != NULL) {
         reply_array(c->reply, 2);
         reply_bulk_slice(c->reply, key.name);
         list_pop_one(c, &key, e, end);
         propagate(c, end == LIST_HEAD ? SLICE("LPOP") : SLICE("RPOP"), key.name);
     } else if (!wrong) {
-        block_on_keys(c, 1, keys, TYPE_LIST, timeout, BLOCK_NULL_ARRAY);
+        block_on_keys(c, f.first, f.keys, TYPE_LIST, timeout, BLOCK_NULL_ARRAY);
     }
 }
 
@@ -62,75 +41,40 @@ static void run_brpop(struct call *c)
 
 /* ---- LMPOP, BLMPOP ----------------------------------------------------------------------------------- */
 
-struct mpop {
-    size_t first, keys;
-    enum list_end end;
-    int64_t count;
-};
-
-/* Reads "numkeys key [key ...] LEFT | RIGHT [COUNT count]" from argv[at] on. */
-static bool parse_mpop(struct call *c, size_t at, struct mpop *mpop)
-{
-    int64_t keys;
-    if (!call_int_range(c, c->argv[at], 1, INT64_MAX, "ERR numkeys should be greater than 0", &keys)) {
-        return false;
-    }
-    if ((uint64_t)keys >= c->argc - at - 1) {
-        call_syntax_error(c);
-        return false;
-    }
-    *mpop = (struct mpop){.first = at + 1, .keys = (size_t)keys, .count = 0};
-    at += (size_t)keys + 1;
-    if (!list_end_parse(c, c->argv[at], &mpop->end)) {
-        return false;
-    }
-    for (at++; at < c->argc; at += 2) {
-        if (mpop->count != 0 || !slice_is(c->argv[at], "count") || at + 1 == c->argc) {
-            call_syntax_error(c);
-            return false;
-        }
-        if (!call_int_range(c, c->argv[at + 1], 1, INT64_MAX, "ERR count should be greater than 0",
-                            &mpop->count)) {
-            return false;
-        }
-    }
-    mpop->count = mpop->count == 0 ? 1 : mpop->count;
-    return true;
-}
-
 /* False, and nothing is replied, when there is nothing to take. */
-static bool try_mpop(struct call *c, const struct mpop *mpop)
+static bool try_mpop(struct call *c, const struct first *f)
 {
     char digits[NUMBER_I64_MAX_CHARS];
     struct key key;
     bool wrong;
-    struct entry *e = first_list(c, mpop->first, mpop->keys, &key, &wrong);
+    struct entry *e = first_entry(c, f, TYPE_LIST, &key, &wrong);
     if (e != NULL) {
-        int64_t all = (int64_t)list_value_count(e);
-        int64_t count = mpop->count < all ? mpop->count : all;
+        uint64_t all = list_value_count(e);
+        uint64_t count = f->count < all ? f->count : all;
         reply_array(c->reply, 2);
         reply_bulk_slice(c->reply, key.name);
-        list_pop_many(c, &key, e, mpop->end, (uint64_t)count);
-        propagate(c, mpop->end == LIST_HEAD ? SLICE("LPOP") : SLICE("RPOP"), key.name,
-                  propagate_number(count, digits));
+        list_pop_many(c, &key, e, f->far ? LIST_TAIL : LIST_HEAD, count);
+        propagate(c, f->far ? SLICE("RPOP") : SLICE("LPOP"), key.name,
+                  propagate_number((int64_t)count, digits));
     }
     return e != NULL || wrong;
 }
 
 static void run_lmpop(struct call *c)
 {
-    struct mpop mpop;
-    if (parse_mpop(c, 1, &mpop) && !try_mpop(c, &mpop)) {
+    struct first f;
+    if (first_parse(c, 1, "left", "right", &f) && !try_mpop(c, &f)) {
         reply_null_array(c->reply);
     }
 }
 
 static void run_blmpop(struct call *c)
 {
-    struct mpop mpop;
+    struct first f;
     int64_t timeout;
-    if (parse_mpop(c, 2, &mpop) && block_timeout(c, c->argv[1], &timeout) && !try_mpop(c, &mpop)) {
-        block_on_keys(c, mpop.first, mpop.keys, TYPE_LIST, timeout, BLOCK_NULL_ARRAY);
+    if (first_parse(c, 2, "left", "right", &f) && block_timeout(c, c->argv[1], &timeout) &&
+        !try_mpop(c, &f)) {
+        block_on_keys(c, f.first, f.keys, TYPE_LIST, timeout, BLOCK_NULL_ARRAY);
     }
 }
 

@@ -66,10 +66,21 @@ static struct move rpoplpush_of(const struct call *c)
     return (struct move){call_key(c, 1), call_key(c, 2), LIST_TAIL, LIST_HEAD};
 }
 
+/* LEFT or RIGHT; anything else is answered with a syntax error, and false. */
+static bool parse_end(struct call *c, struct slice word, enum list_end *end)
+{
+    *end = slice_is(word, "left") ? LIST_HEAD : LIST_TAIL;
+    if (*end == LIST_TAIL && !slice_is(word, "right")) {
+        call_syntax_error(c);
+        return false;
+    }
+    return true;
+}
+
 static bool parse_move(struct call *c, struct move *move)
 {
     *move = rpoplpush_of(c);
-    return list_end_parse(c, c->argv[3], &move->take) && list_end_parse(c, c->argv[4], &move->put);
+    return parse_end(c, c->argv[3], &move->take) && parse_end(c, c->argv[4], &move->put);
 }
 
 static void run_lmove(struct call *c)

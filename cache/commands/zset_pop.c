@@ -4,6 +4,7 @@
  */
 #include "commands/block.h"
 #include "commands/change.h"
+#include "commands/first.h"
 #include "commands/groups.h"
 #include "commands/propagate.h"
 #include "commands/zset_range.h"
@@ -93,31 +94,25 @@ static void run_zpopmax(struct call *c)
 
 /* ---- the first of several --------------------------------------------------------------------------------- */
 
-/* Pops from the first of `count` keys that holds a set. True when a reply was made: members, or an error for a key of another
- * type before it. */
-static bool pop_first(struct call *c, size_t first, size_t count, const struct pop *pop)
+/* Pops from the first of several sets. True when a reply was made: members, or an error for a key of another type before it. */
+static bool pop_first(struct call *c, const struct first *f, bool pairs)
 {
-    for (size_t i = first; i < first + count; i++) {
-        struct key key = call_key(c, i);
-        bool wrong;
-        struct entry *e = key_write_type(c, &key, TYPE_ZSET, &wrong);
-        if (e != NULL) {
-            pop_members(c, &key, e, pop);
-        }
-        if (e != NULL || wrong) {
-            return true;
-        }
+    const struct pop pop = {.highest = f->far, .with_key = true, .pairs = pairs, .count = f->count};
+    struct key key;
+    bool wrong;
+    struct entry *e = first_entry(c, f, TYPE_ZSET, &key, &wrong);
+    if (e != NULL) {
+        pop_members(c, &key, e, &pop);
     }
-    return false;
+    return e != NULL || wrong;
 }
 
 static void pop_waiting(struct call *c, bool highest)
 {
-    const struct pop pop = {.highest = highest, .with_key = true, .count = 1};
+    const struct first f = {.first = 1, .keys = c->argc - 2, .far = highest, .count = 1};
     int64_t timeout;
-    size_t keys = c->argc - 2;
-    if (block_timeout(c, c->argv[c->argc - 1], &timeout) && !pop_first(c, 1, keys, &pop)) {
-        block_on_keys(c, 1, keys, TYPE_ZSET, timeout, BLOCK_NULL_ARRAY);
+    if (block_timeout(c, c->argv[c->argc - 1], &timeout) && !pop_first(c, &f, false)) {
+        block_on_keys(c, f.first, f.keys, TYPE_ZSET, timeout, BLOCK_NULL_ARRAY);
     }
 }
 
@@ -131,61 +126,21 @@ static void run_bzpopmax(struct call *c)
     pop_waiting(c, true);
 }
 
-/* MIN or MAX and the options of ZMPOP from argv[at] on. */
-static bool parse_multi(struct call *c, size_t at, struct pop *pop)
-{
-    int64_t count = 0;
-    bool lowest = at < c->argc && slice_is(c->argv[at], "min");
-    pop->highest = at < c->argc && slice_is(c->argv[at], "max");
-    if (!lowest && !pop->highest) {
-        call_syntax_error(c);
-        return false;
-    }
-    for (size_t i = at + 1; i < c->argc; i += 2) {
-        if (count != 0 || i + 1 >= c->argc || !slice_is(c->argv[i], "count")) {
-            call_syntax_error(c);
-            return false;
-        }
-        if (!call_int_range(c, c->argv[i + 1], 1, INT64_MAX, "ERR count should be greater than 0", &count)) {
-            return false;
-        }
-    }
-    pop->count = count != 0 ? (uint64_t)count : 1;
-    return true;
-}
-
-/* The number of keys at argv[at], of which there are some; those may be fewer: the words behind them are then missed. */
-static bool parse_keys(struct call *c, size_t at, size_t *keys)
-{
-    int64_t number;
-    if (!call_int_range(c, c->argv[at], 1, INT64_MAX, "ERR numkeys should be greater than 0", &number)) {
-        return false;
-    }
-    if ((uint64_t)number >= c->argc - at - 1) {
-        call_syntax_error(c);
-        return false;
-    }
-    *keys = (size_t)number;
-    return true;
-}
-
 static void run_zmpop(struct call *c)
 {
-    struct pop pop = {.with_key = true, .pairs = true};
-    size_t keys;
-    if (parse_keys(c, 1, &keys) && parse_multi(c, 2 + keys, &pop) && !pop_first(c, 2, keys, &pop)) {
+    struct first f;
+    if (first_parse(c, 1, "min", "max", &f) && !pop_first(c, &f, true)) {
         reply_null_array(c->reply);
     }
 }
 
 static void run_bzmpop(struct call *c)
 {
-    struct pop pop = {.with_key = true, .pairs = true};
-    size_t keys;
+    struct first f;
     int64_t timeout;
-    if (parse_keys(c, 2, &keys) && parse_multi(c, 3 + keys, &pop) && block_timeout(c, c->argv[1], &timeout) &&
-        !pop_first(c, 3, keys, &pop)) {
-        block_on_keys(c, 3, keys, TYPE_ZSET, timeout, BLOCK_NULL_ARRAY);
+    if (first_parse(c, 2, "min", "max", &f) && block_timeout(c, c->argv[1], &timeout) &&
+        !pop_first(c, &f, true)) {
+        block_on_keys(c, f.first, f.keys, TYPE_ZSET, timeout, BLOCK_NULL_ARRAY);
     }
 }
 
