@@ -62,11 +62,7 @@ static const char *event_of_pop(enum list_end end)
 
 void list_pop_one(struct call *c, const struct key *key, struct entry *e, enum list_end end)
 {
-    struct list_cursor cursor;
-    list_cursor_seek(&cursor, e, end == LIST_HEAD ? 0 : -1);
-    struct listpack_value value = list_cursor_read(&cursor);
-    list_reply_value(c->reply, &value);
-    list_removed(c, key, 1, event_of_pop(end), list_value_pop(c, key, e, end));
+    list_removed(c, key, 1, event_of_pop(end), list_value_pop(c, key, e, end, c->reply));
 }
 
 void list_pop_many(struct call *c, const struct key *key, struct entry *e, enum list_end end, uint64_t count)

@@ -39,8 +39,8 @@ static void move_element(struct call *c, const struct move *move, struct entry *
             propagate_with(c, c->argv + 1, c->argc - 2, c->argc == 4 ? SLICE("RPOPLPUSH") : SLICE("LMOVE"));
         }
         key_changed(c, &move->to, 0, EVENT_LIST, move->put == LIST_HEAD ? "lpush" : "rpush");
-        bool emptied = !rotated && list_value_pop(c, &move->from, key_peek(c, &move->from),
-                                                  move->take); /* it may have moved */
+        bool emptied = !rotated && list_value_pop(c, &move->from, key_peek(c, &move->from), move->take,
+                                                  NULL); /* it may have moved */
         list_removed(c, &move->from, 1, move->take == LIST_HEAD ? "lpop" : "rpop", emptied);
     }
     mem_free(copy, bytes.len + 1);

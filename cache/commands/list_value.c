@@ -432,19 +432,35 @@ static bool settle_large(struct call *c, const struct key *key, struct entry *e)
     return false;
 }
 
-static void pop_element(struct small_list *small, enum list_end end)
+static void pop_element(struct small_list *small, enum list_end end, struct reply *r)
 {
-    small_list_remove(small, end == LIST_HEAD ? SMALL_LIST_FIRST : small_list_prev(small, small->len), 1);
+    size_t pos = end == LIST_HEAD ? SMALL_LIST_FIRST : small_list_prev(small, small->len);
+    if (r != NULL) {
+        struct listpack_value value = small_list_read(small, pos);
+        list_reply_value(r, &value);
+    }
+    small_list_remove(small, pos, 1);
 }
 
-bool list_value_pop(struct call *c, const struct key *key, struct entry *e, enum list_end end)
+static void pop_from_large(struct list *l, enum list_end end, struct reply *r)
+{
+    struct list_position at;
+    if (r != NULL && list_seek(l, end == LIST_HEAD ? 0 : -1, &at)) {
+        struct listpack_value value = list_read(l, &at);
+        list_reply_value(r, &value);
+    }
+    list_pop(l, end);
+}
+
+bool list_value_pop(struct call *c, const struct key *key, struct entry *e, enum list_end end,
+                    struct reply *r)
 {
     if (!is_small(e)) {
-        list_pop(entry_object(e), end);
+        pop_from_large(entry_object(e), end, r);
         return settle_large(c, key, e);
     }
     struct small_list small = list_value_small(e);
-    pop_element(&small, end);
+    pop_element(&small, end, r);
     return settle_small(c, key, e, &small);
 }
 
@@ -464,7 +480,7 @@ bool list_value_rotate(struct call *c, const struct key *key, struct entry *e, e
 {
     if (is_small(e)) {
         struct small_list small = list_value_small(e);
-        pop_element(&small, take);
+        pop_element(&small, take, NULL);
         push_element(&small, put, value); /* no encoding is shorter, and widths stay the same */
         fit(c, key, e, &small);
         return true;
@@ -472,7 +488,7 @@ bool list_value_rotate(struct call *c, const struct key *key, struct entry *e, e
     if (!list_value_push(c, key, &e, put, &value, 1)) {
         return false;
     }
-    list_value_pop(c, key, e, take);
+    list_value_pop(c, key, e, take, NULL);
     return true;
 }
 

@@ -63,7 +63,9 @@ bool list_value_set(struct call *c, const struct key *key, struct entry *e, cons
 
 /* ---- removing: true when the list is empty now, and the key with it is gone ---- */
 
-bool list_value_pop(struct call *c, const struct key *key, struct entry *e, enum list_end end);
+/* The element at an end, which is replied to `r` first (NULL: to nobody). */
+bool list_value_pop(struct call *c, const struct key *key, struct entry *e, enum list_end end,
+                    struct reply *r);
 
 /* `count` elements from `index` on; there must be as many. */
 bool list_value_remove_range(struct call *c, const struct key *key, struct entry *e, uint64_t index,
