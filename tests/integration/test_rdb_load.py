@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import signal
+import stat
 import subprocess
 import time
 
@@ -202,7 +203,7 @@ class Feed:
 def loading(start_server, tmp_path):
     """A server in the middle of its file, and the feed of the rest."""
     feed = Feed(tmp_path / "data")
-    server = start_server(ready=False, dir=feed.folder, requirepass="")
+    server = start_server(ready=False, dir=feed.folder, save=["3600", "1", "1", "1"])
     feed.open()
     feed.write(b"REDIS0010" + rdb.aux("used-mem", 123456))
     feed.write(b"".join(rdb.key("key:%d" % i, "v") for i in range(1000)))
@@ -289,7 +290,14 @@ def test_a_signal_while_it_loads_ends_the_server_at_once(loading, number):
     server.signal(number)
     assert server.wait() == 0
     assert time.monotonic() - began < (5 if not is_sanitized() else 20)
-    assert os.listdir(server.command[server.command.index("--dir") + 1]) == ["dump.rdb"]
+    assert_untouched(server)
+
+
+def assert_untouched(server):
+    """Nothing was saved: the pipe is still there, and nothing else."""
+    folder = server.command[server.command.index("--dir") + 1]
+    assert os.listdir(folder) == ["dump.rdb"]
+    assert stat.S_ISFIFO(os.stat(os.path.join(folder, "dump.rdb")).st_mode)
 
 
 def test_shutdown_while_it_loads(loading):
@@ -298,6 +306,7 @@ def test_shutdown_while_it_loads(loading):
         ask.send(b"SHUTDOWN\r\n")
         assert ask.until_closed() == b""
     assert server.wait() == 0
+    assert_untouched(server)
 
 
 def test_a_file_that_ends_too_soon_ends_the_server(loading):
