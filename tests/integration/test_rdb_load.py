@@ -29,6 +29,7 @@ def start_on(start_server, tmp_path):
         folder.mkdir()
         (folder / "dump.rdb").write_bytes(data)
         ready = settings.pop("ready", True)
+        settings.setdefault("save", ["3600", "1"])  # a server that does not start must not save either
         server = start_server(ready=False, dir=folder, **settings)
         if ready:
             server.wait_ready(loads=True)
