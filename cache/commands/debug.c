@@ -169,23 +169,23 @@ static void run_populate(struct call *c)
     free(value);
 }
 
-/* RELOAD [NOSAVE | NOFLUSH | MERGE …] and LOADAOF. */
+/* RELOAD [NOSAVE] [NOFLUSH] [MERGE] */
 static void run_reload(struct call *c)
 {
+    struct reload_options options = {.save = true, .flush = true};
     for (size_t i = 2; i < c->argc; i++) {
-        if (!slice_is(c->argv[i], "merge") && !slice_is(c->argv[i], "noflush")) {
-            reply_error(c->reply,
-                        slice_is(c->argv[i], "nosave")
-                            ? "ERR DEBUG RELOAD NOSAVE needs a file, and this version keeps none"
-                            : "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
+        if (slice_is(c->argv[i], "merge")) {
+            options.merge = true;
+        } else if (slice_is(c->argv[i], "noflush")) {
+            options.flush = false;
+        } else if (slice_is(c->argv[i], "nosave")) {
+            options.save = false;
+        } else {
+            reply_error(c->reply, "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
             return;
         }
     }
-    if (reload_all(c)) {
-        reply_ok(c->reply);
-    } else {
-        reply_error(c->reply, "ERR a value could not be reloaded");
-    }
+    reload_run(c, &options);
 }
 
 /* ---- the server ------------------------------------------------------------------------------------- */
@@ -316,8 +316,8 @@ static const struct subcommand {
      "true, false."},
     {"quicklist", 3, 4, run_layout, " <key>", "Write to the log how large a value's quicklist is."},
     {"quicklist-packed-threshold", 3, 3, run_packed_threshold, " <size>", "Accepted; changes nothing."},
-    {"reload", 2, 5, run_reload, " [MERGE] [NOFLUSH]",
-     "Write every value in DUMP's format and read it again."},
+    {"reload", 2, 5, run_reload, " [NOSAVE] [NOFLUSH] [MERGE]",
+     "Save the snapshot, empty the server, and load the snapshot again."},
     {"replybuffer", 4, 4, run_accepted, " <PEAK-RESET-TIME|RESIZING> <value>", "Accepted; changes nothing."},
     {"segfault", 2, 2, run_crash, "", "Crash the process by SIGSEGV."},
     {"set-active-expire", 3, 3, run_set_active_expire, " <0|1>",

@@ -1,71 +1,138 @@
+/*
+ * What is written is a file like any other, but by the loop's own thread, with everybody else held up: a snapshot (persist/snapshot.h)
+ * needs the others to go on.
+ */
 #include "commands/reload.h"
 
-#include "commands/dump.h"
-#include "memory.h"
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
 
-struct found {
-    struct entry *entry;
-    uint64_t hash;
+#include "commands/change.h"
+#include "commands/load_rdb.h"
+#include "commands/refusing.h"
+#include "commands/saving.h"
+#include "commands/type.h"
+#include "logger.h"
+
+/* ---- writing ------------------------------------------------------------------------------------------------- */
+
+struct writing {
+    struct rdb_stream stream;
+    struct rdb_file file;
+    int64_t now;
 };
 
-/* The entries of a database; they are put in place anew only when all are known, since a visit must change nothing. */
-struct found_list {
-    struct found *items;
-    size_t count, cap;
-};
-
-static void collect(void *context, struct entry *e, uint64_t hash)
+static enum rdb_type rdb_type_of(const struct entry *e)
 {
-    struct found_list *list = context;
-    if (list->count < list->cap) {
-        list->items[list->count++] = (struct found){e, hash};
+    return type_of(e)->rdb_type(e);
+}
+
+static void save_value(struct rdb_writer *writer, const struct entry *e)
+{
+    type_of(e)->save(writer, e);
+}
+
+static bool write_file(void *context, const void *bytes, size_t n)
+{
+    return rdb_file_write(context, bytes, n);
+}
+
+static void write_entry(void *context, struct entry *e, uint64_t hash)
+{
+    struct writing *writing = context;
+    (void)hash;
+    if (entry_deadline(e) > writing->now) {
+        rdb_stream_entry(&writing->stream, e);
+        rdb_stream_flush_full(&writing->stream);
     }
 }
 
-static bool reload_entry(struct call *c, struct db *db, struct rdb_writer *writer, const struct found *found)
+static void write_all(struct writing *writing, const struct keyspace *ks)
 {
-    struct entry *old = found->entry;
-    if (entry_deadline(old) <= c->now) {
-        db_remove(db, found->hash, entry_key(old), c->now, &c->worker->store);
-        return true;
+    rdb_stream_aux(&writing->stream, "redis-ver", REDIS_VERSION);
+    for (int i = 0; i < ks->count; i++) {
+        const struct db *db = &ks->dbs[i];
+        if (db_size(db) > 0) {
+            rdb_stream_select(&writing->stream, i);
+            rdb_stream_resize(&writing->stream, db_size(db), db_timed(db));
+            db_each(db, write_entry, writing);
+        }
     }
-    struct entry_head head = {entry_key(old), entry_deadline(old), entry_access(old)};
-    struct entry *made;
-    rdb_writer_clear(writer);
-    return dump_write(writer, old) &&
-           dump_read(c->server, (struct slice){(const char *)writer->bytes, writer->len}, &head, &made) ==
-               RDB_PAYLOAD_OK &&
-           db_put(db, found->hash, made, c->now);
+    rdb_stream_end(&writing->stream);
 }
 
-static bool reload_db(struct call *c, struct db *db, struct rdb_writer *writer)
+/* Begins the stream and the file. False with errno set. */
+static bool open_file(struct writing *writing, const struct server *server)
 {
-    struct found_list list = {.cap = db_size(db)};
-    if (list.cap == 0) {
-        return true;
-    }
-    list.items = mem_alloc(list.cap * sizeof *list.items);
-    if (list.items == NULL) {
+    struct snapshot_options options;
+    char temporary[64];
+    saving_options(server, &options);
+    struct rdb_record how = {{rdb_type_of, save_value}, options.access, options.rules, writing->now};
+    int version = entry_timed_parts() > 0 ? RDB_VERSION_YOUNGER : RDB_VERSION_WRITTEN;
+    snprintf(temporary, sizeof temporary, "temp-reload-%d.rdb", (int)getpid());
+    if (!rdb_file_open(&writing->file, temporary, server->config->dbfilename)) {
         return false;
     }
-    db_each(db, collect, &list);
-    bool good = true;
-    for (size_t i = 0; i < list.count && good; i++) {
-        good = reload_entry(c, db, writer, &list.items[i]);
+    if (!rdb_stream_begin(&writing->stream, version, &how, options.compress, options.checksum, write_file,
+                          &writing->file)) {
+        rdb_file_discard(&writing->file);
+        errno = ENOMEM;
+        return false;
     }
-    mem_free(list.items, list.cap * sizeof *list.items);
-    return good;
+    return true;
 }
 
-bool reload_all(struct call *c)
+static bool save(const struct call *c)
+{
+    struct writing writing = {.now = c->now};
+    bool saved = open_file(&writing, c->server);
+    if (saved) {
+        write_all(&writing, &c->server->keyspace);
+        saved = rdb_stream_ok(&writing.stream);
+        if (saved) {
+            saved = rdb_file_commit(&writing.file);
+        } else {
+            rdb_file_discard(&writing.file);
+            errno = rdb_stream_error(&writing.stream);
+        }
+        rdb_stream_free(&writing.stream);
+    }
+    if (!saved) {
+        logger_warning("Write error saving DB on disk: %s", strerror(errno));
+    }
+    return saved;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+static void flush_all(struct call *c)
 {
     struct keyspace *ks = &c->server->keyspace;
-    struct rdb_writer writer;
-    bool good = true;
-    rdb_writer_init(&writer, c->server->config->rdbcompression);
-    for (int i = 0; i < ks->count && good; i++) {
-        good = reload_db(c, &ks->dbs[i], &writer);
+    change_flush(c, NULL);
+    for (int i = 0; i < ks->count; i++) {
+        db_flush(&ks->dbs[i]);
     }
-    rdb_writer_free(&writer);
-    return good;
+}
+
+void reload_run(struct call *c, const struct reload_options *options)
+{
+    const struct load_rdb_how how = {.alone = true, .replace = options->merge};
+    if (refusing_is_loading(c->server)) {
+        reply_error(c->reply, "ERR the data set is being loaded");
+        return;
+    }
+    if (options->save && !save(c)) {
+        reply_error(c->reply, "ERR");
+        return;
+    }
+    if (options->flush) {
+        flush_all(c);
+    }
+    if (load_rdb_file(c->server->loading, c->server->config->dbfilename, &how) != LOAD_DONE) {
+        reply_error(c->reply, "ERR Error trying to load the RDB dump, check server logs");
+        return;
+    }
+    logger_notice("DB reloaded by DEBUG RELOAD");
+    reply_ok(c->reply);
 }

@@ -1,6 +1,6 @@
 /*
- * DEBUG RELOAD: every value through DUMP's format and back, in place. It exercises what a snapshot will: each type's writer
- * and reader, and that deadlines survive. (Once there are snapshots, it can write one and read it instead.)
+ * DEBUG RELOAD: writes the snapshot, empties the server, and loads the snapshot, all at once. It exercises what a restart does: each
+ * type's writer and reader, and that deadlines survive.
  *
  * Threads: under the gate alone.
  */
@@ -9,8 +9,13 @@
 
 #include "commands/call.h"
 
-/* Puts every living entry of every database in place anew; dead ones are removed. False when memory ran out or a value did
- * not come back (it is then left as it was). */
-bool reload_all(struct call *c);
+struct reload_options {
+    bool save;  /* else what is in the file is loaded */
+    bool flush; /* else what is there stays … */
+    bool merge; /* … and keys of the file take the place of those that are there, instead of being refused */
+};
+
+/* Replies. */
+void reload_run(struct call *c, const struct reload_options *options);
 
 #endif
