@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "commands/change.h"
 #include "commands/load_rdb.h"
 #include "commands/refusing.h"
@@ -83,6 +84,12 @@ static bool open_file(struct writing *writing, const struct server *server)
     return true;
 }
 
+static void note_saved(const struct server *server)
+{
+    server->saving->last_save = clock_wall_us() / 1000000;
+    server->saving->changes_saved = server_changes(server);
+}
+
 static bool save(const struct call *c)
 {
     struct writing writing = {.now = c->now};
@@ -98,7 +105,9 @@ static bool save(const struct call *c)
         }
         rdb_stream_free(&writing.stream);
     }
-    if (!saved) {
+    if (saved) {
+        note_saved(c->server);
+    } else {
         logger_warning("Write error saving DB on disk: %s", strerror(errno));
     }
     return saved;

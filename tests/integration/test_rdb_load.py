@@ -61,6 +61,19 @@ def test_a_file_of_a_real_server_is_loaded_whole(start_on, path):
     assert "the key 'stream' of database 0" in server.log()
 
 
+@pytest.mark.parametrize("path", SAMPLES, ids=NAMES)
+def test_what_is_saved_is_loaded_again(start_on, path):
+    """Also with idle times and frequencies."""
+    policy = "allkeys-" + path[-7:-4]
+    first = start_on(open(path, "rb").read(), maxmemory_policy=policy)
+    assert first("SAVE") == "OK"
+    with open(os.path.join(first.command[first.command.index("--dir") + 1], "dump.rdb"), "rb") as file:
+        second = start_on(file.read(), maxmemory_policy=policy)
+    with open(path[:-4] + ".json") as file, second.connect() as ask:
+        assert json.loads(json.dumps(contents(ask))) == json.load(file)
+    assert second.info("persistence")["rdb_last_load_streams_skipped"] == "0"
+
+
 @pytest.mark.parametrize("name", ["redis7", "redis8", "valkey9"])
 def test_idle_times_and_frequencies_come_along(start_on, name):
     folder = os.path.join(ROOT, "tests", "rdb", "samples")
