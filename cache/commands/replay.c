@@ -180,6 +180,13 @@ static const struct command *look_up(const struct aof_command *command)
     return sub != NULL ? sub : found;
 }
 
+/* Whether it changes keys: also where it only reads for its client, as PFCOUNT does, which keeps the count in the value. */
+static bool changes_keys(const struct command *command)
+{
+    return (command->flags & CMD_WRITE) != 0 ||
+           ((command->flags & CMD_MAY_REPLICATE) != 0 && (command->keys[0].flags & KEY_RW) != 0);
+}
+
 /* How it runs. Only what changes keys does; reading them does nothing, and whatever is about connections or the server itself
  * has no business in such a file. */
 static enum what what_of(const struct replay *r, const struct command *command, size_t argc)
@@ -187,7 +194,7 @@ static enum what what_of(const struct replay *r, const struct command *command, 
     if (command == NULL || !command_arity_fits(command, argc)) {
         return REFUSED;
     }
-    if ((command->flags & CMD_WRITE) == 0) {
+    if (!changes_keys(command)) {
         return command == r->select                                         ? RUN_SELECT
                : command == r->multi                                        ? RUN_MULTI
                : command == r->exec                                         ? RUN_EXEC

@@ -7,7 +7,7 @@ import pytest
 
 from .logged import LoggedOrdinal, LoggedRun, Player, commands_of
 from .resp import Connection
-from .servers import Oracle
+from .servers import Oracle, Ordinal
 
 COMMANDS = int(os.environ.get("LOGGED_COMMANDS", "3000"))
 SEED = os.environ.get("DIFFERENTIAL_SEED", "ordinal")
@@ -161,3 +161,11 @@ def test_a_command_with_line_ends_of_its_own_is_logged_whole(subject):
     connection.read(3)
     assert written(subject, since) == ["SET k v", "SET k w", "set k \n"]
     connection.close()
+@pytest.mark.parametrize(("loops", "threads"), [(1, 1), (3, 4)], ids=["1-loop", "3-loops"])
+def test_ordinal_that_plays_the_log_holds_what_ordinal_holds(loops, threads):
+    with LoggedOrdinal(loops) as subject:
+        run = LoggedRun(subject, SEED, threads, fields=True)
+        run.run(COMMANDS)
+        play(run, Player(Ordinal(loops), subject.logged()))
+
+
