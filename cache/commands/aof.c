@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "commands/client.h"
 #include "commands/refusing.h"
+#include "commands/saving.h"
 #include "commands/waitaof.h"
 #include "logger.h"
 #include "memory.h"
@@ -61,6 +62,8 @@ void aof_apply_settings(struct aof *aof)
     const struct config *config = server->config;
     aof->writer.sync = config->appendfsync;
     aof->writer.timestamps = config->aof_timestamp_enabled;
+    aof->writer.spare_syncs =
+        config->no_appendfsync_on_rewrite && snapshot_running(&server->saving->snapshot);
     update_holding(aof);
     if (aof->writer.running) {
         aof_writer_poke(&aof->writer);
@@ -103,9 +106,25 @@ bool aof_know_set(struct aof *aof)
     return true;
 }
 
+/* The first base is begun by the cron: not in the middle of a transaction. */
+static bool turn_on(struct aof *aof)
+{
+    int fd;
+    if (!aof_know_set(aof) || !aof_set_make_folder(&aof->set) || !aof_set_open_temporary(&aof->set, &fd)) {
+        logger_warning("Can't open the append-only file: %s", strerror(errno));
+        return false;
+    }
+    close(fd);
+    aof->state = AOF_WAITING;
+    aof->scheduled = true;
+    aof->pause = aof->next_try = 0;
+    return true;
+}
+
 static void turn_off(struct aof *aof)
 {
     struct server *server = aof->server;
+    aof_forget_rewrite(aof);
     if (aof->writer.running && !aof_writer_stop(&aof->writer, log_end(&server->log))) {
         logger_warning("The end of the append-only file could not be written");
     }
@@ -126,8 +145,7 @@ static bool on_appendonly(void *context, struct config *config, const char **err
     }
     if (!config->appendonly && aof->state != AOF_OFF) {
         turn_off(aof);
-    } else if (config->appendonly && aof->state == AOF_OFF) {
-        logger_warning("The append-only file can only be turned on at start: a first base needs a snapshot");
+    } else if (config->appendonly && aof->state == AOF_OFF && !turn_on(aof)) {
         *error = "Unable to turn on AOF. Check server logs.";
         return false;
     }
@@ -194,8 +212,8 @@ bool aof_begin(struct server *server)
     }
     bool good = aof_know_set(aof) && aof_set_make_folder(&aof->set);
     if (good && aof_set_is_empty(&aof->set) && !is_empty(&server->keyspace)) {
-        errno = ENOTEMPTY; /* what was loaded would need a base of its own */
-        good = false;
+        aof->state = AOF_WAITING; /* what was loaded is kept by a first rewrite */
+        aof->scheduled = true;
     } else {
         good = good && (!aof_set_is_empty(&aof->set) || aof_set_make_first_base(&aof->set, REDIS_VERSION)) &&
                go_on(aof);

@@ -6,6 +6,7 @@
 
 #include "commands/aof.h"
 #include "persist/aof_writer.h"
+#include "persist/rdb_file.h"
 
 enum aof_state { AOF_OFF, AOF_WAITING, AOF_ON };
 enum stage { STAGE_NONE, STAGE_SAVING, STAGE_INSTALLING };
@@ -22,6 +23,7 @@ struct aof {
     enum stage stage;
     bool given_up; /* the base that is being saved is to fail */
     char base[AOF_FILE_NAME_SIZE];
+    struct rdb_file file;        /* … that base, while it is written */
     int64_t began, last_seconds; /* ms of clock.h; seconds, -1: none yet */
     bool last_good;
     int64_t rewrites, failures;

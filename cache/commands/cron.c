@@ -1,6 +1,7 @@
 #include "commands/cron.h"
 
 #include "clock.h"
+#include "commands/aof.h"
 #include "commands/dispatch.h"
 #include "commands/latency.h"
 #include "commands/pause.h"
@@ -126,6 +127,9 @@ static void on_tick(uv_timer_t *timer)
     counter_set(&w->dirty_seen, (int64_t)w->dirty);
     if (w->loop->index == 0) {
         saving_cron(server);
+        gate_enter(&server->gate, 0);
+        aof_tick(w);
+        gate_leave(&server->gate, 0);
         mem_sample_peak();
         clock_look_at_wall();
         if (++w->ticks % CALIBRATE_TICKS == 0) {

@@ -4,6 +4,7 @@ void groups_register(void)
 {
     static const struct command *const groups[] = {
         /* clang-format off */ /* a line for each */
+        aof_commands,
         bitfield_commands,
         bitmap_commands,
         client_commands,

@@ -6,6 +6,7 @@
 
 #include "commands/command.h"
 
+extern const struct command aof_commands[];
 extern const struct command bitfield_commands[];
 extern const struct command bitmap_commands[];
 extern const struct command client_commands[];

@@ -9,6 +9,7 @@ import select
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -52,6 +53,18 @@ def increments(server):
     return data
 
 
+def is_rewriting(server):
+    info = server.info("persistence")
+    return info["aof_rewrite_in_progress"] != "0" or info["aof_rewrite_scheduled"] != "0"
+
+
+def rewrite(server):
+    reply = server("BGREWRITEAOF")
+    assert reply in ("Background append only file rewriting started", "Background append only file rewriting scheduled")
+    wait_until(lambda: not is_rewriting(server), "the end of the rewrite")
+    assert server.info("persistence")["aof_last_bgrewrite_status"] == "ok"
+
+
 def check(server):
     """redis-check-aof finds nothing wrong."""
     tool = shutil.which("redis-check-aof")
@@ -59,6 +72,34 @@ def check(server):
     path = os.path.join(folder(server), "appendonly.aof.manifest")
     result = subprocess.run([tool, path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     assert result.returncode == 0, result.stdout.decode(errors="replace")
+
+
+def load_into_redis(server, tmp_path):
+    """A copy of the files, loaded by the original: DBSIZE and DEBUG DIGEST of it, and of the server that wrote them."""
+    copy = tmp_path / "redis"
+    copy.mkdir()
+    shutil.copytree(folder(server), copy / "appendonlydir")
+    program = tmp_path / "redis-server"
+    os.symlink(shutil.which("redis-check-rdb"), program)
+    port = harness.free_port()
+    settings = ["--port", port, "--dir", copy, "--appendonly", "yes", "--save", "", "--enable-debug-command", "yes"]
+    redis = subprocess.Popen([str(program), *map(str, settings)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             preexec_fn=harness.die_with_parent)
+    try:
+        def is_there():
+            assert redis.poll() is None, redis.stdout.read().decode(errors="replace")
+            try:
+                with Connection(("127.0.0.1", port)) as connection:
+                    return connection("PING") == "PONG"
+            except ConnectionRefusedError:
+                return False
+
+        wait_until(is_there, "the original to load the files")
+        with Connection(("127.0.0.1", port)) as connection:
+            return connection("DBSIZE"), connection("DEBUG", "DIGEST")
+    finally:
+        redis.kill()
+        redis.communicate()
 
 
 @pytest.fixture
@@ -126,6 +167,146 @@ def test_timestamps_stand_between_commands(start_aof):
     assert stamps and before <= stamps[0] <= time.time()
     assert data.startswith(b"#TS:")
     check(server)
+
+
+# ---- rewrites -----------------------------------------------------------------------------------------------
+
+
+def test_a_rewrite_leaves_a_base_and_one_increment(start_aof, tmp_path):
+    server = start_aof()
+    with server.connect() as client:
+        for i in range(1000):
+            client("SET", "key:%d" % (i % 10), "v" * 100)
+        client("SELECT", 5)
+        client("HSET", "hash", "field", "value")
+        size = int(server.info("persistence")["aof_current_size"])
+        rewrite(server)
+        assert manifest(server) == {("b", 2): "appendonly.aof.2.base.rdb", ("i", 2): "appendonly.aof.2.incr.aof"}
+        assert names(server) == [
+            "appendonly.aof.2.base.rdb", "appendonly.aof.2.incr.aof", "appendonly.aof.manifest"]
+        info = server.info("persistence")
+        assert int(info["aof_current_size"]) < size
+        assert info["aof_base_size"] == info["aof_current_size"]
+        assert info["aof_rewrites"] == "1"
+        client("HSET", "hash", "field", "other")
+    wait_until(lambda: increments(server) != b"", "the increment to be written")
+    assert increments(server) == encode("SELECT", 5) + encode("HSET", "hash", "field", "other")
+    check(server)
+    digest = server("DEBUG", "DIGEST")
+    assert load_into_redis(server, tmp_path) == (10, digest)
+
+
+def test_writes_during_rewrites_are_in_the_base_or_behind_it(start_aof, tmp_path):
+    server = start_aof(appendfsync="everysec")
+    over = threading.Event()
+
+    def write(number):
+        with server.connect() as client:
+            i = 0
+            while not over.is_set():
+                i += 1
+                client("INCR", "counter:%d:%d" % (number, i % 50))
+                client("RPUSH", "list:%d" % number, i)
+                if i % 7 == 0:
+                    client("LPOP", "list:%d" % number)
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for writer in writers:
+        writer.start()
+    try:
+        for _ in range(5):
+            rewrite(server)
+    finally:
+        over.set()
+        for writer in writers:
+            writer.join()
+    server.config("appendonly", "no")  # all of it is written then
+    size, digest = server("DBSIZE"), server("DEBUG", "DIGEST")
+    check(server)
+    assert load_into_redis(server, tmp_path) == (size, digest)
+
+
+def test_growth_starts_a_rewrite(start_aof):
+    server = start_aof(auto_aof_rewrite_percentage="100", auto_aof_rewrite_min_size="100000")
+    with server.connect() as client:
+        for i in range(200):
+            client("SET", "key", "v" * 1000)
+    wait_until(lambda: ("b", 2) in manifest(server), "a rewrite")
+    wait_until(lambda: not is_rewriting(server), "its end")
+    assert "Starting automatic rewriting of AOF" in server.log()
+    assert int(server.info("persistence")["aof_current_size"]) < 100000
+
+
+def test_a_flush_begins_the_rewrite_anew(start_aof):
+    server = start_aof(rdb_key_save_delay="10000")
+    with server.connect() as client:
+        for i in range(1000):
+            client("SET", "key:%d" % i, i)
+        assert client("BGREWRITEAOF") == "Background append only file rewriting started"
+        assert client("BGREWRITEAOF") == Error("ERR Background append only file rewriting already in progress")
+        client("FLUSHALL")
+        client("SET", "after", "flush")
+    wait_until(lambda: not is_rewriting(server), "the end of the rewrite")
+    wait_until(lambda: len(manifest(server)) == 2, "the old files to go")
+    assert server.info("persistence")["aof_last_bgrewrite_status"] == "ok"
+    check(server)
+
+
+def test_in_a_transaction_a_rewrite_is_scheduled(start_aof):
+    server = start_aof()
+    with server.connect() as client:
+        client("MULTI")
+        client("INCR", "a")
+        client("BGREWRITEAOF")
+        client("INCR", "a")
+        assert client("EXEC") == [1, "Background append only file rewriting scheduled", 2]
+    wait_until(lambda: ("b", 2) in manifest(server), "the rewrite")
+
+
+def test_without_an_append_only_file_a_rewrite_makes_a_base(start_server):
+    server = start_server()
+    server("SET", "key", "value")
+    rewrite(server)
+    assert manifest(server) == {("b", 1): "appendonly.aof.1.base.rdb"}
+    check(server)
+
+
+# ---- on and off ---------------------------------------------------------------------------------------------
+
+
+def test_it_can_be_turned_on_and_off(start_server, tmp_path):
+    server = start_server(**NO_AUTO)
+    assert server.info("persistence")["aof_enabled"] == "0"
+    with server.connect() as client:
+        for i in range(100):
+            client("SET", "key:%d" % i, i)
+        server.config("appendonly", "yes")
+        client("SET", "during", 1)
+        wait_until(lambda: not is_rewriting(server), "the first rewrite")
+        info = server.info("persistence")
+        assert (info["aof_enabled"], info["aof_last_bgrewrite_status"]) == ("1", "ok")
+        client("SET", "after", 1)
+        server.config("appendonly", "no")
+        assert server.info("persistence")["aof_enabled"] == "0"
+        digest = server("DEBUG", "DIGEST")
+        client("SET", "unlogged", 1)
+    assert names(server) == ["appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof", "appendonly.aof.manifest"]
+    assert load_into_redis(server, tmp_path) == (102, digest)
+    server.config("appendonly", "yes")
+    wait_until(lambda: not is_rewriting(server), "the rewrite")
+    assert manifest(server) == {("b", 2): "appendonly.aof.2.base.rdb", ("i", 2): "appendonly.aof.2.incr.aof"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not hasattr(os, "setxattr"), reason="needs a folder that cannot be made")
+def test_it_is_not_turned_on_where_there_can_be_no_folder(start_server):
+    server = start_server()
+    with open(folder(server), "w") as file:
+        file.write("not a folder")
+    assert server("CONFIG", "SET", "appendonly", "yes") == Error(
+        "ERR CONFIG SET failed (possibly related to argument 'appendonly') - Unable to turn on AOF. Check server logs.")
+    assert server.config("appendonly") == "no"
+    assert server.info("persistence")["aof_enabled"] == "0"
+    assert server("SET", "key", "value") == "OK"
 
 
 def test_policies_can_be_changed(start_aof):
@@ -296,6 +477,27 @@ def test_one_sync_serves_many_clients(faulty, tmp_path):
 
 def server_syncs(trace):
     return trace.read_text().count("aof-sync ") if trace.exists() else 0
+
+
+@pytest.mark.parametrize("error, text", [("EIO", "Input/output error"), ("ENOSPC", "No space left on device")])
+def test_after_a_failed_sync_only_a_new_base_is_sound(faulty, error, text):
+    server, fails = faulty("aof-sync:@:%s" % error, "base-sync:@:%s" % error, "rdb-sync:@:%s" % error, appendfsync="always")
+    refusal = Error("MISCONF Errors writing to the AOF file: " + text)
+    with server.connect() as writer, server.connect() as other:
+        assert writer("SET", "key", "old") == "OK"
+        fails.touch()
+        writer.send(encode("SET", "key", "new"))
+        wait_until(lambda: server.info("persistence")["aof_last_write_status"] == "err", "the error to be told")
+        assert other("SET", "key", "third") == refusal
+        assert other("PING") == refusal
+        assert other("GET", "key") == b"new"  # reads go on
+        assert not has_reply(writer, 0.3)  # nothing is acknowledged
+        fails.unlink()
+        assert writer.read() == "OK"
+        wait_until(lambda: server.info("persistence")["aof_last_write_status"] == "ok", "service to be resumed")
+        assert other("SET", "other", "value") == "OK"
+    assert ("b", 1) not in manifest(server)
+    check(server)
 
 
 def test_a_write_that_fails_is_continued_where_it_stopped(faulty):
