@@ -34,7 +34,7 @@ static bool write_file(void *context, const void *bytes, size_t n)
     if (saving->file.fd < 0) {
         char temporary[48];
         snprintf(temporary, sizeof temporary, "temp-%d.rdb", (int)getpid());
-        if (!rdb_file_open(&saving->file, temporary, saving->name)) {
+        if (!rdb_file_open(&saving->file, &rdb_file_snapshot, NULL, temporary, saving->name)) {
             return false;
         }
     }

@@ -9,18 +9,24 @@
 /* The disk is asked to write every HAND_OVER bytes, and waited for when it is IN_FLIGHT behind. */
 enum { HAND_OVER = 4 << 20, IN_FLIGHT = 32 << 20 };
 
-bool rdb_file_open(struct rdb_file *file, const char *temporary, const char *name)
+const struct rdb_file_points rdb_file_snapshot = {DISK_RDB_OPEN, DISK_RDB_WRITE, DISK_RDB_SYNC, DISK_RDB_RENAME,
+                                                  DISK_RDB_SYNC_FOLDER};
+const struct rdb_file_points rdb_file_base = {DISK_BASE_OPEN, DISK_BASE_WRITE, DISK_BASE_SYNC, DISK_BASE_RENAME,
+                                              DISK_BASE_SYNC_FOLDER};
+
+bool rdb_file_open(struct rdb_file *file, const struct rdb_file_points *points, const char *folder,
+                   const char *temporary, const char *name)
 {
-    *file = (struct rdb_file){.fd = -1, .folder = -1};
+    *file = (struct rdb_file){.points = points, .fd = -1, .folder = -1};
     if (strlen(temporary) >= sizeof file->temporary || strlen(name) >= sizeof file->name) {
         errno = ENAMETOOLONG;
         return false;
     }
     snprintf(file->temporary, sizeof file->temporary, "%s", temporary);
     snprintf(file->name, sizeof file->name, "%s", name);
-    file->folder = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    file->folder = open(folder != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file->folder >= 0) {
-        file->fd = openat(file->folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        file->fd = disk_open(points->open, file->folder, temporary, O_WRONLY | O_CREAT | O_TRUNC);
     }
     if (file->fd < 0) {
         rdb_file_discard(file);
@@ -29,40 +35,39 @@ bool rdb_file_open(struct rdb_file *file, const char *temporary, const char *nam
     return true;
 }
 
-/* A folder on which these are not known is no worse than without them: the last sync does it all. */
-static void hand_over(struct rdb_file *file)
+/* A file system on which this is not known is no worse than without it: the last sync does it all. Any other error counts: the kernel
+ * tells it once, so that the last sync would not know of it. */
+static bool hand_range(struct rdb_file *file, uint64_t from, uint64_t to, unsigned how)
+{
+    return sync_file_range(file->fd, (off_t)from, (off_t)(to - from), how) == 0 || errno == EINVAL ||
+           errno == ENOSYS || errno == ESPIPE;
+}
+
+static bool hand_over(struct rdb_file *file)
 {
     if (file->written - file->handed < HAND_OVER) {
-        return;
+        return true;
     }
-    sync_file_range(file->fd, (off_t)file->handed, (off_t)(file->written - file->handed), SYNC_FILE_RANGE_WRITE);
+    if (!hand_range(file, file->handed, file->written, SYNC_FILE_RANGE_WRITE)) {
+        return false;
+    }
     file->handed = file->written;
-    if (file->handed - file->awaited > IN_FLIGHT) {
-        uint64_t until = file->handed - IN_FLIGHT;
-        sync_file_range(file->fd, (off_t)file->awaited, (off_t)(until - file->awaited),
-                        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-        file->awaited = until;
+    if (file->handed - file->awaited <= IN_FLIGHT) {
+        return true;
     }
+    uint64_t from = file->awaited;
+    file->awaited = file->handed - IN_FLIGHT;
+    return hand_range(file, from, file->awaited,
+                      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
 }
 
 bool rdb_file_write(struct rdb_file *file, const void *bytes, size_t n)
 {
-    const char *at = bytes;
-    while (n > 0) {
-        ssize_t done = write(file->fd, at, n);
-        if (done < 0 && errno == EINTR) {
-            continue;
-        }
-        if (done <= 0) {
-            errno = done == 0 ? EIO : errno;
-            return false;
-        }
-        at += done;
-        n -= (size_t)done;
-        file->written += (uint64_t)done;
+    if (!disk_write_all(file->points->write, file->fd, bytes, n)) {
+        return false;
     }
-    hand_over(file);
-    return true;
+    file->written += n;
+    return hand_over(file);
 }
 
 static void close_one(int *fd)
@@ -77,7 +82,7 @@ void rdb_file_discard(struct rdb_file *file)
 {
     int error = errno;
     if (file->fd >= 0) {
-        unlinkat(file->folder, file->temporary, 0);
+        disk_unlink(DISK_TEMPORARY_UNLINK, file->folder, file->temporary);
     }
     close_one(&file->fd);
     close_one(&file->folder);
@@ -86,12 +91,13 @@ void rdb_file_discard(struct rdb_file *file)
 
 bool rdb_file_commit(struct rdb_file *file)
 {
-    if (fsync(file->fd) != 0 || renameat(file->folder, file->temporary, file->folder, file->name) != 0) {
+    if (!disk_sync(file->points->sync, file->fd) ||
+        !disk_rename(file->points->rename, file->folder, file->temporary, file->name)) {
         rdb_file_discard(file);
         return false;
     }
     /* From here on the name is the new file's. */
-    bool synced = fsync(file->folder) == 0 || errno == EINVAL; /* EINVAL: a folder that knows no sync */
+    bool synced = disk_sync_folder(file->points->sync_folder, file->folder);
     int error = errno;
     close_one(&file->fd);
     close_one(&file->folder);

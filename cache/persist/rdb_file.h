@@ -3,7 +3,7 @@
  * before. What is written is handed to the disk as it comes, so that the last sync has little left to do. The end is: sync, rename,
  * sync of the folder. A failure removes the temporary file.
  *
- * The folder is the working directory when the file is opened; it may be another one before the file is complete.
+ * The folder is kept open: the working directory may be another one before the file is complete.
  *
  * Threads: one at a time.
  */
@@ -15,7 +15,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "persist/disk.h"
+
+/* The steps that a build with faults knows them by. */
+struct rdb_file_points {
+    enum disk_point open, write, sync, rename, sync_folder;
+};
+
+extern const struct rdb_file_points rdb_file_snapshot; /* of SAVE, BGSAVE, … */
+extern const struct rdb_file_points rdb_file_base;     /* the base of an append-only file */
+
 struct rdb_file {
+    const struct rdb_file_points *points;
     int fd, folder; /* -1: not open */
     char temporary[64];
     char name[NAME_MAX + 1];
@@ -24,8 +35,10 @@ struct rdb_file {
     uint64_t awaited;     /* … and how much of that has been waited for */
 };
 
-/* Opens `temporary` for what shall be `name`. False with errno set. A name that is too long is ENAMETOOLONG. */
-bool rdb_file_open(struct rdb_file *file, const char *temporary, const char *name);
+/* Opens `temporary` for what shall be `name` in `folder` (NULL: the working directory of now). False with errno set. A name that is
+ * too long is ENAMETOOLONG. */
+bool rdb_file_open(struct rdb_file *file, const struct rdb_file_points *points, const char *folder,
+                   const char *temporary, const char *name);
 
 /* Appends; false with errno set. */
 bool rdb_file_write(struct rdb_file *file, const void *bytes, size_t n);
