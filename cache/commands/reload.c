@@ -72,7 +72,7 @@ static bool open_file(struct writing *writing, const struct server *server)
     struct rdb_record how = {{rdb_type_of, save_value}, options.access, options.rules, writing->now};
     int version = entry_timed_parts() > 0 ? RDB_VERSION_YOUNGER : RDB_VERSION_WRITTEN;
     snprintf(temporary, sizeof temporary, "temp-reload-%d.rdb", (int)getpid());
-    if (!rdb_file_open(&writing->file, temporary, server->config->dbfilename)) {
+    if (!rdb_file_open(&writing->file, &rdb_file_snapshot, NULL, temporary, server->config->dbfilename)) {
         return false;
     }
     if (!rdb_stream_begin(&writing->stream, version, &how, options.compress, options.checksum, write_file,
