@@ -166,12 +166,8 @@ static void propagate_restore(struct call *c, const struct key *key, const struc
     if (deadline == ENTRY_NO_DEADLINE || options->absolute) {
         return;
     }
-    struct slice ms = propagate_deadline(deadline, digits);
-    if (options->replace) {
-        propagate(c, SLICE("RESTORE"), key->name, ms, c->argv[3], SLICE("REPLACE"), SLICE("ABSTTL"));
-    } else {
-        propagate(c, SLICE("RESTORE"), key->name, ms, c->argv[3], SLICE("ABSTTL"));
-    }
+    propagate_with(c, c->argv + 4, c->argc - 4, SLICE("RESTORE"), key->name,
+                   propagate_deadline(deadline, digits), c->argv[3], SLICE("ABSTTL"));
 }
 
 static void run_restore(struct call *c)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "cgroup.h"
 #include "clock.h"
 #include "commands/aof.h"
 #include "commands/block.h"
@@ -153,6 +154,16 @@ static void rename_commands(const struct config *config)
     }
 }
 
+/* Loops wait for a reader that is behind by so much: a container's memory is for its keys. */
+static void limit_log(struct log *log)
+{
+    enum { SHARE = 10 };
+    uint64_t memory = (uint64_t)cgroup_memory_limit("");
+    if (memory > 0 && memory / SHARE < LOG_DEFAULT_ROOM) {
+        log_set_room(log, memory / SHARE);
+    }
+}
+
 void server_init(struct server *server, struct config *config)
 {
     struct net_hooks hooks = {
@@ -182,6 +193,7 @@ void server_init(struct server *server, struct config *config)
     rename_commands(config);
     gate_init(&server->gate, loops);
     log_init(&server->log, loops);
+    limit_log(&server->log);
     propagate_init(server);
     keyspace_init(&server->keyspace, config->databases, loops);
     block_init(server);
