@@ -47,8 +47,9 @@ static char *drain(struct log_reader *r, size_t *len)
     while ((count = log_reader_peek(&log_, r, LOG_ALL, runs, 3)) > 0) {
         uint64_t at = log_reader_at(&log_, r);
         for (int i = 0; i < count; i++) {
-            all = realloc(all, *len + runs[i].len + 1);
-            assert_non_null(all);
+            char *more = realloc(all, *len + runs[i].len + 1);
+            assert_non_null(more);
+            all = more;
             memcpy(all + *len, runs[i].ptr, runs[i].len);
             *len += runs[i].len;
             at += runs[i].len;
