@@ -206,6 +206,7 @@ struct config {
     int auto_aof_rewrite_percentage;
     int64_t auto_aof_rewrite_min_size;
     bool aof_load_truncated;
+    int claim_timeout;
     bool aof_use_rdb_preamble;
     bool aof_timestamp_enabled;
 

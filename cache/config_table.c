@@ -189,6 +189,8 @@ static const struct config_row rows[] = {
         "67108864", "Size below which the append-only file is not rewritten"),
     BOOL("aof-load-truncated", NULL, aof_load_truncated, 0, CONFIG_PERSISTENCE, "yes",
         "Start with an append-only file whose last command is cut off"),
+    INT("claim-timeout", NULL, claim_timeout, CONFIG_START, CONFIG_PERSISTENCE, 1, 3600, "15",
+        "Seconds without a heartbeat after which another server's claim on the data folder is taken over"),
     BOOL("aof-use-rdb-preamble", NULL, aof_use_rdb_preamble, CONFIG_PENDING, CONFIG_PERSISTENCE, "yes",
         "Begin a rewritten append-only file with a snapshot"),
     BOOL("aof-timestamp-enabled", NULL, aof_timestamp_enabled, 0, CONFIG_PERSISTENCE, "no",

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "commands/aof.h"
 #include "commands/command_docs.h"
+#include "commands/folder.h"
 #include "commands/load.h"
 #include "commands/saving.h"
 #include "commands/shutdown.h"
@@ -229,6 +230,9 @@ int main(int argc, char **argv)
     listen_all();
     write_pid_file();
     reaper_start();
+    if (!folder_begin(&server)) {
+        exit(1);
+    }
     load_start(&server);
     net_start(&server.net);
     logger_notice("Ordinal %s, pid %d, %d loop%s", ORDINAL_VERSION, (int)getpid(), server.net.count,
@@ -243,6 +247,7 @@ int main(int argc, char **argv)
     snapshot_stop(&server.saving->snapshot);
     net_stop(&server.net);
     aof_end(&server);
+    folder_end();
     if (config.pidfile[0] != '\0') {
         unlink(config.pidfile);
     }

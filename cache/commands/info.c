@@ -16,6 +16,7 @@
 #include "commands/block.h"
 #include "commands/call.h"
 #include "commands/errorstats.h"
+#include "commands/folder.h"
 #include "commands/groups.h"
 #include "commands/histogram.h"
 #include "commands/load.h"
@@ -294,6 +295,23 @@ static void snapshot_file(struct info *info, const struct saving *saving)
     number(info, "rdb_last_cow_size", saving->last_kept);
 }
 
+/* Who may write into the data folder. */
+static void claim_fields(struct info *info)
+{
+    static const char *const states[] = {
+        [CLAIM_NONE] = "none", [CLAIM_WATCHING] = "watching", [CLAIM_HELD] = "held", [CLAIM_LOST] = "lost"};
+    struct claim_figures claim;
+    folder_figures(&claim);
+    line(info, "claim_state:%s", states[claim.state]);
+    number(info, "claim_epoch", (int64_t)(claim.state == CLAIM_HELD ? claim.epoch : claim.other.epoch));
+    number(info, "claim_heartbeat", (int64_t)(claim.state == CLAIM_HELD ? claim.beat : claim.other.beat));
+    if (claim.state == CLAIM_WATCHING || claim.state == CLAIM_LOST) {
+        line(info, "claim_owner_host:%s\r\nclaim_owner_pid:%lld", claim.other.host,
+             (long long)claim.other.pid);
+        number(info, "claim_heartbeat_age_ms", claim.age);
+    }
+}
+
 static void section_persistence(struct info *info)
 {
     const struct server *server = info->server;
@@ -309,6 +327,7 @@ static void section_persistence(struct info *info)
     number(info, "rdb_last_load_functions_skipped", (int64_t)last->skipped[RDB_SKIPPED_FUNCTION]);
     aof_lines(info);
     line(info, "module_fork_in_progress:0\r\nmodule_fork_last_cow_size:0");
+    claim_fields(info);
     if (loading) {
         loading_fields(info);
     }

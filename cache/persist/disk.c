@@ -7,9 +7,29 @@
 
 #include "persist/disk_fault.h"
 
+static disk_guard_fn *guard;
+
+void disk_set_guard(disk_guard_fn *new_guard)
+{
+    guard = new_guard;
+}
+
+/* Whether the guard forbids the call; errno is set then. */
+static bool forbidden(enum disk_point point)
+{
+    int error = guard != NULL ? guard(point) : 0;
+    if (error != 0) {
+        errno = error;
+    }
+    return error != 0;
+}
+
 /* Whether the call must fail here; errno is set then. */
 static bool fails(enum disk_point point)
 {
+    if (forbidden(point)) {
+        return true;
+    }
     struct disk_fault fault = disk_fault_visit(point);
     if (fault.error != 0) {
         errno = fault.error;
@@ -56,6 +76,9 @@ static ssize_t write_once(int fd, const void *bytes, size_t len)
 
 ssize_t disk_write(enum disk_point point, int fd, const void *bytes, size_t len)
 {
+    if (forbidden(point)) {
+        return -1;
+    }
     struct disk_fault fault = disk_fault_visit(point);
     if (fault.error != 0) {
         errno = fault.error;
@@ -73,6 +96,9 @@ ssize_t disk_write(enum disk_point point, int fd, const void *bytes, size_t len)
 
 ssize_t disk_writev(enum disk_point point, int fd, const struct iovec *runs, int count)
 {
+    if (forbidden(point)) {
+        return -1;
+    }
     struct disk_fault fault = disk_fault_visit(point);
     if (fault.error != 0) {
         errno = fault.error;

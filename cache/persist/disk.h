@@ -59,6 +59,10 @@ enum disk_point {
         DISK_POINT_COUNT
 };
 
+/* Asked before each of the calls below: 0, or an errno with which it fails. Set once, before there are other threads; NULL: none. */
+typedef int disk_guard_fn(enum disk_point point);
+void disk_set_guard(disk_guard_fn *guard);
+
 /* Each returns as the system call of its name does, or false, with errno set. A path is relative to `folder`, a descriptor or
  * AT_FDCWD. */
 

@@ -1,0 +1,69 @@
+#include "commands/folder.h"
+
+#include <stdio.h>
+
+#include "logger.h"
+#include "persist/disk.h"
+
+/* One for the process, as the working directory is. */
+static struct claim claim;
+
+/* Any thread. What makes files take the place of others is worth a look at the folder. */
+static int guard(enum disk_point point)
+{
+    switch (point) {
+    case DISK_CLAIM_OPEN:
+    case DISK_CLAIM_WRITE:
+    case DISK_CLAIM_SYNC:
+    case DISK_CLAIM_RENAME: return 0;
+    case DISK_RDB_RENAME:
+    case DISK_BASE_RENAME:
+    case DISK_AOF_RENAME:
+    case DISK_MANIFEST_RENAME: return claim_check(&claim, true);
+    default: return claim_check(&claim, false);
+    }
+}
+
+/* Another folder is another claim. The append-only file stays where it is, and so does its claim. */
+static bool on_dir(void *context, struct config *config, const char **reason)
+{
+    (void)context;
+    (void)reason;
+    if (!config->appendonly) {
+        claim_move(&claim);
+    }
+    return true;
+}
+
+bool folder_begin(struct server *server)
+{
+    struct config *config = server->config;
+    char error[1024];
+    claim_init(&claim, config->claim_timeout * INT64_C(1000));
+    disk_set_guard(guard);
+    config_on_change(config, "dir", on_dir, NULL);
+    if (!config->appendonly && config->save_count == 0) {
+        return true;
+    }
+    if (claim_take(&claim, config->appendonly, error, sizeof error)) {
+        return true;
+    }
+    if (config->appendonly) {
+        logger_warning("Failed to start: %s. One server alone may keep its append-only file in a folder",
+                       error);
+        claim_give_up(&claim);
+        return false;
+    }
+    logger_warning("Snapshots cannot be saved: %s", error);
+    return true;
+}
+
+void folder_end(void)
+{
+    claim_give_up(&claim);
+}
+
+void folder_figures(struct claim_figures *figures)
+{
+    claim_figures(&claim, figures);
+}
