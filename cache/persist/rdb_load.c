@@ -110,6 +110,7 @@ static enum step get_more(struct load *l)
     size_t held = w->end - w->at;
     size_t missing = l->reader.missing;
     uint64_t at = here(l);
+    unsigned long long ends;
     const struct rdb_load_hooks *hooks = &l->options->hooks;
     if (hooks->goes_on != NULL && !hooks->goes_on(hooks->context)) {
         return STEP_STOPPED;
@@ -121,9 +122,10 @@ static enum step get_more(struct load *l)
         if (w->error != 0) {
             return refuse_at(l, at, "%s", strerror(w->error));
         }
+        ends = w->base + w->end;
         return refuse_at(
             l, at, "the file is cut short: it ends at byte %llu, and at least %zu bytes more are needed",
-            (unsigned long long)(w->base + w->end), missing - (w->end - w->at - held));
+            ends, missing - (w->end - w->at - held));
     }
     l->reader.bytes = w->bytes;
     l->reader.len = w->end;
