@@ -391,3 +391,20 @@ def test_connection_is_refused_nothing_while_loading(loading):
             assert ask("PING").code == "LOADING"
     finish(feed)
     server.wait_ready(loads=True)
+
+
+def test_payloads_of_valkey_9_are_restored(server):
+    """What DUMP of Valkey 9.1.2 replied: version 80, and a type of hashes with deadlines of fields that has another meaning in
+    Redis's versions."""
+    text = b'\x00\x05helloP\x00\xacX\x16\xe7\xfbfG\xfe'
+    timed = (
+        b'\x16\x02\x01f\x01v\x05\xd8\xc3,\xbb\x03'
+        b'\x00\x00\x01g\x01w\xff\xff\xff\xff\xff\xff\xff\xffP\x00\x04\xce\xf1v3"6r'
+    )
+    assert server("RESTORE", "a", 0, text) == "OK"
+    assert server("GET", "a") == b"hello"
+    assert server("RESTORE", "h", 0, timed) == "OK"
+    assert server("HPEXPIRETIME", "h", "FIELDS", 2, "f", "g") == [4102444800005, -1]
+    body = timed[:-10] + b"\x0c\0"
+    reply = server("RESTORE", "other", 0, body + rdb.crc64(body).to_bytes(8, "little"))
+    assert reply == "ERR Bad data format"
