@@ -206,6 +206,7 @@ static uint64_t persist_fields(struct call *c, const struct key *key, struct ent
                 call_out_of_memory(c);
                 break;
             }
+            hash_fields_propagate_persist(c, key, e, c->argv[i]);
             outcome = DONE;
             changed++;
         }
@@ -228,7 +229,9 @@ static void run_hpersist(struct call *c)
         reply_no_fields(c, first);
         return;
     }
+    propagate_begin(c->worker);
     uint64_t changed = persist_fields(c, &key, e, first);
+    propagate_end(c->worker);
     if (changed > 0) {
         key_changed(c, &key, changed, EVENT_HASH, "hpersist");
     }

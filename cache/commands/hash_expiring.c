@@ -234,10 +234,16 @@ static enum got get_field(struct call *c, const struct key *key, struct entry **
     if (!g->timed && (!g->persist || hash_value_deadline(*e, field) == ENTRY_NO_DEADLINE)) {
         return GOT_UNCHANGED;
     }
-    return hash_value_expire(c, key, e, field, g->deadline) ? GOT_CHANGED : GOT_FAILED;
+    if (!hash_value_expire(c, key, e, field, g->deadline)) {
+        return GOT_FAILED;
+    }
+    if (g->persist) {
+        hash_fields_propagate_persist(c, key, *e, field);
+    }
+    return GOT_CHANGED;
 }
 
-/* Logs what became of the fields that HGETEX has read. Those of them that are not there, or had no deadline to lose, do not mind. */
+/* Logs what became of the fields that HGETEX has read; those of them that are not there do not mind. (PERSIST: get_field.) */
 static void propagate_got(struct call *c, const struct key *key, const struct getting *g, uint64_t changed,
                           uint64_t removed)
 {
@@ -246,9 +252,7 @@ static void propagate_got(struct call *c, const struct key *key, const struct ge
     size_t count = c->argc - g->first;
     if (removed > 0) {
         propagate_with(c, fields, count, SLICE("HDEL"), key->name);
-    } else if (changed > 0 && g->persist) {
-        propagate_with(c, fields - 2, count + 2, SLICE("HPERSIST"), key->name);
-    } else if (changed > 0) {
+    } else if (changed > 0 && !g->persist) {
         propagate_with(c, fields - 2, count + 2, SLICE("HPEXPIREAT"), key->name,
                        propagate_deadline(g->deadline, digits));
     }
@@ -285,9 +289,11 @@ static void run_hgetex(struct call *c)
     }
     size_t start = c->reply->len;
     reply_array(c->reply, (int64_t)(c->argc - g.first));
+    propagate_begin(c->worker);
     for (size_t i = g.first; i < c->argc && counts[GOT_FAILED] == 0; i++) {
         counts[get_field(c, &key, &e, c->argv[i], &g)]++;
     }
+    propagate_end(c->worker);
     if (counts[GOT_FAILED] > 0) { /* the error takes the place of the array */
         c->reply->len = start;
         call_out_of_memory(c);

@@ -56,6 +56,16 @@ void hash_fields_propagate_deadline(struct call *c, const struct key *key, const
     }
 }
 
+void hash_fields_propagate_persist(struct call *c, const struct key *key, const struct entry *e,
+                                   struct slice field)
+{
+    char digits[NUMBER_I64_MAX_CHARS];
+    struct listpack_value value;
+    if (propagate_is_on(c) && hash_value_get(e, field, c->now, &value)) {
+        propagate(c, SLICE("HSET"), key->name, field, listpack_text(&value, digits));
+    }
+}
+
 bool hash_fields_expiry_word(const struct call *c, size_t at, enum expiry_unit *unit, bool *absolute)
 {
     struct expiry_words words = {0};

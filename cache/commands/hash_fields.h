@@ -21,6 +21,11 @@ bool hash_fields_deadline(struct call *c, struct slice arg, enum expiry_unit uni
 void hash_fields_propagate_deadline(struct call *c, const struct key *key, const struct entry *e,
                                     struct slice field);
 
+/* Logs that a field has lost its deadline, as HSET of the value it has: redis-server, when it loads HPERSIST from its append-only
+ * file, takes a field whose deadline has passed by then for gone (tried on 8.0.6). */
+void hash_fields_propagate_persist(struct call *c, const struct key *key, const struct entry *e,
+                                   struct slice field);
+
 /* Whether argv[at] is EX, PX, EXAT or PXAT, which a number has to follow. */
 bool hash_fields_expiry_word(const struct call *c, size_t at, enum expiry_unit *unit, bool *absolute);
 

@@ -170,7 +170,7 @@ def soon(rng: random.Random, fields: bool) -> List[Arg]:
             ["HINCRBYFLOAT", own, field, "0.5"],
             ["HSETNX", own, field, "8"],
             ["COPY", own, rng.choice(values.KEYS["hash"]), "REPLACE"],
-            ["SORT", rng.choice(values.KEYS["set"]), "BY", "h*->f1", "GET", "h*->f2", "ALPHA", "STORE", "l3"],
+            ["SORT", rng.choice(values.KEYS["set"]), "BY", "h*->f1", "GET", "h*->f2", "STORE", "l3"],
         ] * 2
     return rng.choice(choices)
 
