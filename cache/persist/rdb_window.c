@@ -28,14 +28,24 @@ uint64_t rdb_window_sum(struct rdb_window *w)
     return w->crc;
 }
 
+/* How large a block is made. What the source is known to have gets its room at once, else room grows as bytes come. */
+static size_t new_room(const struct rdb_window *w, size_t held, size_t more)
+{
+    uint64_t read = w->base + w->end;
+    size_t least = held + w->read;
+    size_t room = least > 2 * w->read ? least + held : 2 * w->read;
+    bool known = w->source->size > read && more <= w->source->size - read;
+    return known && least + more > room ? least + more : room;
+}
+
 /* Moves what was not passed to the front, into a block that has room for one more read behind it. */
-static bool make_room(struct rdb_window *w)
+static bool make_room(struct rdb_window *w, size_t more)
 {
     size_t held = w->end - w->at;
-    size_t room = held + w->read;
+    size_t least = held + w->read;
     rdb_window_sum(w);
-    if (room > w->room || room < w->room / 4) { /* a large value has passed: its block is given back */
-        room = room > 2 * w->read ? room + held : 2 * w->read;
+    if (least > w->room || least < w->room / 4) { /* a large value has passed: its block is given back */
+        size_t room = new_room(w, held, more);
         uint8_t *bytes = malloc(room);
         if (bytes == NULL) {
             w->no_memory = true;
@@ -56,10 +66,10 @@ static bool make_room(struct rdb_window *w)
     return true;
 }
 
-/* One read. */
-static bool read_on(struct rdb_window *w)
+/* One read, of `more` bytes that are wanted. */
+static bool read_on(struct rdb_window *w, size_t more)
 {
-    if (w->room - w->end < w->read && !make_room(w)) {
+    if (w->room - w->end < w->read && !make_room(w, more)) {
         return false;
     }
     ssize_t got;
@@ -79,7 +89,7 @@ bool rdb_window_more(struct rdb_window *w, size_t more)
 {
     size_t held = w->end - w->at;
     while (w->end - w->at - held < more) {
-        if (!read_on(w)) {
+        if (!read_on(w, more - (w->end - w->at - held))) {
             return false;
         }
     }
