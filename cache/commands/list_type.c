@@ -141,55 +141,100 @@ static enum rdb_payload_status append_node(struct list *l, enum rdb_type type, u
     return status_of(list_append_listpack(l, lp));
 }
 
-/* One node: a string that is an element, a ziplist or a listpack. */
-static enum rdb_payload_status load_node(struct list *l, struct rdb_reader *reader, enum rdb_type type)
-{
-    uint64_t kind = NODE_PLAIN;
+/* One node: a string that is an element, a ziplist or a listpack. What was read has to be released. */
+struct node {
+    uint64_t kind;
     struct rdb_string string;
+    struct slice bytes;
     char digits[NUMBER_I64_MAX_CHARS];
+};
+
+static enum rdb_payload_status read_node(struct rdb_reader *reader, enum rdb_type type, struct node *node)
+{
     size_t len;
+    node->kind = NODE_PLAIN;
     if (type == RDB_TYPE_LIST_QUICKLIST_2 &&
-        (!rdb_read_length(reader, &kind) || (kind != NODE_PLAIN && kind != NODE_PACKED))) {
+        (!rdb_read_length(reader, &node->kind) || (node->kind != NODE_PLAIN && node->kind != NODE_PACKED))) {
         return RDB_PAYLOAD_BAD_FORMAT;
     }
-    enum rdb_payload_status status = rdb_payload_read_string(reader, &string);
-    if (status != RDB_PAYLOAD_OK) {
-        return status;
+    enum rdb_payload_status status = rdb_payload_read_string(reader, &node->string);
+    if (status == RDB_PAYLOAD_OK) {
+        const uint8_t *text = rdb_string_text(&node->string, node->digits, &len);
+        node->bytes = (struct slice){(const char *)text, len};
     }
-    const uint8_t *text = rdb_string_text(&string, digits, &len);
-    status = append_node(l, type, kind, (struct slice){(const char *)text, len});
-    rdb_string_free(&string);
     return status;
 }
 
-static enum rdb_payload_status load_nodes(struct list *l, struct rdb_reader *reader, enum rdb_type type)
+/* The only node of a small list, as most are, becomes its entry with nothing made between; NULL where that cannot be. */
+static struct entry *small_from_node(const struct server *server, enum rdb_type type, const struct node *node,
+                                     const struct entry_head *head)
 {
-    size_t nodes = 1;
-    size_t least = type == RDB_TYPE_LIST_QUICKLIST_2 ? 2 : 1;
-    if (type != RDB_TYPE_LIST_ZIPLIST && !rdb_read_count(reader, least, &nodes)) {
-        return RDB_PAYLOAD_BAD_FORMAT;
+    const uint8_t *lp = (const uint8_t *)node->bytes.ptr;
+    if (type != RDB_TYPE_LIST_QUICKLIST_2 || node->kind != NODE_PACKED ||
+        !listpack_validate(lp, node->bytes.len, NULL, NULL)) {
+        return NULL;
     }
-    enum rdb_payload_status status = RDB_PAYLOAD_OK;
-    for (size_t i = 0; i < nodes && status == RDB_PAYLOAD_OK; i++) {
-        status = load_node(l, reader, type);
+    return list_value_entry_of(server->config, lp, head->key, head->deadline, head->access);
+}
+
+static bool read_node_count(struct rdb_reader *reader, enum rdb_type type, size_t *nodes)
+{
+    size_t least = type == RDB_TYPE_LIST_QUICKLIST_2 ? 2 : 1;
+    *nodes = 1;
+    return type == RDB_TYPE_LIST_ZIPLIST || rdb_read_count(reader, least, nodes);
+}
+
+/* Appends nodes, the first of which has been read, as long as all is sound. */
+static enum rdb_payload_status append_nodes(struct list *l, struct rdb_reader *reader, enum rdb_type type,
+                                            size_t nodes, const struct node *first)
+{
+    enum rdb_payload_status status = append_node(l, type, first->kind, first->bytes);
+    for (size_t i = 1; i < nodes && status == RDB_PAYLOAD_OK; i++) {
+        struct node node;
+        status = read_node(reader, type, &node);
+        if (status == RDB_PAYLOAD_OK) {
+            status = append_node(l, type, node.kind, node.bytes);
+            rdb_string_free(&node.string);
+        }
     }
     return status == RDB_PAYLOAD_OK && list_count(l) == 0 ? RDB_PAYLOAD_BAD_FORMAT : status;
 }
 
-static enum rdb_payload_status load(const struct server *server, struct rdb_reader *reader,
-                                    enum rdb_type type, const struct entry_head *head, struct entry **e)
+static enum rdb_payload_status load_nodes(const struct server *server, struct rdb_reader *reader,
+                                          enum rdb_type type, size_t nodes, const struct node *first,
+                                          const struct entry_head *head, struct entry **e)
 {
     struct list *l = list_new(server->config->list_max_listpack_size);
     if (l == NULL) {
         return RDB_PAYLOAD_NO_MEMORY;
     }
-    enum rdb_payload_status status = load_nodes(l, reader, type);
+    enum rdb_payload_status status = append_nodes(l, reader, type, nodes, first);
     if (status != RDB_PAYLOAD_OK) {
         list_free(l);
         return status;
     }
     *e = list_value_entry(server->config, l, head->key, head->deadline, head->access);
     return status_of(*e != NULL);
+}
+
+static enum rdb_payload_status load(const struct server *server, struct rdb_reader *reader,
+                                    enum rdb_type type, const struct entry_head *head, struct entry **e)
+{
+    size_t nodes;
+    struct node first;
+    if (!read_node_count(reader, type, &nodes) || nodes == 0) {
+        return RDB_PAYLOAD_BAD_FORMAT;
+    }
+    enum rdb_payload_status status = read_node(reader, type, &first);
+    if (status != RDB_PAYLOAD_OK) {
+        return status;
+    }
+    *e = nodes == 1 ? small_from_node(server, type, &first, head) : NULL;
+    if (*e == NULL) {
+        status = load_nodes(server, reader, type, nodes, &first, head, e);
+    }
+    rdb_string_free(&first.string);
+    return status;
 }
 
 /* ---- the rest ---------------------------------------------------------------------------------------- */

@@ -88,6 +88,17 @@ static struct entry *small_entry_of(const uint8_t *lp, struct slice key, int64_t
     return e;
 }
 
+struct entry *list_value_entry_of(const struct config *config, const uint8_t *lp, struct slice key,
+                                  int64_t deadline, uint32_t access)
+{
+    struct limits limits = limits_of(config->list_max_listpack_size);
+    size_t count = listpack_count(lp);
+    if (count == 0 || count > limits.count || listpack_bytes(lp) > limits.bytes) {
+        return NULL;
+    }
+    return small_entry_of(lp, key, deadline, access);
+}
+
 struct entry *list_value_entry(const struct config *config, struct list *l, struct slice key,
                                int64_t deadline, uint32_t access)
 {

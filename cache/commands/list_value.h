@@ -84,6 +84,10 @@ static inline struct small_list list_value_small(const struct entry *e)
 }
 uint8_t *list_value_listpack(const struct small_list *small, size_t *bytes);
 
+/* A small list of a sound listpack's elements. NULL: it has none, or too many for the settings, or there is no memory. */
+struct entry *list_value_entry_of(const struct config *config, const uint8_t *lp, struct slice key,
+                                  int64_t deadline, uint32_t access);
+
 /* An entry for all elements of a list, which is taken over: small where the settings let it be. NULL: no memory. */
 struct entry *list_value_entry(const struct config *config, struct list *l, struct slice key,
                                int64_t deadline, uint32_t access);

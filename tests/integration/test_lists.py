@@ -171,6 +171,18 @@ def test_a_hostile_payload_is_refused(client, kind, body):
     assert client("EXISTS", "l") == 0
 
 
+def test_a_list_just_under_its_limit_keeps_its_form_through_dump_and_copy(client):
+    """Its listpack of 8,179 bytes is more than a chunk of a large list holds."""
+    client("RPUSH", "l", b"x" * 4000, b"y" * 4000, b"z" * 160)
+    assert encoding(client, "l") == b"listpack"
+    assert client("RESTORE", "again", 0, client("DUMP", "l")) == "OK"
+    client("COPY", "l", "copy")
+    for key in ("again", "copy"):
+        assert encoding(client, key) == b"listpack"
+        assert client("LRANGE", key, 0, -1) == client("LRANGE", "l", 0, -1)
+        assert client("DUMP", key) == client("DUMP", "l")
+
+
 # ---- large lists -------------------------------------------------------------------------------------------------
 
 
