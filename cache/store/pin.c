@@ -41,7 +41,7 @@ void pin_remove(struct pin *pin)
         link = &(*link)->next;
     }
     *link = pin->next;
-    atomic_fetch_sub_explicit(&pin_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&pin_count, 1, memory_order_release);
     pthread_mutex_unlock(&lock);
     if (!pin->freed) {
         return;

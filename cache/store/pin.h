@@ -4,7 +4,8 @@
  * read, renamed, or removed. Who frees a pinned block (entry_free, entry_free_shell) finds it here and leaves it; it is freed when it
  * is unpinned. Who would change it in place asks pin_holds first.
  *
- * There are a few pins at most, mostly none: then each of these questions is one relaxed load.
+ * There are a few pins at most, mostly none: then each of these questions is one load, which sees all that was done before the last
+ * pin went.
  *
  * Threads: any. A block is pinned with its shard locked, or alone; so whoever has it locked afterwards sees the pin.
  */
@@ -39,7 +40,7 @@ bool pin_defer_some(void *block, bool object, enum entry_type type, size_t size)
 
 static inline bool pin_any(void)
 {
-    return __builtin_expect(atomic_load_explicit(&pin_count, memory_order_relaxed) != 0, 0);
+    return __builtin_expect(atomic_load_explicit(&pin_count, memory_order_acquire) != 0, 0);
 }
 
 /* Whether the block is pinned. */

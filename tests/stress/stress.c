@@ -41,6 +41,7 @@ static _Atomic unsigned char popped[TOKENS];
 static _Atomic int next_task, tasks_popped;
 static _Atomic int64_t closed_by_server;
 static char big_value[BIG];
+static char folder[] = "/tmp/ordinal-stress-XXXXXX"; /* where servers save their snapshots */
 
 /* ---- odds and ends ---------------------------------------------------------------------------------- */
 
@@ -89,6 +90,14 @@ static const char *answer(struct client *c, size_t *len)
         broken("the server closed a connection that did nothing wrong");
     }
     return reply;
+}
+
+/* What the last server has saved. */
+static void remove_snapshots(void)
+{
+    char path[sizeof folder + 16];
+    snprintf(path, sizeof path, "%s/dump.rdb", folder);
+    unlink(path);
 }
 
 /* ---- the exact phase -------------------------------------------------------------------------------- */
@@ -234,6 +243,14 @@ static void cut_request(struct client *c)
     atomic_fetch_add(&increments[1], 1);
 }
 
+/* Another snapshot, unless one is under way. */
+static void save(struct client *c)
+{
+    size_t len;
+    ask(c, "+-", "BGSAVE");
+    answer(c, &len);
+}
+
 static void *exact_main(void *client)
 {
     struct client *c = client;
@@ -241,7 +258,7 @@ static void *exact_main(void *client)
         broken("cannot connect");
     }
     while (!atomic_load(&phase_over)) {
-        switch (pick(c, 9)) {
+        switch (pick(c, 10)) {
         case 0: increment(c); break;
         case 1: hand_out(c); break;
         case 2: take(c); break;
@@ -250,6 +267,7 @@ static void *exact_main(void *client)
         case 5: push_tasks(c); break;
         case 6:
         case 7: pop_task(c); break;
+        case 8: save(c); break;
         default:
             if (pick(c, 20) == 0 && !dial(c)) {
                 broken("cannot connect again");
@@ -548,7 +566,7 @@ static void start_server(char **command)
     int argc = 0;
     server_port = free_port();
     snprintf(port, sizeof port, "%d", server_port);
-    while (command[argc] != NULL && argc < MAX_ARGS - 13) {
+    while (command[argc] != NULL && argc < MAX_ARGS - 15) {
         argv[argc] = command[argc];
         argc++;
     }
@@ -562,6 +580,8 @@ static void start_server(char **command)
                         "yes",
                         "--loglevel",
                         "warning",
+                        "--dir",
+                        folder,
                         "--save",
                         ""};
     memcpy(argv + argc, settings, sizeof settings);
@@ -641,6 +661,7 @@ static void live(struct client *clients, char **command, bool exact, bool fatal)
     memset((void *)taken, 0, sizeof taken);
     memset((void *)popped, 0, sizeof popped);
     memset((void *)increments, 0, sizeof increments);
+    remove_snapshots(); /* a server begins with nothing */
     start_server(command);
     if (exact) {
         phase(clients, exact_main, EXACT_MS, false);
@@ -662,6 +683,10 @@ int main(int argc, char **argv)
     server_loops = argv[1];
     seed = strtoull(argv[3], NULL, 10);
     signal(SIGPIPE, SIG_IGN);
+    if (mkdtemp(folder) == NULL) {
+        perror(folder);
+        return 1;
+    }
     memset(clients, 0, sizeof clients);
     for (size_t i = 0; i < BIG; i++) {
         big_value[i] = (char)('a' + i % 26);
@@ -680,6 +705,8 @@ int main(int argc, char **argv)
         free(clients[i].in);
         free(clients[i].out);
     }
+    remove_snapshots();
+    rmdir(folder);
     printf(
         "stress: ok, %s loops, %d servers, %lld requests, %lld replies, %lld connections closed by the server\n",
         server_loops, lives, (long long)requests_sent, (long long)replies_seen, (long long)closed_by_server);

@@ -138,7 +138,7 @@ static void ask_about_other_things(struct client *c)
 {
     uint32_t k = pick(c, 6), n = element(c);
     const char *letter = (const char *[]){"l", "h", "s", "z", "p"}[pick(c, 5)];
-    switch (pick(c, 18)) {
+    switch (pick(c, 20)) {
     case 0: ask_many(c, "PFADD", "p", false, false); break;
     case 1: ask(c, ":-", "PFCOUNT p:%u p:%u", k, n % 6); break;
     case 2: ask(c, "+-", "PFMERGE p:%u p:%u p:%u", k, n % 6, n % 5); break;
@@ -159,6 +159,8 @@ static void ask_about_other_things(struct client *c)
         ask(c, "+-", "CONFIG SET %s-max-listpack-entries %u", (const char *[]){"hash", "set", "zset"}[n % 3],
             k * 30);
         break;
+    case 17: ask(c, "+-", "BGSAVE"); break; /* so that a snapshot runs nearly always */
+    case 18: ask(c, "+-", "CONFIG SET rdb-key-save-delay %u", k * k * k / 4); break;
     default: ask(c, "*-", "PUBSUB CHANNELS");
     }
 }
