@@ -36,8 +36,10 @@ static bool must_wait(void *context, const struct nested *command)
 
 bool cut_wait_holds_some(struct call *c)
 {
-    struct nested own = {.command = c->command, .argv = c->argv, .argc = c->argc, .hash = c->first_hash, .key = c->first_key};
-    bool waits = (c->command->flags & CMD_EXEC) != 0 ? transaction_any(c->client, must_wait, c) : must_wait(c, &own);
+    struct nested own = {
+        .command = c->command, .argv = c->argv, .argc = c->argc, .hash = c->first_hash, .key = c->first_key};
+    bool waits =
+        (c->command->flags & CMD_EXEC) != 0 ? transaction_any(c->client, must_wait, c) : must_wait(c, &own);
     if (waits) {
         pause_hold(c->client);
     }

@@ -131,7 +131,10 @@ static void note_end(struct server *server, enum snapshot_end end, int error)
         saving->failed = true;
         saving->last_seconds = (clock_now() - saving->snapshot.progress.began) / 1000;
         break;
-    case SNAPSHOT_ABANDONED: logger_notice("Saving was given up: %s", saving->dropped ? "it is not wanted any more" : "a database was flushed"); break;
+    case SNAPSHOT_ABANDONED:
+        logger_notice("Saving was given up: %s",
+                      saving->dropped ? "it is not wanted any more" : "a database was flushed");
+        break;
     }
     judge(server);
 }

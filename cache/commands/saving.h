@@ -22,18 +22,18 @@ struct saving {
     struct rdb_file file;
     char *name; /* that the file under way shall have */
 
-    enum saving_kind kind; /* of the file under way */
-    bool asked;            /* another one shall follow when no snapshot runs any more */
-    bool dropped;          /* the file under way was given up on purpose: it is not begun again */
+    enum saving_kind kind;   /* of the file under way */
+    bool asked;              /* another one shall follow when no snapshot runs any more */
+    bool dropped;            /* the file under way was given up on purpose: it is not begun again */
     struct held_list savers; /* clients in SAVE */
     void (*final_done)(struct server *server, bool saved); /* of a SAVING_FINAL */
 
-    bool failed;           /* the last one */
-    int64_t last_save;     /* seconds of wall time */
-    int64_t last_try;      /* ms of clock.h */
-    int64_t last_seconds;  /* that the last one took, or -1 */
-    int64_t last_kept;     /* peak of bytes kept */
-    uint64_t saves;        /* that succeeded */
+    bool failed;                            /* the last one */
+    int64_t last_save;                      /* seconds of wall time */
+    int64_t last_try;                       /* ms of clock.h */
+    int64_t last_seconds;                   /* that the last one took, or -1 */
+    int64_t last_kept;                      /* peak of bytes kept */
+    uint64_t saves;                         /* that succeeded */
     uint64_t changes_saved, changes_at_cut; /* server_changes: of the last file, of the one under way */
 };
 

@@ -49,9 +49,10 @@ static void run_bgsave(struct call *c)
         saving->asked = true;
         reply_status(c->reply, "Background saving scheduled");
     } else {
-        reply_error(c->reply,
-                    "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in "
-                    "order to schedule a BGSAVE whenever possible.");
+        reply_error(
+            c->reply,
+            "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in "
+            "order to schedule a BGSAVE whenever possible.");
     }
 }
 

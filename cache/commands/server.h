@@ -56,9 +56,9 @@ struct error_count {
 
 /* Commands that are gathered to be logged as one record (propagate.h). */
 struct unit {
-    int depth;        /* how many units within each other are open; 0: commands are logged at once */
-    int commands;     /* gathered, as RESP behind a MULTI */
-    int first_db, db; /* for which the first and the last of them are */
+    int depth;             /* how many units within each other are open; 0: commands are logged at once */
+    int commands;          /* gathered, as RESP behind a MULTI */
+    int first_db, db;      /* for which the first and the last of them are */
     struct client *client; /* whose they are; NULL: nobody's */
     struct reply bytes;
 };
@@ -99,9 +99,9 @@ struct worker {
     counter monitoring;      /* how many they are */
     counter auth_failures;   /* wrong passwords */
     struct auth_guesser guessers[AUTH_GUESSERS];
-    struct outbox *outbox;       /* outbox.h */
+    struct outbox *outbox;           /* outbox.h */
     struct waitaof *_Atomic waitaof; /* its clients in WAITAOF (waitaof.c) */
-    struct broadcast *broadcast; /* tracking_message.c */
+    struct broadcast *broadcast;     /* tracking_message.c */
 };
 
 struct server {
@@ -130,7 +130,7 @@ struct server {
     _Atomic int64_t pause_until; /* ms of clock.h: CLIENT PAUSE, 0: none */
     _Atomic bool pause_all;      /* … for reads as well */
     int64_t pause_asked;         /* while `ending`: what pause_until will be if that is called off */
-    bool ending;                 /* the last snapshot is being saved (shutdown.c), and nothing may change; changes alone */
+    bool ending; /* the last snapshot is being saved (shutdown.c), and nothing may change; changes alone */
     _Atomic bool stopping;
     _Atomic uint32_t refusing;        /* enum refusing (refusing.h): what the server's state refuses … */
     _Atomic int aof_errno;            /* … and the error behind REFUSING_AOF_ERROR */

@@ -39,9 +39,10 @@ static void final_done(struct server *server, bool saved)
         server_stop(server);
         return;
     }
-    logger_warning(ending.by_signal ? "SIGTERM received but errors trying to shut down the server, check the logs for "
-                                      "more information"
-                                    : "Error trying to save the DB, can't exit.");
+    logger_warning(ending.by_signal
+                       ? "SIGTERM received but errors trying to shut down the server, check the logs for "
+                         "more information"
+                       : "Error trying to save the DB, can't exit.");
     call_off(server);
 }
 

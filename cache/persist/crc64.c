@@ -115,7 +115,8 @@ static inline __m128i load_block(const uint8_t *at)
 }
 
 /* Of n bytes, a multiple of FOLD: leaves the 16 bytes in `rest` whose checksum, begun with 0, is that of them all. */
-__attribute__((target("pclmul"))) static void fold_all(uint64_t crc, const uint8_t *at, size_t n, uint8_t *rest)
+__attribute__((target("pclmul"))) static void fold_all(uint64_t crc, const uint8_t *at, size_t n,
+                                                       uint8_t *rest)
 {
     __m128i lane[LANES];
     __m128i factors = _mm_set_epi64x((long long)by_lanes[1], (long long)by_lanes[0]);

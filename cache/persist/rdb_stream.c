@@ -61,7 +61,8 @@ bool rdb_stream_begin(struct rdb_stream *stream, int version, const struct rdb_r
                       bool checksum, bool (*write)(void *context, const void *bytes, size_t n), void *context)
 {
     char magic[16];
-    *stream = (struct rdb_stream){.how = *how, .checksum = checksum, .db = -1, .write = write, .context = context};
+    *stream =
+        (struct rdb_stream){.how = *how, .checksum = checksum, .db = -1, .write = write, .context = context};
     rdb_writer_init(&stream->writer, compress);
     stream->writer.drain = drain;
     stream->writer.context = stream;

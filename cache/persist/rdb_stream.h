@@ -46,7 +46,8 @@ struct rdb_stream {
 
 /* Begins a stream of a version; `how` is copied. False: no memory. */
 bool rdb_stream_begin(struct rdb_stream *stream, int version, const struct rdb_record *how, bool compress,
-                      bool checksum, bool (*write)(void *context, const void *bytes, size_t n), void *context);
+                      bool checksum, bool (*write)(void *context, const void *bytes, size_t n),
+                      void *context);
 void rdb_stream_free(struct rdb_stream *stream);
 
 void rdb_stream_aux(struct rdb_stream *stream, const char *name, const char *value);

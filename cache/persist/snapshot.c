@@ -12,7 +12,9 @@
 /* ---- the walker's work ---------------------------------------------------------------------------------- */
 
 enum {
-    STEP_COST = 64 * 1024, /* bytes of values that a step may save, its shard locked: 0.2 ms where they are compressed */
+    STEP_COST =
+        64 *
+        1024, /* bytes of values that a step may save, its shard locked: 0.2 ms where they are compressed */
     OBJECT_COST = 4096,
     WORK_NS = 100 * 1000, /* as the reaper: see there */
     WORK_MOST_NS = 500 * 1000,
@@ -67,7 +69,8 @@ static void delay(struct walk *walk)
     int64_t us = atomic_load_explicit(&walk->s->delay_us, memory_order_relaxed);
     if (us > 0) {
         walk->delay_owed += us;
-    } else if (us < 0 && atomic_load_explicit(&walk->s->progress.keys, memory_order_relaxed) % (uint64_t)-us == 0) {
+    } else if (us < 0 &&
+               atomic_load_explicit(&walk->s->progress.keys, memory_order_relaxed) % (uint64_t)-us == 0) {
         walk->delay_owed += 1;
     }
 }

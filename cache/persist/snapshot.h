@@ -27,7 +27,8 @@
 /* Where the bytes go; called on the walker's thread. */
 struct snapshot_sink {
     void *context;
-    bool (*write)(void *context, const void *bytes, size_t n); /* false: an error, errno set: the snapshot ends */
+    bool (*write)(void *context, const void *bytes,
+                  size_t n); /* false: an error, errno set: the snapshot ends */
 
     /* Once, last, when the walker is done with the sink: `complete`, or not (it failed, or was abandoned). Here a file is synced and
      * renamed, or removed. False: an error, errno set, and the snapshot has failed after all. Or NULL. */
@@ -36,14 +37,14 @@ struct snapshot_sink {
 
 struct snapshot_options {
     struct snapshot_sink sink;
-    bool compress, checksum; /* rdbcompression, rdbchecksum */
-    bool aof_base;           /* it is the base of an append-only file */
-    const char *version;     /* redis-ver */
+    bool compress, checksum;    /* rdbcompression, rdbchecksum */
+    bool aof_base;              /* it is the base of an append-only file */
+    const char *version;        /* redis-ver */
     const char *replication_id; /* 40 characters, or NULL: without the fields repl-… */
     int64_t replication_offset;
     int replication_db;
-    enum rdb_access access;      /* whether idle times or frequencies are written, as for maxmemory-policy … */
-    struct access_rules rules;   /* … by these */
+    enum rdb_access access; /* whether idle times or frequencies are written, as for maxmemory-policy … */
+    struct access_rules rules; /* … by these */
 };
 
 enum snapshot_end {

@@ -68,8 +68,9 @@ void cut_give_up(struct cut *cut)
 static void note_peak(struct cut *cut, int64_t now)
 {
     int64_t peak = atomic_load_explicit(&cut->kept_peak, memory_order_relaxed);
-    while (now > peak && !atomic_compare_exchange_weak_explicit(&cut->kept_peak, &peak, now, memory_order_relaxed,
-                                                                memory_order_relaxed)) {}
+    while (now > peak && !atomic_compare_exchange_weak_explicit(&cut->kept_peak, &peak, now,
+                                                                memory_order_relaxed, memory_order_relaxed)) {
+    }
 }
 
 static void count(struct cut *cut, struct cut_kept *kept)
@@ -381,8 +382,8 @@ static bool save_line(const struct db *db, struct line *line, struct cut_visitor
 }
 
 /* Saves lines of a locked shard from at->line on, until it is done (true) or the step is over. */
-static bool save_lines(const struct db *db, struct shard *s, struct cut_place *at, struct cut_visitor *visitor,
-                       uint32_t *budget)
+static bool save_lines(const struct db *db, struct shard *s, struct cut_place *at,
+                       struct cut_visitor *visitor, uint32_t *budget)
 {
     if (at->table != shard_line(s, 0)) {
         at->table = shard_line(s, 0);
@@ -391,7 +392,7 @@ static bool save_lines(const struct db *db, struct shard *s, struct cut_place *a
     for (uint32_t i = at->line; i < s->lines && i < at->line + AHEAD; i++) {
         fetch_entries(shard_line(s, i));
     }
-    for (; at->line < s->lines && *budget > 0; at->line++, *budget -= 1) {
+    for (; at->line<s->lines && * budget> 0; at->line++, *budget -= 1) {
         if (at->line + AHEAD < s->lines) {
             fetch_entries(shard_line(s, at->line + AHEAD));
         }
@@ -431,7 +432,8 @@ static enum cut_step step(struct keyspace *ks, struct cut_place *at, struct cut_
     return CUT_DONE;
 }
 
-enum cut_step cut_step(struct keyspace *ks, struct gate *gate, struct cut_place *at, struct cut_visitor *visitor)
+enum cut_step cut_step(struct keyspace *ks, struct gate *gate, struct cut_place *at,
+                       struct cut_visitor *visitor)
 {
     visitor->pinned = NULL;
     if (!gate_try_enter(gate)) {

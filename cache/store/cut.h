@@ -42,7 +42,8 @@ struct gate;
 struct keyspace;
 
 enum {
-    CUT_LARGE = 64 * 1024, /* bytes from which a value is pinned rather than copied, or saved with its shard locked */
+    CUT_LARGE =
+        64 * 1024, /* bytes from which a value is pinned rather than copied, or saved with its shard locked */
     CUT_KEPT_SOFT = 16 * 1024 * 1024,
     CUT_KEPT_HARD = 48 * 1024 * 1024,
 };
@@ -157,6 +158,7 @@ enum cut_step { CUT_MORE, CUT_BUSY, CUT_DONE };
 
 /* One step through the database at->db. CUT_BUSY: somebody runs alone or holds the shard, perhaps waiting for something that is
  * kept; the caller sees to that and tries again. CUT_DONE: nothing of this database is left to be saved. */
-enum cut_step cut_step(struct keyspace *ks, struct gate *gate, struct cut_place *at, struct cut_visitor *visitor);
+enum cut_step cut_step(struct keyspace *ks, struct gate *gate, struct cut_place *at,
+                       struct cut_visitor *visitor);
 
 #endif

@@ -23,7 +23,8 @@ enum { SHARD_BITS = 12, SHARDS = 1 << SHARD_BITS, KEYSPACE_SECRET = 192 };
 struct db {
     int id;
     int home; /* during a cut: the database whose entries these were at the cut. Changes alone */
-    bool locking; /* whether several threads use it (loops, or the walker of a cut): shards have to be locked. Changes alone */
+    bool
+        locking; /* whether several threads use it (loops, or the walker of a cut): shards have to be locked. Changes alone */
     _Atomic(struct shard *) shards; /* SHARDS of them, or NULL until a key is locked or put */
     struct keyspace *keyspace;
 };

@@ -20,9 +20,9 @@
 
 struct pin {
     struct pin *next;
-    void *block;          /* NULL: this pin holds nothing */
-    bool freed;           /* by its owner: to be freed when it is unpinned … */
-    bool object;          /* … as an object of this type, or as plain memory of this size */
+    void *block; /* NULL: this pin holds nothing */
+    bool freed;  /* by its owner: to be freed when it is unpinned … */
+    bool object; /* … as an object of this type, or as plain memory of this size */
     enum entry_type type;
     size_t size;
 };

@@ -153,7 +153,8 @@ struct slot shard_find_hash(const struct shard *s, uint64_t hash)
 /* The code for a deadline, as the file's opening comment describes it; lowers next_due. */
 static uint16_t due_code(struct shard *s, int64_t deadline, int64_t now)
 {
-    if (__builtin_expect(now == ENTRY_NOTHING_DUE, 0)) { /* codes are for the sweeps to come, and these ask the clock */
+    if (__builtin_expect(now == ENTRY_NOTHING_DUE,
+                         0)) { /* codes are for the sweeps to come, and these ask the clock */
         now = clock_now();
     }
     int64_t unit = deadline / (1 << DUE_SHIFT) + 1;
