@@ -9,10 +9,10 @@
 /* The disk is asked to write every HAND_OVER bytes, and waited for when it is IN_FLIGHT behind. */
 enum { HAND_OVER = 4 << 20, IN_FLIGHT = 32 << 20 };
 
-const struct rdb_file_points rdb_file_snapshot = {DISK_RDB_OPEN, DISK_RDB_WRITE, DISK_RDB_SYNC, DISK_RDB_RENAME,
-                                                  DISK_RDB_SYNC_FOLDER};
-const struct rdb_file_points rdb_file_base = {DISK_BASE_OPEN, DISK_BASE_WRITE, DISK_BASE_SYNC, DISK_BASE_RENAME,
-                                              DISK_BASE_SYNC_FOLDER};
+const struct rdb_file_points rdb_file_snapshot = {DISK_RDB_OPEN, DISK_RDB_WRITE, DISK_RDB_SYNC,
+                                                  DISK_RDB_RENAME, DISK_RDB_SYNC_FOLDER};
+const struct rdb_file_points rdb_file_base = {DISK_BASE_OPEN, DISK_BASE_WRITE, DISK_BASE_SYNC,
+                                              DISK_BASE_RENAME, DISK_BASE_SYNC_FOLDER};
 
 bool rdb_file_open(struct rdb_file *file, const struct rdb_file_points *points, const char *folder,
                    const char *temporary, const char *name)

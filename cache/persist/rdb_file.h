@@ -31,8 +31,8 @@ struct rdb_file {
     char temporary[64];
     char name[NAME_MAX + 1];
     uint64_t written;
-    uint64_t handed;      /* how much of it the disk has been asked to write … */
-    uint64_t awaited;     /* … and how much of that has been waited for */
+    uint64_t handed;  /* how much of it the disk has been asked to write … */
+    uint64_t awaited; /* … and how much of that has been waited for */
 };
 
 /* Opens `temporary` for what shall be `name` in `folder` (NULL: the working directory of now). False with errno set. A name that is
