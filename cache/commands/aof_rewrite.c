@@ -230,7 +230,7 @@ static bool has_grown(const struct aof *aof)
 }
 
 /* Whether a rewrite may begin now. One that a flush has ended may not have its new increment yet. */
-static bool may_begin(const struct aof *aof)
+static bool is_idle(const struct aof *aof)
 {
     const struct server *server = aof->server;
     if (aof->state == AOF_ON && atomic_load(&aof->writer.switching) == AOF_STEP_ASKED) {
@@ -252,7 +252,7 @@ static bool is_free(struct aof *aof)
 
 static bool wants_rewrite(struct aof *aof)
 {
-    return may_begin(aof) && clock_now() >= aof->next_try &&
+    return is_idle(aof) && clock_now() >= aof->next_try &&
            (aof->scheduled || aof->state == AOF_WAITING || has_grown(aof)) && is_free(aof);
 }
 
@@ -282,13 +282,13 @@ void aof_tick(struct worker *w)
     }
 }
 
-enum aof_rewrite aof_rewrite(struct server *server, bool now)
+enum aof_rewrite aof_rewrite(struct server *server, bool may_begin)
 {
     struct aof *aof = server->aof;
     if (aof->stage != STAGE_NONE) {
         return AOF_REWRITE_RUNNING;
     }
-    if (now && may_begin(aof) && is_free(aof)) {
+    if (may_begin && is_idle(aof) && is_free(aof)) {
         return begin_rewrite(aof) ? AOF_REWRITE_STARTED : AOF_REWRITE_FAILED;
     }
     aof->scheduled = true;
