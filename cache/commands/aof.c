@@ -244,7 +244,7 @@ void aof_end(struct server *server)
 uint64_t aof_due(struct conn *conn, uint64_t *own)
 {
     const struct client *client = conn->client;
-    *own = client != NULL ? client->write_offset : 0;
+    *own = client != NULL ? atomic_load_explicit(&client->write_offset, memory_order_relaxed) : 0;
     return log_end(&server_of_net(conn->loop->net)->log);
 }
 

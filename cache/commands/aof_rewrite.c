@@ -66,6 +66,10 @@ static void install(struct aof *aof)
 
 static void follow_snapshot(struct aof *aof, enum snapshot_end end, int error)
 {
+    bool wanted = aof->stage == STAGE_SAVING && !aof->given_up;
+    if (!wanted && end == SNAPSHOT_DONE) { /* too late */
+        aof_set_remove_base(&aof->set, aof->base);
+    }
     if (aof->stage != STAGE_SAVING) { /* nobody waits for it any more */
         return;
     }
@@ -277,7 +281,9 @@ void aof_tick(struct worker *w)
     atomic_store_explicit(&aof->writer.spare_syncs, spare, memory_order_relaxed);
     if (wants_rewrite(aof)) {
         gate_alone(&w->server->gate, w->loop->index);
-        begin_rewrite(aof);
+        if (is_idle(aof) && is_free(aof)) { /* somebody else may have run alone just now */
+            begin_rewrite(aof);
+        }
         gate_together(&w->server->gate, w->loop->index);
     }
 }

@@ -29,7 +29,8 @@ enum client_flag {
     CLIENT_MULTI = 1 << 16,          /* its commands are kept for EXEC (transaction.h) */
     CLIENT_SUBSCRIBED = 1 << 11,     /* to something (pubsub.h) */
     CLIENT_TRACKING = 1 << 12,       /* it is told of changed keys (tracking.h) */
-    CLIENT_REPLAYS = 1 << 20,        /* it has no connection: its commands come from an append-only file (replay.h) */
+    CLIENT_REPLAYS =
+        1 << 20, /* it has no connection: its commands come from an append-only file (replay.h) */
 };
 
 /*
@@ -88,7 +89,9 @@ struct client {
     int fd;
     struct blocked *blocked; /* while CLIENT_BLOCKED */
     struct client *next_paused, *next_monitor;
-    uint64_t write_offset; /* of the log: behind the last of what its commands have logged */
+    /* Of the log: behind the last of what its commands have logged. Its loop reads it at any time (aof_due); who serves it while it
+     * is blocked sets it alone. */
+    _Atomic uint64_t write_offset;
     struct transaction transaction;
     struct watches watches;
     _Atomic bool touched;          /* a key that it watches has changed; set by any loop */

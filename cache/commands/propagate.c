@@ -216,8 +216,12 @@ void propagate_settle(struct worker *w)
     } else if (log_is_on(log)) {
         log_append(log, slot, unit->first_db, unit->db, unit->bytes.data + skipped,
                    unit->bytes.len - skipped);
+        if (unit->client != NULL) {
+            atomic_store_explicit(&unit->client->write_offset, log_end(log), memory_order_relaxed);
+        }
     }
     unit->commands = 0;
+    unit->client = NULL;
     reply_reset(&unit->bytes, UNIT_KEEPS);
 }
 
@@ -330,7 +334,7 @@ static void note_offset(struct call *c)
     if (c->worker->unit.depth > 0) {
         c->worker->unit.client = c->client; /* the one whose transaction it is: nobody else runs in a unit */
     } else {
-        c->client->write_offset = log_end(&c->server->log);
+        atomic_store_explicit(&c->client->write_offset, log_end(&c->server->log), memory_order_relaxed);
     }
 }
 

@@ -75,6 +75,41 @@ bool aof_set_make_folder(const struct aof_set *set)
 
 /* ---- changes of the manifest ------------------------------------------------------------------------- */
 
+static bool names(const struct aof_files *files, const char *name)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        if (strcmp(files->items[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_needed(const struct aof_manifest *m, const char *name)
+{
+    return (m->has_base && strcmp(m->base.name, name) == 0) || names(&m->increments, name) ||
+           names(&m->history, name);
+}
+
+void aof_set_doubt(struct aof_set *set, const char *base)
+{
+    int error = errno;
+    aof_files_add(&set->doubtful, base, 0); /* without memory for it, it stays */
+    errno = error;
+}
+
+/* The manifest on the disk is known again: what it does not name goes. */
+static void drop_doubtful(struct aof_set *set)
+{
+    for (size_t i = 0; i < set->doubtful.count; i++) {
+        const char *name = set->doubtful.items[i].name;
+        if (!is_needed(&set->manifest, name)) {
+            disk_unlink(DISK_TEMPORARY_UNLINK, AT_FDCWD, path_of(set, name).text);
+        }
+    }
+    set->doubtful.count = 0;
+}
+
 /* Puts a changed manifest on the disk, and in the place of the set's. False: it is freed, and the set is as it was; which of the
  * two is on the disk is not known, but each is complete. */
 static bool adopt(struct aof_set *set, struct aof_manifest *changed)
@@ -87,6 +122,7 @@ static bool adopt(struct aof_set *set, struct aof_manifest *changed)
     }
     aof_manifest_free(&set->manifest);
     set->manifest = *changed;
+    drop_doubtful(set);
     return true;
 }
 
@@ -160,7 +196,11 @@ bool aof_set_add_increment(struct aof_set *set, int *fd)
     if (*fd < 0) {
         return false;
     }
-    return adopt_increment(set, name, set->last_increment) || close_failed(*fd);
+    if (!adopt_increment(set, name, set->last_increment)) {
+        aof_set_doubt(set, name);
+        return close_failed(*fd);
+    }
+    return true;
 }
 
 bool aof_set_open_temporary(struct aof_set *set, int *fd)
@@ -210,6 +250,11 @@ void aof_set_next_base(struct aof_set *set, char *base, size_t size)
 {
     set->last_base++;
     snprintf(base, size, "%s.%llu.base.rdb", set->name, (unsigned long long)set->last_base);
+}
+
+void aof_set_remove_base(const struct aof_set *set, const char *base)
+{
+    disk_unlink(DISK_TEMPORARY_UNLINK, AT_FDCWD, path_of(set, base).text);
 }
 
 static void write_field(struct rdb_writer *writer, const char *name, const char *text)
@@ -264,10 +309,9 @@ bool aof_set_make_first_base(struct aof_set *set, const char *version)
 
 /* ---- a set made new ---------------------------------------------------------------------------------- */
 
-static bool name_temporary(struct aof_set *set, struct aof_manifest *changed)
+static bool name_temporary(struct aof_set *set, struct aof_manifest *changed, char name[AOF_FILE_NAME_SIZE])
 {
-    char name[AOF_FILE_NAME_SIZE];
-    next_increment(set, name, sizeof name);
+    next_increment(set, name, AOF_FILE_NAME_SIZE);
     if (!disk_rename(DISK_AOF_RENAME, AT_FDCWD, temporary_path(set).text, path_of(set, name).text)) {
         return false;
     }
@@ -278,10 +322,19 @@ static bool name_temporary(struct aof_set *set, struct aof_manifest *changed)
     return true;
 }
 
-bool aof_set_install(struct aof_set *set, const char *base, enum aof_behind behind, int64_t *base_size)
+/* Frees what was not adopted. */
+static bool give_up(struct aof_manifest *changed)
+{
+    int error = errno;
+    aof_manifest_free(changed);
+    errno = error;
+    return false;
+}
+
+static bool make_set(struct aof_set *set, const char *base, enum aof_behind behind)
 {
     struct aof_manifest changed;
-    *base_size = size_of(set, base);
+    char increment[AOF_FILE_NAME_SIZE];
     if (!aof_manifest_copy(&changed, &set->manifest)) {
         errno = ENOMEM;
         return false;
@@ -290,13 +343,23 @@ bool aof_set_install(struct aof_set *set, const char *base, enum aof_behind behi
         return out_of_memory(&changed);
     }
     set_base(&changed, base, set->last_base);
-    if (behind == AOF_BEHIND_TEMPORARY && !name_temporary(set, &changed)) {
-        int error = errno;
-        aof_manifest_free(&changed);
-        errno = error;
-        return false;
+    if (behind == AOF_BEHIND_TEMPORARY && !name_temporary(set, &changed, increment)) {
+        return give_up(&changed);
     }
     if (!adopt(set, &changed)) {
+        if (behind == AOF_BEHIND_TEMPORARY) {
+            aof_set_doubt(set, increment);
+        }
+        return false;
+    }
+    return true;
+}
+
+bool aof_set_install(struct aof_set *set, const char *base, enum aof_behind behind, int64_t *base_size)
+{
+    *base_size = size_of(set, base);
+    if (!make_set(set, base, behind)) {
+        aof_set_doubt(set, base);
         return false;
     }
     aof_set_delete_history(set);

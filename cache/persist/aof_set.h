@@ -29,6 +29,8 @@ struct aof_set {
     char name[AOF_FILE_NAME_SIZE - 48];                 /* appendfilename */
     struct aof_manifest manifest;
     uint64_t last_base, last_increment; /* numbers that were given */
+    struct aof_files
+        doubtful; /* files that perhaps no manifest names: looked at when the next one is stored */
 };
 
 /* Begins with what the manifest on the disk names, or with nothing. `folder` is relative to the working directory of now. Takes the
@@ -66,6 +68,12 @@ enum aof_behind { AOF_BEHIND_LAST, AOF_BEHIND_TEMPORARY, AOF_BEHIND_NOTHING };
 /* Makes the set: this base, the last that was named and complete on the disk, and what follows it, in one step on the disk. Then the
  * other files are deleted. *base_size: bytes of the base. */
 bool aof_set_install(struct aof_set *set, const char *base, enum aof_behind behind, int64_t *base_size);
+
+/* Removes a base that no manifest has ever named. Any thread. */
+void aof_set_remove_base(const struct aof_set *set, const char *base);
+
+/* A base is of no use after all: it goes when a manifest is stored that does not name it. */
+void aof_set_doubt(struct aof_set *set, const char *base);
 
 /* Deletes files that the manifest has as history: what an earlier run did not come to. */
 void aof_set_delete_history(struct aof_set *set);

@@ -230,6 +230,7 @@ static bool install_base(struct aof_writer *w)
 {
     int64_t base_size;
     if (w->at != w->synced_at && !sync_now(w)) {
+        aof_set_doubt(w->set, w->base);
         return false;
     }
     if (!aof_set_install(w->set, w->base, w->temporary ? AOF_BEHIND_TEMPORARY : AOF_BEHIND_LAST,
@@ -260,8 +261,10 @@ static void refuse_steps(struct aof_writer *w)
 {
     int asked = AOF_STEP_ASKED;
     atomic_compare_exchange_strong(&w->switching, &asked, AOF_STEP_FAILED);
-    asked = AOF_STEP_ASKED;
-    atomic_compare_exchange_strong(&w->finishing, &asked, AOF_STEP_FAILED);
+    if (atomic_load(&w->finishing) == AOF_STEP_ASKED) {
+        aof_set_doubt(w->set, w->base);
+        atomic_store(&w->finishing, AOF_STEP_FAILED);
+    }
 }
 
 /* ---- the thread -------------------------------------------------------------------------------------- */

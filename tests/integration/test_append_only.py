@@ -500,6 +500,28 @@ def test_after_a_failed_sync_only_a_new_base_is_sound(faulty, error, text):
     check(server)
 
 
+def test_transactions_are_not_acknowledged_while_the_disk_fails(faulty):
+    faults = ("aof-sync:@:hold", "aof-sync:2:EIO", "base-sync:2:EIO", "base-sync:3:EIO")
+    server, held = faulty(*faults, appendfsync="always")
+    with server.connect() as writer, server.connect() as other:
+        assert writer("SET", "key", "old") == "OK"
+        assert writer("MULTI") == "OK"
+        assert writer("SET", "key", "new") == "QUEUED"
+        assert writer("INCR", "counter") == "QUEUED"
+        held.touch()
+        writer.send(encode("EXEC"))
+        other.send(encode("GET", "key"))
+        assert not has_reply(writer, 0.2)
+        held.unlink()
+        assert other.read() in (b"old", b"new")  # it was held as well, and needs no disk
+        assert other("GET", "key") == b"new"
+        assert not has_reply(writer, 0.2)
+        assert writer.read() == ["OK", 1]
+        wait_until(lambda: server.info("persistence")["aof_last_write_status"] == "ok", "service to be resumed")
+        assert server.info("persistence")["aof_rewrites_consecutive_failures"] == "0"
+    assert "The AOF is not sound any more" in server.log()
+
+
 def test_a_write_that_fails_is_continued_where_it_stopped(faulty):
     server, fails = faulty("aof-write:@:ENOSPC", "aof-write:3:half", appendfsync="always")
     refusal = Error("MISCONF Errors writing to the AOF file: No space left on device")
