@@ -6,14 +6,10 @@
  */
 #include "persist/rdb_load.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "persist/rdb_batch.h"
@@ -589,27 +585,4 @@ void rdb_load(const struct rdb_load_options *options, struct rdb_load_result *re
     } else {
         rdb_window_free(&l.window);
     }
-}
-
-/* ---- files ---------------------------------------------------------------------------------------------------- */
-
-static ssize_t read_file(void *context, void *buffer, size_t n)
-{
-    return read(*(const int *)context, buffer, n);
-}
-
-bool rdb_load_file(const char *path, struct rdb_load_options *options, struct rdb_load_result *result)
-{
-    struct stat about;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return false;
-    }
-    bool sized = fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
-    posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    options->source = (struct rdb_source){&fd, read_file, sized ? (uint64_t)about.st_size : 0};
-    options->whole = true;
-    rdb_load(options, result);
-    close(fd);
-    return true;
 }
