@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -251,6 +252,22 @@ uint64_t aof_due(struct conn *conn, uint64_t *own)
 uint64_t aof_durable(const struct server *server)
 {
     return atomic_load(&server->aof->writer.durable);
+}
+
+bool aof_catch_up(struct server *server)
+{
+    enum { STEP_NS = 1000000 };
+    const struct aof *aof = server->aof;
+    const struct timespec step = {0, STEP_NS};
+    uint64_t end = log_end(&server->log);
+    while (aof->state == AOF_ON && atomic_load(&aof->writer.error) == 0) {
+        if (atomic_load(&aof->writer.written) >= end) {
+            return true;
+        }
+        log_wake_readers(&server->log);
+        nanosleep(&step, NULL);
+    }
+    return false;
 }
 
 bool aof_is_on(const struct server *server)

@@ -47,6 +47,10 @@ bool aof_is_rewriting(const struct server *server);
 uint64_t aof_durable(const struct server *server);
 bool aof_is_on(const struct server *server);
 
+/* Waits until all that was logged is written to the files, which say it all then. False: they do not, as they are off, have no base
+ * yet, or cannot be written. Alone. */
+bool aof_catch_up(struct server *server);
+
 /* For INFO; alone. */
 struct aof_figures {
     bool on, rewriting, scheduled;

@@ -188,6 +188,11 @@ static void run_reload(struct call *c)
     reload_run(c, &options);
 }
 
+static void run_load_aof(struct call *c)
+{
+    reload_run_aof(c);
+}
+
 /* ---- the server ------------------------------------------------------------------------------------- */
 
 static void run_sleep(struct call *c)
@@ -303,7 +308,7 @@ static const struct subcommand {
      "Return digests of the values of these keys."},
     {"error", 3, 3, run_error, " <string>", "Reply with <string> as an error."},
     {"listpack", 3, 3, run_layout, " <key>", "Write to the log how large a value's listpack is."},
-    {"loadaof", 2, 2, run_reload, "", "As RELOAD."},
+    {"loadaof", 2, 2, run_load_aof, "", "Empty the server, and load the append-only file."},
     {"log", 3, 3, run_log, " <message>", "Write <message> to the log."},
     {"object", 3, 4, run_object, " <key>", "Tell how the value of <key> is kept."},
     {"panic", 2, 2, run_crash, "", "Abort the process."},

@@ -10,6 +10,8 @@
 
 #include "clock.h"
 #include "commands/change.h"
+#include "commands/aof.h"
+#include "commands/load_aof.h"
 #include "commands/load_rdb.h"
 #include "commands/refusing.h"
 #include "commands/saving.h"
@@ -143,5 +145,25 @@ void reload_run(struct call *c, const struct reload_options *options)
         return;
     }
     logger_notice("DB reloaded by DEBUG RELOAD");
+    reply_ok(c->reply);
+}
+
+void reload_run_aof(struct call *c)
+{
+    struct server *server = c->server;
+    if (refusing_is_loading(server)) {
+        reply_error(c->reply, "ERR the data set is being loaded");
+        return;
+    }
+    if (!aof_catch_up(server)) {
+        reply_error(c->reply, "ERR the append-only file is off, has no base yet, or cannot be written");
+        return;
+    }
+    flush_all(c);
+    if (load_aof(server->loading, true) != LOAD_DONE) {
+        reply_error(c->reply, "ERR Error trying to load the AOF files, check server logs");
+        return;
+    }
+    logger_notice("Append Only File loaded by DEBUG LOADAOF");
     reply_ok(c->reply);
 }

@@ -18,4 +18,7 @@ struct reload_options {
 /* Replies. */
 void reload_run(struct call *c, const struct reload_options *options);
 
+/* DEBUG LOADAOF: empties the server and loads the append-only file, which has then been written to its end. Replies. */
+void reload_run_aof(struct call *c);
+
 #endif

@@ -3,6 +3,7 @@ deadlines that have passed meanwhile, transactions without an end."""
 
 import os
 import shutil
+import subprocess
 import time
 
 import pytest
@@ -360,3 +361,45 @@ def test_clients_are_told_to_wait_and_watchers_to_look_again(tmp_path, start):
             assert client("DBSIZE") == 200_000
     finally:
         server.stop()
+
+
+def test_debug_loadaof_comes_to_what_was_there(tmp_path, start):
+    server = start()
+    with server.connect() as client:
+        for command in (("SET", "a", 1), ("RPUSH", "l", *range(200)), ("SELECT", 2), ("HSET", "h", "f", "v"), ("SET", "e", "x", "PX", 100_000),
+                        ("MULTI",), ("INCR", "n"), ("INCR", "n"), ("EXEC",), ("HPEXPIRE", "h", 90_000, "FIELDS", 1, "f"), ("SPOP", "nothing")):
+            assert not isinstance(client(*command), Error), command
+        deadline, digest = client("PEXPIRETIME", "e"), client("DEBUG", "DIGEST")
+        assert client("DEBUG", "LOADAOF") == "OK"  # waits until everything is written
+        size = sum(path.stat().st_size for path in (tmp_path / FOLDER).iterdir())
+        assert client("DEBUG", "LOADAOF") == "OK"
+        assert client("DEBUG", "DIGEST") == digest
+        assert client("PEXPIRETIME", "e") == deadline
+        client("INCR", "n")
+    for _ in range(500):
+        if server.info("persistence")["aof_buffer_length"] == "0":
+            break
+        time.sleep(0.01)
+    assert sum(path.stat().st_size for path in (tmp_path / FOLDER).iterdir()) - size < 200  # loading was not logged anew
+    server.stop()
+    with start().connect() as client:
+        client("SELECT", 2)
+        assert client("GET", "n") == b"3"
+        assert client("DEBUG", "LOADAOF") == "OK"
+        assert client("GET", "n") == b"3"
+
+
+def test_debug_loadaof_needs_an_append_only_file(start):
+    server = start(settings={"appendonly": "no"})
+    assert server("SET", "a", 1) == "OK"
+    assert isinstance(server("DEBUG", "LOADAOF"), Error)
+    assert server("GET", "a") == b"1"
+
+
+@pytest.mark.skipif(shutil.which("redis-check-aof") is None, reason="there is no redis-check-aof")
+def test_redis_check_aof_passes_what_is_left_of_a_torn_file(tmp_path, start):
+    folder = write_set(tmp_path, [encode_all(*SMALL), encode_all(("SELECT", 0), ("SET", "x", 1), ("MULTI",), ("SET", "y", 1))])
+    start().stop()
+    checked = subprocess.run(["redis-check-aof", str(folder / MANIFEST)], capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
+    assert checked.returncode == 0, checked.stdout.decode()
+    assert b"are valid" in checked.stdout
