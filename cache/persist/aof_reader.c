@@ -275,9 +275,9 @@ enum aof_read aof_reader_next(struct aof_reader *r, struct aof_command *commands
         w->at += r->given;
         r->given = 0;
         r->arg_count = 0;
-        const char *begin = (const char *)w->bytes + w->at;
+        const char *begin = w->bytes != NULL ? (const char *)w->bytes + w->at : "";
         struct parser p = {.at = begin, .end = begin + (w->end - w->at), .reader = r};
-        enum parsed parsed = w->bytes != NULL ? parse_batch(r, &p, commands, max, count) : lacks(&p, 1);
+        enum parsed parsed = parse_batch(r, &p, commands, max, count);
         r->offset = rdb_window_offset(w) + r->given;
         if (*count > 0) {
             hand_out(r, commands, *count);
