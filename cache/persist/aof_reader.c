@@ -81,7 +81,7 @@ static bool add_argument(struct aof_reader *r, const char *bytes, size_t len)
 
 static enum parsed read_argument(struct parser *p)
 {
-    uint64_t len;
+    uint64_t len = 0;
     enum parsed parsed = read_number(p, '$', &len);
     if (parsed != PARSED) {
         return parsed;
@@ -104,7 +104,7 @@ static enum parsed read_argument(struct parser *p)
 
 static enum parsed read_command(struct parser *p)
 {
-    uint64_t count;
+    uint64_t count = 0;
     const char *start = p->at;
     enum parsed parsed = read_number(p, '*', &count);
     if (parsed == PARSED && count == 0) {
@@ -174,10 +174,11 @@ static enum aof_read judge_end(struct aof_reader *r)
         return found == PARSED_SHORT ? AOF_READ_TORN
                                      : fail(r, "there is not enough memory for a command's arguments");
     }
+    uint64_t place = r->offset + at;
     snprintf(
         r->reason, sizeof r->reason,
         "the command that begins here ends beyond the end of the file, but a whole command follows at offset %llu",
-        (unsigned long long)(r->offset + at));
+        (unsigned long long)place);
     return AOF_READ_DAMAGED;
 }
 
