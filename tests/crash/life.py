@@ -110,16 +110,18 @@ class Housekeeper(Client):
 
 
 class Life:
-    """`directory` is the life's own, and is left there when something is wrong."""
+    """`directory` is the life's own, and is left there when something is wrong. With `other`, a redis-server, the two take turns:
+    one goes on with what the other has left."""
 
-    def __init__(self, plan, directory, say=print):
-        self.plan, self.directory, self.say = plan, Path(directory), say
+    def __init__(self, plan, directory, other=None):
+        self.plan, self.directory, self.other = plan, Path(directory), other
         self.rng = random.Random("%s/%s/life" % (plan.mode, plan.seed))
         self.data = self.directory / "data"
         self.data.mkdir(parents=True)
         self.power = Power(self.data, self.directory / "power") if plan.power else None
         environment = self.power.environment if self.power else None
         self.server = harness.Server(self.directory, plan.settings(self.data), environment=environment, ready=False)
+        self.turn = self.server.command
         self.writers, self.groups = [], []
         self.acknowledged = self.rewrites = 0
 
@@ -128,7 +130,7 @@ class Life:
         with self.server.connect() as connection:
             info = connection("COMMAND", "INFO", "hpexpireat", "hgetdel")
         features = {feature for feature, known in zip(("field_deadline", "field_taken"), info) if known}
-        if "field_deadline" not in features:
+        if "field_deadline" not in features or self.other:
             features.clear()
         self.writers = [Writer("w%d" % number, random.Random(self.rng.random()), databases, features)
                         for number, databases in enumerate(WRITERS)]
@@ -210,6 +212,7 @@ class Life:
 
     def start_again(self):
         """Starts a server on the folder; at times the first one is killed while it loads."""
+        self.take_turns()
         for last in (False, True) if self.rng.random() < 0.2 else (True,):
             if self.power:
                 self.power.restart()
@@ -220,6 +223,12 @@ class Life:
                 if self.power:
                     self.power.cut(self.rng)
         self.server.wait_loaded(ENOUGH_SECONDS)
+
+    def take_turns(self):
+        if not self.other:
+            return
+        mine = self.turn is self.server.command
+        self.server.command = [self.other, *without(self.turn[1:], "--loops")] if mine else self.turn
 
     # ---- after it ---------------------------------------------------------------------------------------------------
 
@@ -274,6 +283,14 @@ class Life:
 
     def forget(self):
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def without(words, name):
+    """A command line without this setting and its one value."""
+    if name not in words:
+        return words
+    place = words.index(name)
+    return words[:place] + words[place + 2 :]
 
 
 def newest(counts, events):

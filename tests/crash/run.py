@@ -30,14 +30,15 @@ def parse_options():
     add("--loops", type=int, help="of all servers, rather than what the seeds draw")
     add("--power", choices=("yes", "no"), help="whether kills are power cuts, rather than what the seeds draw")
     add("--jobs", type=int, default=1, help="lives at the same time")
+    add("--other", help="a redis-server that takes turns with the server under test")
     add("--folder", default=tempfile.gettempdir(), help="where the lives keep their data")
     return parser.parse_args()
 
 
-def live(mode, seed, rounds, loops, power, folder):
+def live(mode, seed, rounds, loops, power, other, folder):
     """One life. Returns (the plan in words, writes acknowledged, snapshots and rewrites completed, what was broken)."""
     plan = Plan(mode, seed, loops, power)
-    life = Life(plan, tempfile.mkdtemp(prefix="ordinal-crash-", dir=folder))
+    life = Life(plan, tempfile.mkdtemp(prefix="ordinal-crash-", dir=folder), other)
     try:
         life.run(rounds)
     except Broken as broken:
@@ -52,7 +53,7 @@ def lives(options):
     for start in range(0, options.rounds, ROUNDS):
         for mode in options.modes.split(","):
             yield (mode, options.seed + start // ROUNDS, min(ROUNDS, options.rounds - start), options.loops, power,
-                   options.folder)
+                   options.other, options.folder)
 
 
 def main():
