@@ -7,7 +7,7 @@ import pytest
 
 from folder import aof_leftovers, persistence, rewrite, save, save_ended, temporary_files, wait_until
 from harness import server as harness
-from harness.resp import Error
+from harness.resp import Error, encode
 
 AOF_FULL = "MISCONF Errors writing to the AOF file: No space left on device"
 SAVE_FAILED = (
@@ -35,15 +35,20 @@ def start(start_server, disk):
         server.kill()
 
 
-def write_until_refused(client, expected):
-    """Sets keys one after the other until one is refused; returns those that were acknowledged."""
+def write_until_refused(server, client, expected):
+    """Sets keys one after the other until writes are refused. Returns those that were acknowledged, and the one, if any, whose
+    reply waits for the disk: under `always` that of the write which found it full."""
     acknowledged = []
     for number in range(20_000):
         key = b"key:%d" % number
-        reply = client("SET", key, KILOBYTE)
+        client.send(encode("SET", key, KILOBYTE))
+        if client.is_quiet(2):
+            wait_until(lambda: server("SET", "refused", "x") == expected, "others' writes are refused")
+            return acknowledged, key
+        reply = client.read()
         if isinstance(reply, Error):
             assert reply == expected
-            return acknowledged
+            return acknowledged, None
         acknowledged.append(key)
     raise AssertionError("20,000 writes were taken though the disk is full")
 
@@ -70,13 +75,16 @@ def test_a_full_disk_refuses_writes_until_there_is_room(start, disk, fsync):
     with server.connect() as client:
         assert client("SET", "before", "full") == "OK"
         disk.fill(left=64 * 1024)
-        acknowledged = write_until_refused(client, AOF_FULL)
+        acknowledged, waiting = write_until_refused(server, client, AOF_FULL)
         info = persistence(server)
         assert info["aof_last_write_status"] == "err"
-        assert client("GET", "before") == b"full"
-        assert client("EXISTS", *acknowledged) == len(acknowledged)
-        assert client("SET", "refused", "x") == AOF_FULL
+        assert server("GET", "before") == b"full"
+        assert server("EXISTS", *acknowledged) == len(acknowledged)
+        assert server("SET", "refused", "x") == AOF_FULL
         disk.make_room()
+        if waiting:
+            assert client.read() == "OK"
+            acknowledged.append(waiting)
         wait_until(lambda: accepts_writes(client), "writes are taken again")
         wait_until(lambda: persistence(server)["aof_last_write_status"] == "ok", "INFO says so")
         flush_to_disk(server, client)
@@ -99,7 +107,7 @@ def test_a_kill_while_the_disk_is_full_loses_nothing_on_disk(start, disk, fsync)
         assert client("SET", "before", "full") == "OK"
         server.config("appendfsync", fsync)
         disk.fill(left=64 * 1024)
-        acknowledged = write_until_refused(client, AOF_FULL)
+        acknowledged, _ = write_until_refused(server, client, AOF_FULL)
     server.kill()
     disk.make_room()
     server.start_again()

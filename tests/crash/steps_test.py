@@ -12,7 +12,7 @@ from harness import server as harness
 from harness.resp import Closed, Error, encode
 
 CRASHED = 137
-BASE_KEYS = 300
+BASE_KEYS, BATCHES = 300, 6
 GENERATIONS = 200
 ERRORS = ("EIO", "ENOSPC")
 SELDOM = 4  # of a step that is passed again and again, so many visits are tried
@@ -76,10 +76,14 @@ class Log:
         self.sent = self.acknowledged = 0
 
     def write(self, client, count):
-        for _ in range(count):
-            self.sent += 1
-            assert client("MSET", "key:%d" % self.sent, self.sent, "last", self.sent) == "OK"
-            self.acknowledged = self.sent
+        """So many writes, sent at once."""
+        first = self.sent + 1
+        self.sent += count
+        client.send(b"".join(encode("MSET", "key:%d" % number, number, "last", number)
+                             for number in range(first, self.sent + 1)))
+        for number in range(first, self.sent + 1):
+            assert client.read() == "OK"
+            self.acknowledged = number
 
     def check(self, server):
         """Everything acknowledged is there, in one piece; it goes on from there."""
@@ -96,7 +100,8 @@ def rewrite_under_writes(server, log):
     """Two rewrites, with writes before, during and after each; ends early when the server does."""
     try:
         with server.connect() as client:
-            log.write(client, BASE_KEYS)
+            for _ in range(BATCHES):
+                log.write(client, BASE_KEYS // BATCHES)
             for _ in range(2):
                 assert not isinstance(client("BGREWRITEAOF"), Error)
                 while rewrite_ended(server) is None:
@@ -162,7 +167,7 @@ def test_a_second_crash_while_the_first_is_mended_loses_nothing(tmp_path):
     """At each step of the start, and of the rewrite that follows it, after a crash that left something to mend."""
     firsts = [one for one in traced_rewrite(tmp_path / "traced")
               if one[0] in ("base-write", "base-rename", "manifest-rename", "history-unlink")][-4:]
-    for first in [*firsts, ("aof-write", BASE_KEYS)]:
+    for first in [*firsts, ("aof-write", BATCHES)]:
         crash = "%s:%d:%s" % (*first, actions(first[0])[-1])
         traced = Place(tmp_path / ("traced-" + crash.replace(":", "-")), appendonly="yes", appendfsync="always")
         log = Log()

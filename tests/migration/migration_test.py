@@ -70,7 +70,7 @@ def move(first, second, data, settings, how, running):
 
 def wait_for_rewrite(server):
     until = time.monotonic() + REWRITE_SECONDS
-    while server.info("persistence")["aof_rewrite_in_progress"] != "0":
+    while any(server.info("persistence")[field] != "0" for field in ("aof_rewrite_in_progress", "aof_rewrite_scheduled")):
         assert time.monotonic() < until, server.log()
         time.sleep(0.01)
     assert server.info("persistence")["aof_last_bgrewrite_status"] == "ok"
