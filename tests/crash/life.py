@@ -53,9 +53,11 @@ class Plan:
         self.rewrites = rng.choice(("none", "asked for", "asked for", "automatic"))
         self.preamble = rng.random() < 0.75
         self.snapshots_too = mode != "snapshot" and rng.random() < 0.25
+        self.key_delay = rng.choice((0, 20, 100))  # microseconds by which each key makes a snapshot longer
 
     def settings(self, folder):
-        settings = {"dir": str(folder), "appendonly": "no" if self.mode == "snapshot" else "yes"}
+        settings = {"dir": str(folder), "appendonly": "no" if self.mode == "snapshot" else "yes",
+                    "rdb-key-save-delay": self.key_delay}
         if self.mode == "snapshot":
             settings["save"] = ["3600", "100000000"]  # a snapshot at the end, and when asked for
         else:
@@ -71,7 +73,7 @@ class Plan:
         words = [self.mode, "seed %s" % self.seed, "%d loops" % self.loops]
         if self.mode != "snapshot":
             words += ["rewrites: " + self.rewrites, "base: " + ("rdb" if self.preamble else "aof")]
-        words += ["power cuts"] * self.power + ["BGSAVE too"] * self.snapshots_too
+        words += ["%d µs a key" % self.key_delay] * bool(self.key_delay) + ["power cuts"] * self.power + ["BGSAVE too"] * self.snapshots_too
         return ", ".join(words)
 
 
