@@ -33,6 +33,7 @@ static bool write_file(void *context, const void *bytes, size_t n)
     struct saving *saving = context;
     if (saving->file.fd < 0) {
         char temporary[48];
+        rdb_file_remove_strays();
         snprintf(temporary, sizeof temporary, "temp-%d.rdb", (int)getpid());
         if (!rdb_file_open(&saving->file, &rdb_file_snapshot, NULL, temporary, saving->name)) {
             return false;

@@ -1,8 +1,11 @@
 #include "persist/rdb_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -103,4 +106,32 @@ bool rdb_file_commit(struct rdb_file *file)
     close_one(&file->folder);
     errno = error;
     return synced;
+}
+
+/* The process whose temporary file has this name; 0 for other names. */
+static pid_t owner_of(const char *name)
+{
+    static const char before[] = "temp-", after[] = ".rdb";
+    char *end;
+    if (strncmp(name, before, sizeof before - 1) != 0) {
+        return 0;
+    }
+    long pid = strtol(name + sizeof before - 1, &end, 10);
+    return strcmp(end, after) == 0 && pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
+}
+
+void rdb_file_remove_strays(void)
+{
+    int error = errno;
+    DIR *folder = opendir(".");
+    for (struct dirent *one = folder != NULL ? readdir(folder) : NULL; one != NULL; one = readdir(folder)) {
+        pid_t owner = owner_of(one->d_name);
+        if (owner > 0 && kill(owner, 0) != 0 && errno == ESRCH) {
+            disk_unlink(DISK_TEMPORARY_UNLINK, dirfd(folder), one->d_name);
+        }
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
+    errno = error;
 }

@@ -49,4 +49,8 @@ bool rdb_file_commit(struct rdb_file *file);
 /* Removes it. errno stays as it is. */
 void rdb_file_discard(struct rdb_file *file);
 
+/* Removes from the working directory what crashes have left there: temp-PID.rdb (Redis's name for it) of processes that are no
+ * more. Where that is refused they stay. errno stays as it is. */
+void rdb_file_remove_strays(void);
+
 #endif
