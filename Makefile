@@ -191,7 +191,7 @@ build/tests/integration/%: tests/integration/%.c
 test: deps-test deps-node
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory -k test-all
-test-all: test-unit test-integration test-differential test-apps
+test-all: test-unit test-integration test-differential test-apps test-migration test-crash-short
 
 test-unit: $(call unit-programs,debug)
 	@tests/run-unit $^
