@@ -209,7 +209,7 @@ static void plan(struct replay *r, const struct aof_command *command, struct pla
 {
     *planned = (struct planned){.command = look_up(command)};
     planned->what = what_of(r, planned->command, command->argc);
-    if (planned->what > RUN_ALONE) {
+    if (planned->command == NULL || planned->what > RUN_ALONE) {
         return;
     }
     size_t first = (size_t)planned->command->keys[0].first;
