@@ -486,10 +486,17 @@ static void discard(struct list *removed)
     }
 }
 
+/* Whether a small list without this element would be too large with it: what it is by Redis's rule does not count all bytes. */
+static bool outgrows_again(const struct call *c, const struct entry *e, struct slice value)
+{
+    struct small_list small = list_value_small(e);
+    return outgrows(c, &small, value.len - listpack_encode(value).size, 0);
+}
+
 bool list_value_rotate(struct call *c, const struct key *key, struct entry *e, enum list_end take,
                        enum list_end put, struct slice value)
 {
-    if (is_small(e)) {
+    if (is_small(e) && !outgrows_again(c, e, value)) {
         struct small_list small = list_value_small(e);
         pop_element(&small, take, NULL);
         push_element(&small, put, value); /* no encoding is shorter, and widths stay the same */

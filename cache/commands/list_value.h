@@ -50,8 +50,8 @@ void list_reply_run(struct reply *r, struct list_cursor *cursor, uint64_t count,
 bool list_value_push(struct call *c, const struct key *key, struct entry **e, enum list_end end,
                      const struct slice *values, size_t count);
 
-/* Takes the element at one end, of which `value` is a copy, and puts it at an end. A small list needs no memory for that, and
- * stays small. */
+/* Takes the element at one end, of which `value` is a copy, and puts it at an end. A small list needs no memory for that;
+ * it stays small unless it is over its limit already, as the last push may have left it. */
 bool list_value_rotate(struct call *c, const struct key *key, struct entry *e, enum list_end take,
                        enum list_end put, struct slice value);
 

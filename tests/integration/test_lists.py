@@ -84,6 +84,15 @@ def test_a_list_that_is_rotated_keeps_its_form(client, length, form, take, put):
         assert encoding(client, "l") == form
 
 
+def test_a_list_over_its_limit_becomes_large_when_it_is_rotated(client):
+    """A push counts the bytes of values alone: what it leaves may be more than the limit, which the next push sees."""
+    client("RPUSH", "l", *[b"x" * 63] * 128)
+    assert encoding(client, "l") == b"listpack"
+    client("LMOVE", "l", "l", "LEFT", "RIGHT")
+    assert encoding(client, "l") == b"quicklist"
+    assert client("LRANGE", "l", 0, -1) == [b"x" * 63] * 128
+
+
 @pytest.mark.parametrize("limit", [-5, -2, -1, 1, 3, 100])
 def test_a_list_is_the_same_whatever_its_form(client, limit):
     """Random edits at all lengths, beside a plain Python list."""
