@@ -59,8 +59,8 @@ static size_t describe_folder(int fd, char *entry, size_t size)
     int count = 0;
     for (struct dirent *one = readdir(folder); one != NULL; one = readdir(folder)) {
         if (one->d_type == DT_REG && used < sizeof names - NAME_MAX - 64) {
-            used += (size_t)snprintf(names + used, sizeof names - used, "N %" PRIu64 " %s\n", (uint64_t)one->d_ino,
-                                     one->d_name);
+            used += (size_t)snprintf(names + used, sizeof names - used, "N %" PRIu64 " %s\n",
+                                     (uint64_t)one->d_ino, one->d_name);
             count++;
         }
     }
@@ -79,8 +79,8 @@ static int sync_and_note(const char *name, int fd)
         if (S_ISDIR(status.st_mode))
             len = describe_folder(fd, entry, sizeof entry);
         else if (S_ISREG(status.st_mode))
-            len = (size_t)snprintf(entry, sizeof entry, "F %" PRIu64 " %" PRIu64 "\n", (uint64_t)status.st_ino,
-                                   (uint64_t)status.st_size);
+            len = (size_t)snprintf(entry, sizeof entry, "F %" PRIu64 " %" PRIu64 "\n",
+                                   (uint64_t)status.st_ino, (uint64_t)status.st_size);
     }
     int result = real(fd);
     int error = errno;
@@ -106,7 +106,8 @@ static void save(int folder, const char *path)
     struct stat status;
     char kept[PATH_MAX];
     int error = errno;
-    if (power_folder() != NULL && fstatat(folder, path, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode)) {
+    if (power_folder() != NULL && fstatat(folder, path, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISREG(status.st_mode)) {
         snprintf(kept, sizeof kept, "%s/saved/%" PRIu64, power_folder(), (uint64_t)status.st_ino);
         if (linkat(folder, path, AT_FDCWD, kept, 0) != 0 && errno != EEXIST && errno != EXDEV)
             fail(kept);
@@ -123,7 +124,8 @@ int rename(const char *from, const char *to)
 int renameat(int from_folder, const char *from, int to_folder, const char *to)
 {
     save(to_folder, to);
-    return ((int (*)(int, const char *, int, const char *))dlsym(RTLD_NEXT, "renameat"))(from_folder, from, to_folder, to);
+    return ((int (*)(int, const char *, int, const char *))dlsym(RTLD_NEXT, "renameat"))(from_folder, from,
+                                                                                         to_folder, to);
 }
 
 int unlink(const char *path)
