@@ -210,3 +210,14 @@ def test_a_claim_that_says_nothing_is_waited_for(tmp_path, servers):
     assert claim(server) == ("held", 8)
     assert time.monotonic() - began >= TIMEOUT
     assert files(tmp_path) == ["ordinal.claim.8", "ordinal.claim.lock"]
+
+
+def test_an_append_only_file_that_is_turned_on_later_is_claimed_then(tmp_path, servers):
+    first = servers(appendonly="no")
+    assert first("CONFIG", "SET", "appendonly", "yes") == "OK"
+    wait_for(lambda: claim(first) == ("held", 1))
+    second = servers(appendonly="no")
+    reply = second("CONFIG", "SET", "appendonly", "yes")
+    assert isinstance(reply, Error), reply
+    assert "is claimed by process %d" % first.pid in second.log()
+    assert claim(second)[0] == "watching"
