@@ -246,7 +246,8 @@ int main(int argc, char **argv)
     bool whole = load_stop(&server);
     snapshot_stop(&server.saving->snapshot);
     net_stop(&server.net);
-    aof_end(&server);
+    aof_end(&server); /* its thread wakes loops until then */
+    net_free(&server.net);
     folder_end();
     if (config.pidfile[0] != '\0') {
         unlink(config.pidfile);

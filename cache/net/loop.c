@@ -228,6 +228,10 @@ void net_stop(struct net *net)
     for (int i = 1; i < net->count; i++) {
         pthread_join(net->loops[i].thread, NULL);
     }
+}
+
+void net_free(struct net *net)
+{
     for (int i = 0; i < net->count; i++) {
         loop_free(&net->loops[i]);
     }

@@ -184,8 +184,11 @@ void loop_conn_gone(struct loop *loop);
 /* After the loop_run of every loop that may post to this one: takes the mailbox down. */
 void loop_free(struct loop *loop);
 
-/* From loop 0, after its loop_run has returned: stops the other loops, waits for their threads, and frees
- * all loops. */
+/* From loop 0, after its loop_run has returned: stops the other loops and waits for their threads. Other threads may still wake
+ * loops, to no effect, until net_free. */
 void net_stop(struct net *net);
+
+/* Frees all loops. */
+void net_free(struct net *net);
 
 #endif
