@@ -79,15 +79,16 @@ static bool set_from_words(struct config *cfg, const struct config_row *row, con
 {
     struct config_list values = {words->items + 1, words->count - 1};
     struct config_list parts = {NULL, 0};
+    char nothing[] = "";
+    char *none = nothing;
     enum config_origin before = cfg->origin[config_row_index(row)];
     bool append = before == CONFIG_FROM_FILE || before == CONFIG_FROM_ARGS;
     bool grows = row->type == CONFIG_PAIRS || row->type == CONFIG_LINES;
     if (row_takes_words(row) && !grows && values.count == 1) { /* save "60 1" is save 60 1 */
         list_split(&parts, values.items[0]);
         values = parts;
-    } else if (row->type == CONFIG_SAVE && values.count == 0) {
-        snprintf(err, err_size, "wrong number of arguments");
-        return false;
+    } else if (row->type == CONFIG_SAVE && values.count == 0) { /* save alone is save "" */
+        values = (struct config_list){&none, 1};
     }
     bool done = row_assign(cfg, row, &values, append, err, err_size);
     list_clear(&parts);
