@@ -155,15 +155,16 @@ void reload_run_aof(struct call *c)
         reply_error(c->reply, "ERR the data set is being loaded");
         return;
     }
-    if (!aof_catch_up(server)) {
-        reply_error(c->reply, "ERR the append-only file is off, has no base yet, or cannot be written");
+    if (aof_is_on(server) && !aof_catch_up(server)) {
+        reply_error(c->reply, "ERR the append-only file has no base yet, or cannot be written");
         return;
     }
     flush_all(c);
-    if (load_aof(server->loading, true) != LOAD_DONE) {
+    if (load_aof(server->loading, true) == LOAD_FAILED) {
         reply_error(c->reply, "ERR Error trying to load the AOF files, check server logs");
         return;
     }
+    server->saving->changes_saved = server_changes(server);
     logger_notice("Append Only File loaded by DEBUG LOADAOF");
     reply_ok(c->reply);
 }
