@@ -121,15 +121,22 @@ static void note_saved(struct saving *saving)
                   (long long)(now - saving->snapshot.progress.began), (long long)saving->last_kept);
 }
 
-static void note_end(struct server *server, enum snapshot_end end, int error)
+static void note_end(struct server *server, enum saving_kind kind, enum snapshot_end end, int error)
 {
     struct saving *saving = server->saving;
     saving->last_kept = atomic_load(&server->keyspace.cut.kept_peak);
     switch (end) {
-    case SNAPSHOT_DONE: note_saved(saving); break;
+    case SNAPSHOT_DONE:
+        note_saved(saving);
+        if (kind == SAVING_BACKGROUND) {
+            logger_notice("Background saving terminated with success");
+        }
+        break;
     case SNAPSHOT_FAILED:
-        logger_warning("Write error saving DB on disk: %s", strerror(error));
-        saving->failed = true;
+        logger_warning("%s: write error saving DB on disk: %s",
+                       kind == SAVING_BACKGROUND ? "Background saving error" : "Saving error",
+                       strerror(error));
+        saving->failed = saving->failed || kind != SAVING_FINAL; /* after that the server goes on as it was */
         saving->last_seconds = (clock_now() - saving->snapshot.progress.began) / 1000;
         break;
     case SNAPSHOT_ABANDONED:
@@ -140,11 +147,13 @@ static void note_end(struct server *server, enum snapshot_end end, int error)
     judge(server);
 }
 
-/* Whether a file that a flush has ended has to be begun again: a client waits for it, or the server's end. */
+/* Whether a file that a flush has ended has to be begun again: a client waits for it, or the server's end, or there are save
+ * points: then the file on the disk shall be empty as well. */
 static bool begun_again(struct server *server, enum saving_kind kind, enum snapshot_end end)
 {
     const struct saving *saving = server->saving;
-    return end == SNAPSHOT_ABANDONED && !saving->dropped && begin(server, kind);
+    bool wanted = kind != SAVING_BACKGROUND || server->config->save_count > 0;
+    return end == SNAPSHOT_ABANDONED && !saving->dropped && wanted && begin(server, kind);
 }
 
 static void tell_final(struct server *server, bool saved)
@@ -162,7 +171,7 @@ static void file_done(void *context, enum snapshot_end end, int error)
     struct saving *saving = server->saving;
     enum saving_kind kind = saving->kind;
     saving->kind = SAVING_NOTHING;
-    note_end(server, end, error);
+    note_end(server, kind, end, error);
     if (begun_again(server, kind, end)) {
         return;
     }

@@ -39,10 +39,11 @@ static void final_done(struct server *server, bool saved)
         server_stop(server);
         return;
     }
-    logger_warning(ending.by_signal
-                       ? "SIGTERM received but errors trying to shut down the server, check the logs for "
-                         "more information"
-                       : "Error trying to save the DB, can't exit.");
+    logger_warning("Error trying to save the DB, can't exit.");
+    if (ending.by_signal) {
+        logger_warning(
+            "SIGTERM received but errors trying to shut down the server, check the logs for more information");
+    }
     call_off(server);
 }
 
@@ -107,7 +108,7 @@ static void abort_shutdown(struct call *c)
         reply_error(c->reply, "ERR No shutdown in progress.");
         return;
     }
-    logger_notice("The shutdown is called off by a client");
+    logger_notice("Shutdown manually aborted");
     saving_drop(c->server);
     call_off(c->server);
     reply_ok(c->reply);
