@@ -197,6 +197,7 @@ struct config {
     bool stop_writes_on_bgsave_error;
     bool rdbcompression;
     bool rdbchecksum;
+    int key_load_delay;     /* as the next one; at start only */
     int rdb_key_save_delay; /* microseconds for each key; below 0: one for each -n keys */
     bool appendonly;
     char *appendfilename;

@@ -9,6 +9,19 @@
 #include "logger.h"
 #include "types/number.h"
 
+/* key-load-delay. */
+static void rest(const struct loading *loading)
+{
+    int delay = loading->reader->config->key_load_delay;
+    if (__builtin_expect(delay > 0, 0)) {
+        usleep((useconds_t)delay);
+    } else if (__builtin_expect(delay < 0, 0) &&
+               atomic_load_explicit(&loading->progress.loaded, memory_order_relaxed) % (unsigned)-delay ==
+                   0) {
+        usleep(1);
+    }
+}
+
 /* ---- hooks -------------------------------------------------------------------------------------------------- */
 
 static enum rdb_payload_status load_value(void *context, struct rdb_reader *reader, enum rdb_type rdb_type,
@@ -16,6 +29,7 @@ static enum rdb_payload_status load_value(void *context, struct rdb_reader *read
 {
     const struct loading *loading = context;
     const struct type *type = type_of_rdb(rdb_type);
+    rest(loading);
     return type != NULL ? type->load(loading->reader, reader, rdb_type, head, e) : RDB_PAYLOAD_BAD_FORMAT;
 }
 
