@@ -356,8 +356,9 @@ static bool link_moved(struct db *db, uint64_t hash, struct entry *e, int64_t no
 static void relink(struct db *db, uint64_t hash, struct entry *e, bool wanted, int64_t now)
 {
     shard_insert(db_shard(db, hash), hash, e, now);
-    if (wanted) {
-        slot_unmark(slot_of(db, hash, entry_key(e)));
+    struct slot slot = slot_of(db, hash, entry_key(e));
+    if (wanted && slot.line != NULL) {
+        slot_unmark(slot);
     }
 }
 
