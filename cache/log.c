@@ -305,6 +305,7 @@ void log_await_room_slow(struct log *log)
     uint64_t began = now_us();
     pthread_mutex_lock(&log->lock);
     look_at_room(log);
+    pthread_cond_broadcast(&log->readable); /* room is made by a reader, which must not sleep now */
     log->waits += atomic_load_explicit(&log->crowded, memory_order_relaxed);
     while (atomic_load_explicit(&log->crowded, memory_order_relaxed)) {
         pthread_cond_wait(&log->roomy, &log->lock);

@@ -14,10 +14,22 @@
 
 enum { TELL_MS = 5000, STOP_MS = 1000 };
 
-/* What is loaded at start. */
-static const struct load_kind *kind_of(const struct config *config)
+/* What is loaded at start; NULL: there is nothing. A snapshot without an append-only file where one is asked for is all there is,
+ * and its first base (aof_begin): Redis starts empty there, and a later save then takes the snapshot's place. */
+static const struct load_kind *find_kind(const struct server *server)
 {
-    return config->appendonly ? &load_kind_aof : &load_kind_rdb;
+    bool appendonly = server->config->appendonly;
+    if (appendonly && load_kind_aof.exists(server)) {
+        return &load_kind_aof;
+    }
+    if (!load_kind_rdb.exists(server)) {
+        return NULL;
+    }
+    if (appendonly) {
+        logger_notice("There is no append-only file yet: it begins with the snapshot %s",
+                      server->config->dbfilename);
+    }
+    return &load_kind_rdb;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------------------ */
@@ -162,8 +174,8 @@ static void join_gate(struct server *server)
 void load_start(struct server *server)
 {
     struct loading *loading = server->loading;
-    loading->kind = kind_of(server->config);
-    if (!loading->kind->exists(server)) {
+    loading->kind = find_kind(server);
+    if (loading->kind == NULL) {
         if (!aof_begin(server)) {
             logger_warning("Failed to start: the append-only file cannot be written");
             exit(1);

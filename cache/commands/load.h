@@ -1,7 +1,7 @@
 /*
  * Loading the data set at start, on a thread of its own, while the loops already answer: most commands with -LOADING (refusing.h).
  * The loading thread takes part in the gate as one more loop, and loops leave the keyspace alone: no sweep, no eviction. What is
- * loaded is the append-only file where `appendonly` is on, else the snapshot.
+ * loaded is the append-only file where `appendonly` is on and there is one, else the snapshot.
  *
  * A file that cannot be loaded ends the server with status 1: it never serves, and never saves, less than what it had.
  *

@@ -158,12 +158,6 @@ static bool exists(const struct server *server)
     bool some = status == AOF_MANIFEST_BAD || !aof_manifest_is_empty(&m) ||
                 aof_upgrade_is_due(config->appenddirname, config->appendfilename, &m);
     aof_manifest_free(&m);
-    if (!some && access(config->dbfilename, F_OK) == 0) {
-        logger_warning(
-            "There is no append-only file, and with appendonly yes the snapshot %s is not loaded: to keep its data, "
-            "start with appendonly no, and CONFIG SET appendonly yes then",
-            config->dbfilename);
-    }
     return some;
 }
 

@@ -159,6 +159,10 @@ void reload_run_aof(struct call *c)
         reply_error(c->reply, "ERR the append-only file has no base yet, or cannot be written");
         return;
     }
+    if (!load_kind_aof.exists(server)) {
+        reply_error(c->reply, "ERR there is no append-only file");
+        return;
+    }
     flush_all(c);
     if (load_aof(server->loading, true) == LOAD_FAILED) {
         reply_error(c->reply, "ERR Error trying to load the AOF files, check server logs");

@@ -329,13 +329,21 @@ def test_a_snapshot_at_the_beginning_of_a_file_is_loaded_first(tmp_path, start):
     assert "Cannot load" in log and "appendonly.aof" in log
 
 
-def test_without_an_append_only_file_the_snapshot_is_not_loaded(tmp_path, start):
-    """As redis-server 7.0.15; it is told, and the snapshot stays."""
+def test_without_an_append_only_file_the_snapshot_is_loaded_and_becomes_its_base(tmp_path, start):
+    """Redis begins empty there, and its next save takes the snapshot's place."""
     (tmp_path / "dump.rdb").write_bytes(b"REDIS0009\xfe\x00\x00\x01k\x01v\xff" + b"\0" * 8)
     server = start()
-    assert server("DBSIZE") == 0
-    assert "the snapshot dump.rdb is not loaded" in server.log()
-    assert (tmp_path / "dump.rdb").exists()
+    assert server("GET", "k") == b"v"
+    assert "it begins with the snapshot dump.rdb" in server.log()
+    while server.info("persistence")["aof_rewrite_scheduled"] != "0" or server.info("persistence")["aof_rewrite_in_progress"] != "0":
+        server("PING")
+    assert (tmp_path / FOLDER / "appendonly.aof.manifest").exists()
+    server("SET", "l", "w")
+    server.stop()
+    (tmp_path / "dump.rdb").unlink()
+    server = start()
+    assert server("GET", "k") == b"v"
+    assert server("GET", "l") == b"w"
 
 
 def test_clients_are_told_to_wait_and_watchers_to_look_again(tmp_path, start):
