@@ -287,7 +287,7 @@ void aof_figures(const struct server *server, struct aof_figures *figures)
         .last_seconds = aof->last_seconds,
         .current_seconds = aof->stage != STAGE_NONE ? running : -1,
         .last_rewrite_good = aof->last_good,
-        .last_write_good = writer->error == 0 && !aof->mending,
+        .last_write_good = (atomic_load(&server->refusing) & REFUSING_AOF_ERROR) == 0 && !aof->mending,
         .rewrites = aof->rewrites,
         .failures = aof->failures,
         .size = aof_size(aof),
