@@ -491,7 +491,10 @@ static int check_first(struct claim *c)
         return 0;
     }
     logger_warning("Nothing may be written: %s", error);
-    return c->error;
+    pthread_mutex_lock(&c->lock); /* the thread goes on watching */
+    int number = c->error;
+    pthread_mutex_unlock(&c->lock);
+    return number;
 }
 
 int claim_check(struct claim *c, bool anew)
