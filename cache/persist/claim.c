@@ -49,16 +49,10 @@ static uint64_t epoch_of(const char *name)
 /* The lowest epoch above `above`, and the highest of all; 0: none. False with errno. */
 static bool scan(const struct claim *c, uint64_t above, uint64_t *lowest, uint64_t *highest)
 {
-    int fd = open(c->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+    DIR *folder = disk_read_folder(c->folder);
     const struct dirent *item;
     *lowest = *highest = 0;
     if (folder == NULL) {
-        int error = errno;
-        if (fd >= 0) {
-            close(fd);
-        }
-        errno = error;
         return false;
     }
     errno = 0;

@@ -24,17 +24,23 @@ static bool forbidden(enum disk_point point)
     return error != 0;
 }
 
-/* Whether the call must fail here; errno is set then. */
-static bool fails(enum disk_point point)
+/* Whether the call must fail here; errno is set then. Else *fault says what is to happen to it. */
+static bool fails_with(enum disk_point point, struct disk_fault *fault)
 {
     if (forbidden(point)) {
         return true;
     }
-    struct disk_fault fault = disk_fault_visit(point);
-    if (fault.error != 0) {
-        errno = fault.error;
+    *fault = disk_fault_visit(point);
+    if (fault->error != 0) {
+        errno = fault->error;
     }
-    return fault.error != 0;
+    return fault->error != 0;
+}
+
+static bool fails(enum disk_point point)
+{
+    struct disk_fault fault;
+    return fails_with(point, &fault);
 }
 
 /* ThreadSanitizer sees open, but neither openat nor libuv's close: a descriptor with the number of a connection that is gone would
@@ -65,6 +71,18 @@ int disk_open(enum disk_point point, int folder, const char *path, int flags)
     return fd;
 }
 
+DIR *disk_read_folder(const char *path)
+{
+    int fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+    if (folder == NULL && fd >= 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+    }
+    return folder;
+}
+
 static ssize_t write_once(int fd, const void *bytes, size_t len)
 {
     ssize_t written;
@@ -74,42 +92,36 @@ static ssize_t write_once(int fd, const void *bytes, size_t len)
     return written;
 }
 
-ssize_t disk_write(enum disk_point point, int fd, const void *bytes, size_t len)
+/* A part of what was asked for, and with it, if the fault says so, the end. */
+static ssize_t write_half(int fd, const void *bytes, size_t half, const struct disk_fault *fault)
 {
-    if (forbidden(point)) {
-        return -1;
-    }
-    struct disk_fault fault = disk_fault_visit(point);
-    if (fault.error != 0) {
-        errno = fault.error;
-        return -1;
-    }
-    if (!fault.half || len < 2) {
-        return write_once(fd, bytes, len);
-    }
-    ssize_t written = write_once(fd, bytes, len / 2);
-    if (fault.exit) {
+    ssize_t written = write_once(fd, bytes, half);
+    if (fault->exit) {
         disk_fault_exit();
     }
     return written;
 }
 
-ssize_t disk_writev(enum disk_point point, int fd, const struct iovec *runs, int count)
+ssize_t disk_write(enum disk_point point, int fd, const void *bytes, size_t len)
 {
-    if (forbidden(point)) {
+    struct disk_fault fault;
+    if (fails_with(point, &fault)) {
         return -1;
     }
-    struct disk_fault fault = disk_fault_visit(point);
-    if (fault.error != 0) {
-        errno = fault.error;
+    if (!fault.half || len < 2) {
+        return write_once(fd, bytes, len);
+    }
+    return write_half(fd, bytes, len / 2, &fault);
+}
+
+ssize_t disk_writev(enum disk_point point, int fd, const struct iovec *runs, int count)
+{
+    struct disk_fault fault;
+    if (fails_with(point, &fault)) {
         return -1;
     }
     if (fault.half) { /* of the first run */
-        ssize_t written = write_once(fd, runs[0].iov_base, (runs[0].iov_len + 1) / 2);
-        if (fault.exit) {
-            disk_fault_exit();
-        }
-        return written;
+        return write_half(fd, runs[0].iov_base, (runs[0].iov_len + 1) / 2, &fault);
     }
     ssize_t written;
     do {

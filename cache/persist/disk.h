@@ -16,6 +16,7 @@
 #ifndef ORDINAL_PERSIST_DISK_H
 #define ORDINAL_PERSIST_DISK_H
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -68,6 +69,9 @@ void disk_set_guard(disk_guard_fn *guard);
 
 /* Opens with O_CLOEXEC, a new file with mode 0644. */
 int disk_open(enum disk_point point, int folder, const char *path, int flags);
+
+/* Opens a folder to see what is in it, for closedir; NULL with errno. It changes nothing, so it is no point. */
+DIR *disk_read_folder(const char *path);
 
 /* May write less than was asked for, as write(2) and writev(2) may. */
 ssize_t disk_write(enum disk_point point, int fd, const void *bytes, size_t len);

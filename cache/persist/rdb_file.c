@@ -123,9 +123,7 @@ static pid_t owner_of(const char *name)
 void rdb_file_remove_strays(void)
 {
     int error = errno;
-    /* By open: ThreadSanitizer does not see what opendir opens. */
-    int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+    DIR *folder = disk_read_folder(".");
     for (struct dirent *one = folder != NULL ? readdir(folder) : NULL; one != NULL; one = readdir(folder)) {
         pid_t owner = owner_of(one->d_name);
         if (owner > 0 && kill(owner, 0) != 0 && errno == ESRCH) {
@@ -134,8 +132,6 @@ void rdb_file_remove_strays(void)
     }
     if (folder != NULL) {
         closedir(folder);
-    } else if (fd >= 0) {
-        close(fd);
     }
     errno = error;
 }
