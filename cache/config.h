@@ -23,8 +23,9 @@
 
 #include "slice.h"
 
-#define CONFIG_ERR_SIZE    1024 /* enough for every message that these functions write */
-#define CONFIG_IGNORED_MAX 96   /* rows without a field; checked when the table is first used */
+#define CONFIG_ERR_SIZE        1024       /* enough for every message that these functions write */
+#define CONFIG_IGNORED_MAX     96         /* rows without a field; checked when the table is first used */
+#define CONFIG_DEFAULT_BACKLOG (64 << 20) /* bytes: what repl-backlog-size is where it is not set */
 
 enum config_loglevel {
     CONFIG_LOG_DEBUG,
@@ -227,8 +228,8 @@ struct config {
     int min_replicas_max_lag;     /* seconds */
     int repl_timeout;             /* seconds */
     int repl_ping_replica_period; /* seconds */
-    int64_t repl_backlog_size;
-    int64_t repl_backlog_ttl; /* seconds, 0: for ever */
+    int64_t repl_backlog_size;    /* CONFIG_DEFAULT_BACKLOG: or less, in a small container */
+    int64_t repl_backlog_ttl;     /* seconds, 0: for ever */
     bool repl_disable_tcp_nodelay;
     bool repl_diskless_sync;
     int repl_diskless_sync_delay; /* seconds */

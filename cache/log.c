@@ -96,7 +96,7 @@ static uint64_t lowest_held(const struct log *log)
 {
     uint64_t lowest = LOG_ALL;
     for (const struct log_reader *r = log->readers; r != NULL; r = r->next) {
-        lowest = r->holds ? min_u64(lowest, r->at) : lowest;
+        lowest = r->claim == LOG_HOLDS ? min_u64(lowest, r->at) : lowest;
     }
     return lowest;
 }
@@ -105,9 +105,9 @@ static uint64_t lowest_held(const struct log *log)
 static uint64_t lowest_needed(const struct log *log)
 {
     uint64_t end = log_end(log);
-    uint64_t lowest = min_u64(log_readable(log), lowest_held(log));
+    uint64_t lowest = log_readable(log);
     for (const struct log_reader *r = log->readers; r != NULL; r = r->next) {
-        lowest = r->reading ? min_u64(lowest, r->at) : lowest;
+        lowest = r->reading || r->claim != LOG_PASSES ? min_u64(lowest, r->at) : lowest;
     }
     return min_u64(lowest, end > log->history ? end - log->history : 0);
 }
@@ -170,6 +170,41 @@ static char *take_block(struct log *log)
     return block;
 }
 
+/* Whether a reader has what it waits for. */
+static bool is_due(const struct log_reader *r, uint64_t readable)
+{
+    return r->broken_at != LOG_ALL || (r->target <= readable && r->target != LOG_ALL);
+}
+
+static void set_wake_at(struct log *log)
+{
+    uint64_t lowest = LOG_ALL;
+    for (const struct log_reader *r = log->readers; r != NULL; r = r->next) {
+        lowest = min_u64(lowest, r->target);
+    }
+    atomic_exchange_explicit(&log->wake_at, lowest, memory_order_acq_rel);
+}
+
+/* Those that sleep look for themselves; the others are called when they have what they wait for. */
+static void wake_readers(struct log *log)
+{
+    bool called = false;
+    uint64_t readable = log_readable(log);
+    pthread_cond_broadcast(&log->readable);
+    for (struct log_reader *r = log->readers; r != NULL; r = r->next) {
+        if (r->wake != NULL && is_due(r, readable)) {
+            void (*wake)(void *) = r->wake;
+            r->wake = NULL;
+            r->target = LOG_ALL;
+            wake(r->context);
+            called = true;
+        }
+    }
+    if (called) {
+        set_wake_at(log);
+    }
+}
+
 /* Bytes from `from` on are missing. */
 static void break_at(struct log *log, uint64_t from)
 {
@@ -179,7 +214,7 @@ static void break_at(struct log *log, uint64_t from)
         r->broken_at = min_u64(r->broken_at, from);
     }
     set_limit(log);
-    pthread_cond_broadcast(&log->readable);
+    wake_readers(log);
 }
 
 /* Makes what is not there yet of the blocks of a range that an appender has reserved. False when it cannot be had: the log breaks
@@ -209,7 +244,7 @@ static bool make_blocks(struct log *log, uint64_t from, uint64_t to)
     }
     look_at_room(log);
     if (to >= atomic_load_explicit(&log->wake_at, memory_order_relaxed)) {
-        pthread_cond_broadcast(&log->readable);
+        wake_readers(log);
     }
     pthread_mutex_unlock(&log->lock);
     return made;
@@ -282,6 +317,22 @@ void log_append(struct log *log, int slot, int db, int last_db, const char *byte
     log_commit(log, slot);
 }
 
+void log_append_raw(struct log *log, int slot, const char *bytes, size_t len)
+{
+    struct log_range range;
+    uint64_t word = atomic_load_explicit(&log->word, memory_order_relaxed);
+    uint64_t next;
+    do {
+        range.at = log_offset(log, word);
+        next = word_of(range.at + len, LOG_MAX_NUMBERED_DB + 1) | word >> LOG_OFFSET_BITS << LOG_OFFSET_BITS;
+        atomic_store_explicit(&log->slots[slot].filling, range.at, memory_order_release);
+    } while (!atomic_compare_exchange_weak_explicit(&log->word, &word, next, memory_order_release,
+                                                    memory_order_relaxed));
+    range.lost = !make_blocks(log, range.at, range.at + len);
+    log_fill(log, &range, bytes, len);
+    log_commit(log, slot);
+}
+
 void log_lose(struct log *log, int slot)
 {
     size_t selected;
@@ -317,7 +368,7 @@ void log_await_room_slow(struct log *log)
 void log_wake_readers_slow(struct log *log)
 {
     pthread_mutex_lock(&log->lock);
-    pthread_cond_broadcast(&log->readable);
+    wake_readers(log);
     pthread_mutex_unlock(&log->lock);
 }
 
@@ -331,16 +382,6 @@ void log_set_room(struct log *log, uint64_t bytes)
     pthread_mutex_unlock(&log->lock);
 }
 
-void log_set_history(struct log *log, uint64_t bytes)
-{
-    pthread_mutex_lock(&log->lock);
-    log->history = bytes;
-    if (log_is_on(log)) {
-        trim(log);
-    }
-    pthread_mutex_unlock(&log->lock);
-}
-
 void log_set_most(struct log *log, uint64_t bytes)
 {
     uint64_t blocks = (bytes + LOG_BLOCK - 1) >> LOG_BLOCK_SHIFT;
@@ -350,9 +391,9 @@ void log_set_most(struct log *log, uint64_t bytes)
     pthread_mutex_unlock(&log->lock);
 }
 
-/* ---- on and off --------------------------------------------------------------------------------------- */
+/* ---- live, or not -------------------------------------------------------------------------------------- */
 
-static bool turn_on(struct log *log)
+static bool come_alive(struct log *log)
 {
     uint64_t end = log_end(log);
     log->blocks = map(TABLE_SIZE);
@@ -363,13 +404,13 @@ static bool turn_on(struct log *log)
     log->history_from = end;
     atomic_store(&log->hint, end);
     atomic_store(&log->broken, false);
-    atomic_store(&log->on, true);
+    atomic_store(&log->live, true);
     return true;
 }
 
-static void turn_off(struct log *log)
+static void die(struct log *log)
 {
-    atomic_store(&log->on, false);
+    atomic_store(&log->live, false);
     free_before(log, (log_end(log) >> LOG_BLOCK_SHIFT) + 1);
     while (log->spares > 0) {
         munmap(log->spare[--log->spares], LOG_BLOCK);
@@ -377,6 +418,25 @@ static void turn_off(struct log *log)
     }
     munmap(log->blocks, TABLE_SIZE);
     log->blocks = NULL;
+}
+
+static bool is_live(const struct log *log)
+{
+    return atomic_load_explicit(&log->live, memory_order_relaxed);
+}
+
+/* Makes it live, or not, as it has to be; `needed`: it has in any case. False: there is no memory. */
+static bool settle(struct log *log, bool needed)
+{
+    bool live = needed || log->readers != NULL || log->history > 0 || log->follows;
+    bool good = true;
+    if (live && !is_live(log)) {
+        good = come_alive(log);
+    } else if (!live && is_live(log)) {
+        die(log);
+    }
+    atomic_store(&log->on, is_live(log) && !log->follows);
+    return good;
 }
 
 /* Makes a broken log whole from its end on. */
@@ -387,26 +447,72 @@ static void repair(struct log *log)
     }
 }
 
-/* ---- readers ------------------------------------------------------------------------------------------ */
-
-bool log_reader_open(struct log *log, struct log_reader *r, uint64_t at, bool holds)
+bool log_keep_history(struct log *log, uint64_t bytes)
 {
     pthread_mutex_lock(&log->lock);
-    bool good = log_is_on(log) || turn_on(log);
+    log->history = bytes;
+    bool good = settle(log, false);
+    log->history = good ? bytes : 0;
+    if (is_live(log)) {
+        trim(log);
+    }
+    pthread_mutex_unlock(&log->lock);
+    return good;
+}
+
+void log_forget_history(struct log *log)
+{
+    pthread_mutex_lock(&log->lock);
+    log->history_from = log_end(log);
+    pthread_mutex_unlock(&log->lock);
+}
+
+bool log_follow(struct log *log, bool follows)
+{
+    pthread_mutex_lock(&log->lock);
+    log->follows = follows;
+    bool good = settle(log, false);
+    log->follows = good && follows;
+    pthread_mutex_unlock(&log->lock);
+    log_forget_db(log);
+    return good;
+}
+
+/* ---- readers ------------------------------------------------------------------------------------------ */
+
+/* Where the bytes begin of which none is missing. */
+static uint64_t whole_from(const struct log *log)
+{
+    uint64_t first = log->first << LOG_BLOCK_SHIFT;
+    uint64_t from = first > log->history_from ? first : log->history_from;
+    return is_live(log) ? min_u64(from, log_end(log)) : log_end(log);
+}
+
+uint64_t log_history_from(struct log *log)
+{
+    pthread_mutex_lock(&log->lock);
+    uint64_t from = whole_from(log);
+    pthread_mutex_unlock(&log->lock);
+    return from;
+}
+
+bool log_reader_open(struct log *log, struct log_reader *r, uint64_t at, enum log_claim claim)
+{
+    pthread_mutex_lock(&log->lock);
+    bool good = settle(log, true);
     if (good) {
         repair(log);
-        good = at >= log->history_from && at >= log->first << LOG_BLOCK_SHIFT && at <= log_end(log);
+        good = at >= whole_from(log) && at <= log_end(log);
     }
     if (good) {
         *r = (struct log_reader){
-            .next = log->readers, .at = at, .broken_at = LOG_ALL, .target = LOG_ALL, .holds = holds};
+            .next = log->readers, .at = at, .broken_at = LOG_ALL, .target = LOG_ALL, .claim = claim};
         log->readers = r;
         log_forget_db(log);
         trim(log);
         look_at_room(log);
-    } else if (log->readers == NULL && log_is_on(log)) {
-        turn_off(log);
     }
+    settle(log, false);
     pthread_mutex_unlock(&log->lock);
     return good;
 }
@@ -419,19 +525,19 @@ void log_reader_close(struct log *log, struct log_reader *r)
         link = &(*link)->next;
     }
     *link = r->next;
-    if (log->readers == NULL) {
-        turn_off(log);
-    } else {
+    set_wake_at(log);
+    settle(log, false);
+    if (is_live(log)) {
         trim(log);
     }
     look_at_room(log);
     pthread_mutex_unlock(&log->lock);
 }
 
-void log_reader_hold(struct log *log, struct log_reader *r, bool holds)
+void log_reader_claim(struct log *log, struct log_reader *r, enum log_claim claim)
 {
     pthread_mutex_lock(&log->lock);
-    r->holds = holds;
+    r->claim = claim;
     trim(log);
     look_at_room(log);
     pthread_mutex_unlock(&log->lock);
@@ -486,17 +592,13 @@ uint64_t log_reader_at(struct log *log, const struct log_reader *r)
     return at;
 }
 
-/* ---- readers that sleep ------------------------------------------------------------------------------- */
+/* ---- readers that wait --------------------------------------------------------------------------------- */
 
 /* Gives a reader another target. By the exchange it sees the bytes of every appender that did not see it (log_wake_readers). */
 static void set_target(struct log *log, struct log_reader *r, uint64_t target)
 {
-    uint64_t lowest = LOG_ALL;
     r->target = target;
-    for (const struct log_reader *other = log->readers; other != NULL; other = other->next) {
-        lowest = min_u64(lowest, other->target);
-    }
-    atomic_exchange_explicit(&log->wake_at, lowest, memory_order_acq_rel);
+    set_wake_at(log);
 }
 
 static struct timespec deadline_in(int64_t ms)
@@ -527,6 +629,21 @@ void log_reader_wait(struct log *log, struct log_reader *r, int64_t ms)
     log_reader_wait_until(log, r, log_reader_at(log, r) + 1, ms);
 }
 
+bool log_reader_call_at(struct log *log, struct log_reader *r, uint64_t offset, void (*wake)(void *context),
+                        void *context)
+{
+    pthread_mutex_lock(&log->lock);
+    set_target(log, r, offset);
+    bool waits = !is_due(r, log_readable(log));
+    r->wake = waits ? wake : NULL;
+    r->context = context;
+    if (!waits) {
+        set_target(log, r, LOG_ALL);
+    }
+    pthread_mutex_unlock(&log->lock);
+    return waits;
+}
+
 void log_reader_wake(struct log *log, struct log_reader *r)
 {
     pthread_mutex_lock(&log->lock);
@@ -540,11 +657,8 @@ void log_reader_wake(struct log *log, struct log_reader *r)
 void log_stats(struct log *log, struct log_stats *stats)
 {
     pthread_mutex_lock(&log->lock);
-    uint64_t end = log_end(log);
-    uint64_t first = log->first << LOG_BLOCK_SHIFT;
-    first = first > log->history_from ? first : log->history_from;
-    *stats = (struct log_stats){.end = end,
-                                .first = log_is_on(log) ? min_u64(first, end) : end,
+    *stats = (struct log_stats){.end = log_end(log),
+                                .first = whole_from(log),
                                 .memory = log->mapped << LOG_BLOCK_SHIFT,
                                 .waits = log->waits,
                                 .wait_us = log->wait_us,

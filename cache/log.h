@@ -3,8 +3,11 @@
  * is the business of commands/propagate.h. Its readers are the append-only file, the replicas' connections, and whoever comes back
  * and asks from an offset on.
  *
- * The bytes lie in blocks of 1 MB, made on demand, that a small table finds by arithmetic; nothing is ever moved. While nobody
- * reads, the log is off: it has no memory, and appenders look at one flag.
+ * The bytes lie in blocks of 1 MB, made on demand, that a small table finds by arithmetic; nothing is ever moved. Blocks there are
+ * while the log is live: somebody reads, history is kept, or it follows. Else it has no memory.
+ *
+ * It is on while loops append: live, unless it follows. A log that follows is a copy of another node's: its bytes come from the one
+ * that plays them, by log_append_raw alone, and nothing that is done here adds to it. Appenders look at one flag.
  *
  *   word:  database of the last record + 1 : 16 | end offset modulo 2^48 : 48
  *
@@ -16,13 +19,15 @@
  * filling: what lies before the lowest of these and before the end is readable, without a lock or a wait for anybody.
  *
  * Blocks before what any reader needs, and beyond the history that was asked for, are given back. A reader that holds its bytes
- * and falls behind by more than the log's room makes loops wait (log_await_room), as a full pipe would. Where there is no memory
+ * and falls behind by more than the log's room makes loops wait (log_await_room), as a full pipe would. For one that merely keeps
+ * them nobody waits, and whoever opened it sees to it that it does not fall behind for ever. Where there is no memory
  * for a block the log breaks: offsets go on, bytes do not, readers are told so at the place where bytes are missing (LOG_BROKEN),
  * and the log is whole again from where the next reader opens.
  *
  * Threads: an appender is a loop, or whoever shares the gate as one, and uses its own slot, for one record at a time; the order of
- * records of one key is that in which its shard was locked. Readers are each on a thread of their own. "Alone" means that no
- * appender is between two of its calls: under the gate alone, or before loops run.
+ * records of one key is that in which its shard was locked. A reader is used by one thread at a time, which sleeps until there is
+ * something to read, or (a loop) is called when there is. "Alone" means that no appender is between two of its calls: under the gate
+ * alone, or before loops run.
  */
 #ifndef ORDINAL_LOG_H
 #define ORDINAL_LOG_H
@@ -59,23 +64,33 @@ struct log_range {
     bool lost;
 };
 
+/* What a reader's bytes are to others. */
+enum log_claim {
+    LOG_PASSES, /* they may be gone when it comes (LOG_BROKEN) */
+    LOG_KEEPS,  /* they stay until it has passed them */
+    LOG_HOLDS   /* … and loops wait where it is behind by more than the room */
+};
+
 /* Embedded by whoever reads; its fields are the log's. */
 struct log_reader {
     struct log_reader *next;
     uint64_t at;
-    uint64_t broken_at; /* where bytes are missing */
-    uint64_t target;    /* it sleeps until this offset is readable; LOG_ALL: it does not sleep */
-    bool holds;
+    uint64_t broken_at;          /* where bytes are missing */
+    uint64_t target;             /* it waits until this offset is readable; LOG_ALL: it does not wait */
+    void (*wake)(void *context); /* it is called instead of sleeping (log_reader_call_at) */
+    void *context;
+    enum log_claim claim;
     bool reading; /* between peek and advance */
     bool woken;
 };
 
 struct log {
     /* Read by every appender, changed seldom. */
-    _Alignas(64) _Atomic bool on;
-    _Atomic bool crowded;    /* some reader is behind by more than the room */
-    _Atomic bool broken;     /* bytes are dropped */
-    _Atomic(char *) *blocks; /* by number modulo LOG_BLOCKS; NULL: not made yet */
+    _Alignas(64) _Atomic bool on; /* loops append */
+    _Atomic bool live;            /* there are blocks */
+    _Atomic bool crowded;         /* some reader is behind by more than the room */
+    _Atomic bool broken;          /* bytes are dropped */
+    _Atomic(char *) *blocks;      /* by number modulo LOG_BLOCKS; NULL: not made yet */
     struct log_slot *slots;
     _Atomic uint64_t limit; /* no byte may be filled beyond it: the table, or the bytes allowed, end there */
     _Atomic uint64_t hint;  /* an offset not far behind the end */
@@ -89,7 +104,8 @@ struct log {
     pthread_cond_t readable; /* for readers that sleep */
     pthread_cond_t roomy;    /* for loops that wait */
     struct log_reader *readers;
-    uint64_t first;        /* number of the first block that is kept */
+    uint64_t first; /* number of the first block that is kept */
+    bool follows;
     uint64_t history;      /* bytes kept though every reader has read them */
     uint64_t history_from; /* nothing is missing from here to the end */
     uint64_t room, most_blocks;
@@ -106,7 +122,7 @@ void log_init(struct log *log, int loops);
 /* Gives all memory back. No reader is open. */
 void log_free(struct log *log);
 
-/* Whether somebody reads, so that records have to be appended. It changes alone only: one answer holds for a whole command. */
+/* Whether loops have to append their records. It changes alone only: one answer holds for a whole command. */
 static inline bool log_is_on(const struct log *log)
 {
     return atomic_load_explicit(&log->on, memory_order_relaxed);
@@ -119,7 +135,7 @@ static inline uint64_t log_offset(const struct log *log, uint64_t word)
     return hint + (uint64_t)((int64_t)((word - hint) << (64 - LOG_OFFSET_BITS)) >> (64 - LOG_OFFSET_BITS));
 }
 
-/* The offset behind the last byte reserved; grows only while the log is on. Any thread. */
+/* The offset behind the last byte reserved; grows only while the log is live. Any thread. */
 static inline uint64_t log_end(const struct log *log)
 {
     return log_offset(log, atomic_load_explicit(&log->word, memory_order_acquire));
@@ -128,7 +144,7 @@ static inline uint64_t log_end(const struct log *log)
 /* Everything before it has been filled in. Any thread. */
 uint64_t log_readable(const struct log *log);
 
-/* Makes the next offset `offset`. Alone, while the log is off. */
+/* Makes the next offset `offset`. Alone, while the log is not live. */
 void log_start_at(struct log *log, uint64_t offset);
 
 /* ---- appending -------------------------------------------------------------------------------------- */
@@ -177,6 +193,10 @@ static inline void log_commit(struct log *log, int slot)
     atomic_store_explicit(&log->slots[slot].filling, LOG_IDLE, memory_order_release);
 }
 
+/* Appends bytes as they are, with no SELECT in front: another node's stream, to a log that follows it, or what is for no database
+ * (a PING). `len` is 1 or more. */
+void log_append_raw(struct log *log, int slot, const char *bytes, size_t len);
+
 /* A record could not be made, for want of memory: the log breaks here. As log_append. */
 void log_lose(struct log *log, int slot);
 
@@ -196,38 +216,51 @@ static inline void log_await_room(struct log *log)
 void log_wake_readers_slow(struct log *log);
 
 /*
- * After a batch: wakes readers that sleep until what there is now. A reader sets its target and then looks at what is readable, an
+ * After a batch: wakes readers that wait for what there is now. A reader sets its target and then looks at what is readable, an
  * appender looks in the other order: both steps on wake_at write it, so that one of the two sees what the other has done.
  */
 static inline void log_wake_readers(struct log *log)
 {
-    if (log_is_on(log) && log_end(log) >= atomic_fetch_or_explicit(&log->wake_at, 0, memory_order_acq_rel)) {
+    if (atomic_load_explicit(&log->live, memory_order_relaxed) &&
+        log_end(log) >= atomic_fetch_or_explicit(&log->wake_at, 0, memory_order_acq_rel)) {
         log_wake_readers_slow(log);
     }
 }
 
 /* ---- limits ----------------------------------------------------------------------------------------- */
 
-/* How far a reader that holds may fall behind before loops wait (1 MB or more); how many bytes are kept beyond what readers
- * need; and how many bytes there may be at all, at most 16 GB, before the log breaks. Any thread. */
+/* How far a reader that holds may fall behind before loops wait (1 MB or more); and how many bytes there may be at all, at most
+ * 16 GB, before the log breaks. Any thread. */
 void log_set_room(struct log *log, uint64_t bytes);
-void log_set_history(struct log *log, uint64_t bytes);
 void log_set_most(struct log *log, uint64_t bytes);
+
+/* How many bytes are kept beyond what readers need, so that a reader can open at an offset of the past. With more than 0 the log is
+ * live without a reader as well. Alone. False: no memory. */
+bool log_keep_history(struct log *log, uint64_t bytes);
+
+/* Nothing of what there is by now is history any more: a reader can be opened at the end alone. Alone. */
+void log_forget_history(struct log *log);
+
+/* The log follows another node's (it is live, and loops append nothing), or does so no more. Alone. False: no memory. */
+bool log_follow(struct log *log, bool follows);
+
+/* The first offset of which, up to the end, nothing is missing. Any thread. */
+uint64_t log_history_from(struct log *log);
 
 /* ---- readers ---------------------------------------------------------------------------------------- */
 
 /*
- * Adds a reader at offset `at`: log_end() at a cut, or one that the history still has. Turns the log on if it was off, makes it
- * whole again if it was broken, and lets the next record begin with a SELECT. With `holds` its bytes wait for it; else they may be
- * gone when it comes (LOG_BROKEN). Alone. False: `at` is not there any more, or there is no memory.
+ * Adds a reader at offset `at`: log_end() at a cut, or one that the history still has. Makes the log live if it was not, whole
+ * again if it was broken, and lets the next record begin with a SELECT. Alone. False: `at` is not there any more, or there is no
+ * memory.
  */
-bool log_reader_open(struct log *log, struct log_reader *r, uint64_t at, bool holds);
+bool log_reader_open(struct log *log, struct log_reader *r, uint64_t at, enum log_claim claim);
 
-/* Takes a reader away; the last one turns the log off. Alone. */
+/* Takes a reader away. Alone. */
 void log_reader_close(struct log *log, struct log_reader *r);
 
-/* Bytes wait for the reader, or do so no more: loops that wait for it go on. Any thread. */
-void log_reader_hold(struct log *log, struct log_reader *r, bool holds);
+/* What its bytes are from here on; loops that waited for it may go on. Any thread. */
+void log_reader_claim(struct log *log, struct log_reader *r, enum log_claim claim);
 
 /* Runs of readable bytes from the reader's position on, not beyond `until` (LOG_ALL: all there are), at most `max`. Returns how
  * many runs; 0: nothing yet; LOG_BROKEN: the next byte is gone, so begin again from a cut. The bytes stay until
@@ -245,6 +278,14 @@ uint64_t log_reader_at(struct log *log, const struct log_reader *r);
  * which they wake the reader. */
 void log_reader_wait_until(struct log *log, struct log_reader *r, uint64_t offset, int64_t ms);
 void log_reader_wait(struct log *log, struct log_reader *r, int64_t ms);
+
+/*
+ * Instead of sleeping: `wake` is called once when everything before `offset` is readable, or bytes are missing; on any thread, with
+ * the log locked, so all it may do is to let somebody know. False: it is so already, and nothing will be called. A call that was
+ * asked for before is replaced.
+ */
+bool log_reader_call_at(struct log *log, struct log_reader *r, uint64_t offset, void (*wake)(void *context),
+                        void *context);
 
 /* Ends its sleep, or the next one before it begins. Any thread. */
 void log_reader_wake(struct log *log, struct log_reader *r);

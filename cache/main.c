@@ -13,6 +13,7 @@
 #include "commands/aof.h"
 #include "commands/command_docs.h"
 #include "commands/folder.h"
+#include "commands/groups.h"
 #include "commands/load.h"
 #include "commands/saving.h"
 #include "commands/shutdown.h"
@@ -22,12 +23,14 @@
 #include "logger.h"
 #include "memory.h"
 #include "net/listener.h"
+#include "replication/node.h"
 #include "store/reaper.h"
 
 extern char **environ;
 
 static struct server server;
 static struct config config;
+static struct node node;
 static uv_signal_t terminate, interrupt, hangup;
 
 /* ---- signals ---------------------------------------------------------------------------------------- */
@@ -209,6 +212,8 @@ int main(int argc, char **argv)
     int status;
     mem_thread_init();
     clock_init();
+    groups_register();
+    node_register();
     if (other_mode(argc, argv, &status)) {
         return status;
     }
@@ -226,6 +231,7 @@ int main(int argc, char **argv)
     config_log_warnings(&config);
     fit_open_files();
     server_init(&server, &config);
+    node_init(&node, &server);
     watch_signals();
     listen_all();
     write_pid_file();

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "commands/command_words.h"
-#include "commands/groups.h"
 #include "commands/syntax.h"
 
 /* ---- COMMAND DOCS ----------------------------------------------------------------------------------- */
@@ -239,9 +238,6 @@ static int collect(enum command_group group, const struct command **found)
 void commands_docs(FILE *out)
 {
     const struct command *found[COMMAND_MAX] = {NULL};
-    if (command_count() == 0) {
-        groups_register();
-    }
     fputs(
         "# Commands\n\nMade from the command table by `make docs`; do not edit. A command behaves as in Redis 7.2; "
         "`COMMAND DOCS` and\n`COMMAND INFO` tell the same, and more, to programs. *Since* is the version of Redis that "

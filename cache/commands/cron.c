@@ -124,6 +124,9 @@ static void on_tick(uv_timer_t *timer)
     }
     uv_timer_start(timer, on_tick, done ? TICK_MS : BUSY_TICK_MS, 0);
     pause_check(w);
+    if (server->above.tick != NULL) {
+        server->above.tick(w);
+    }
     counter_set(&w->dirty_seen, (int64_t)w->dirty);
     if (w->loop->index == 0) {
         saving_cron(server);

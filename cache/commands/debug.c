@@ -225,7 +225,7 @@ static void run_pause_cron(struct call *c)
 static void run_change_repl_id(struct call *c)
 {
     logger_notice("Changing the replication ID for DEBUG CHANGE-REPL-ID");
-    stats_new_replication_id(c->server);
+    history_renew(c->server);
     reply_ok(c->reply);
 }
 

@@ -335,13 +335,9 @@ static void section_persistence(struct info *info)
 
 static void section_replication(struct info *info)
 {
-    line(info, "role:master\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover");
-    line(info, "master_replid:%s", info->server->stats.replication_id);
-    line(info, "master_replid2:%040d", 0);
-    number(info, "master_repl_offset", (int64_t)log_end(&info->server->log));
-    line(info, "second_repl_offset:-1\r\nrepl_backlog_active:0");
-    number(info, "repl_backlog_size", info->server->config->repl_backlog_size);
-    line(info, "repl_backlog_first_byte_offset:0\r\nrepl_backlog_histlen:0");
+    if (info->server->above.info != NULL) {
+        info->server->above.info(info->server, info->out);
+    }
 }
 
 static void section_modules(struct info *info)

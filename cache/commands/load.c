@@ -94,6 +94,24 @@ static void end_badly(struct server *server)
     server_stop(server);
 }
 
+/* The history goes on where the snapshot was made. An append-only file is not exact about where it ends. */
+static void take_up_history(struct server *server)
+{
+    struct loading *loading = server->loading;
+    gate_enter(&server->gate, 0);
+    gate_alone(&server->gate, 0);
+    if (loading->kind == &load_kind_rdb && loading->history.id[0] != '\0' && loading->history.offset >= 0) {
+        history_resume(server, &loading->history);
+    } else {
+        loading->history = (struct history_mark){.offset = -1};
+    }
+    if (server->above.loaded != NULL) {
+        server->above.loaded(server);
+    }
+    gate_together(&server->gate, 0);
+    gate_leave(&server->gate, 0);
+}
+
 static void begin_serving(struct server *server)
 {
     struct loading *loading = server->loading;
@@ -107,6 +125,7 @@ static void begin_serving(struct server *server)
                       loading->kind == &load_kind_rdb ? "disk" : "append only file", seconds);
     }
     server->workers[0].dirty += loading->changes;
+    take_up_history(server);
     refusing_clear(server, REFUSING_LOADING);
     logger_notice("Ready to accept connections on port %d", listener_port(&server->net));
 }
@@ -180,6 +199,7 @@ void load_start(struct server *server)
             logger_warning("Failed to start: the append-only file cannot be written");
             exit(1);
         }
+        take_up_history(server);
         return;
     }
     loading->reader = loading->copy = copy_settings(server);

@@ -40,6 +40,7 @@ struct loading {
         copy; /* … this, as CONFIG SET may change those of `server`. It stays for ever: tables of large values
                                     point to its secret */
     const struct load_kind *kind;
+    struct history_mark history;       /* what the file that is loaded, or was last, says of its own */
     struct rdb_load_progress progress; /* any thread reads it; of the last load, also once it is over */
     _Atomic bool active;               /* the loading thread is at work, and REFUSING_LOADING set */
     _Atomic bool stop;                 /* the thread is asked to end */

@@ -68,8 +68,11 @@ static int shown(struct slice text)
 
 static void told(void *context, struct slice name, struct slice value)
 {
+    struct loading *loading = context;
     int64_t number;
-    (void)context;
+    if (history_note(&loading->history, name, value)) {
+        return;
+    }
     if (slice_equal(name, SLICE("redis-ver")) || slice_equal(name, SLICE("valkey-ver"))) {
         logger_notice("Loading RDB produced by version %.*s", shown(value), value.ptr);
     } else if (slice_equal(name, SLICE("lua"))) {
@@ -113,6 +116,7 @@ static void skipped(void *context, enum rdb_skipped what, int db, struct slice n
 static void prepare(struct loading *loading, const struct load_rdb_how *how, struct rdb_load_options *options)
 {
     const struct server *server = loading->reader;
+    loading->history = (struct history_mark){.offset = -1};
     options->keyspace = &loading->server->keyspace;
     options->hooks =
         (struct rdb_load_hooks){.context = loading, .load = load_value, .told = told, .skipped = skipped};

@@ -78,6 +78,7 @@ void saving_options(const struct server *server, struct snapshot_options *option
                                      : RDB_NO_ACCESS,
         .rules = server->access,
     };
+    history_mark_snapshot(server, options);
 }
 
 static void file_done(void *context, enum snapshot_end end, int error);

@@ -57,7 +57,8 @@ void saving_drop(struct server *server);
 /* When a snapshot of somebody else (the append-only file's) is over: begins what was asked for meanwhile. */
 void saving_next(struct server *server);
 
-/* What all snapshots have in common: the version, the settings. The caller adds its sink. */
+/* What all snapshots have in common: the version, the settings, the history as it is now. The caller adds its sink. Alone, where the
+ * cut is made. */
 void saving_options(const struct server *server, struct snapshot_options *options);
 
 /* From loop 0's cron, outside of the gate: begins what a save point asks for. */

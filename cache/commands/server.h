@@ -13,6 +13,7 @@
 
 #include "commands/auth.h"
 #include "commands/client_limits.h"
+#include "commands/history.h"
 #include "commands/stats.h"
 #include "config.h"
 #include "counter.h"
@@ -104,10 +105,30 @@ struct worker {
     struct broadcast *broadcast;     /* tracking_message.c */
 };
 
+/*
+ * What the floor above (replication) is told of and asked for: functions that it gives before the loops run, each NULL where there is
+ * nothing to call.
+ */
+struct server_above {
+    void *context; /* its own */
+    /* A loop is about to poll, outside of the gate: what it sends (conn_queue) goes out before. */
+    void (*before_poll)(struct worker *w);
+    /* Ten times a second on each loop, outside of the gate. */
+    void (*tick)(struct worker *w);
+    /* The connection of a client is gone, and the client goes next: inside the gate, on its loop. */
+    void (*client_closed)(struct client *client);
+    /* All that is loaded at start is there (server->loading says what its history was), and serving begins: alone. */
+    void (*loaded)(struct server *server);
+    /* Writes the section "Replication" of INFO; alone. */
+    void (*info)(struct server *server, struct reply *text);
+};
+
 struct server {
     struct config *config;
     struct keyspace keyspace;
-    struct log log; /* what changes it, for whoever reads that */
+    struct log log;         /* what changes it, for whoever reads that … */
+    struct history history; /* … and what its stream is called */
+    struct server_above above;
     struct gate gate;
     struct aof *aof; /* aof.h */
     struct net net;

@@ -17,7 +17,6 @@
 #include "commands/command.h"
 #include "commands/cron.h"
 #include "commands/dispatch.h"
-#include "commands/groups.h"
 #include "commands/load.h"
 #include "commands/monitor.h"
 #include "commands/notify.h"
@@ -84,10 +83,14 @@ static void closing(struct conn *conn)
 
 static void before_poll(struct loop *loop)
 {
-    log_wake_readers(&server_of_net(loop->net)->log);
+    struct server *server = server_of_net(loop->net);
     tracking_before_poll(loop->worker);
     outbox_before_poll(loop->worker);
     waitaof_before_poll(loop->worker);
+    if (server->above.before_poll != NULL) {
+        server->above.before_poll(loop->worker);
+    }
+    log_wake_readers(&server->log);
 }
 
 static void closed(struct conn *conn)
@@ -102,6 +105,9 @@ static void closed(struct conn *conn)
     }
     if ((client->flags & CLIENT_MONITOR) != 0) {
         monitor_forget(client);
+    }
+    if (client->worker->server->above.client_closed != NULL) {
+        client->worker->server->above.client_closed(client);
     }
     transaction_discard(client);
     pubsub_forget(client);
@@ -164,6 +170,14 @@ static void limit_log(struct log *log)
     }
 }
 
+static bool on_backlog_size(void *context, struct config *config, const char **error)
+{
+    (void)config;
+    (void)error;
+    history_apply_backlog_size(context);
+    return true;
+}
+
 void server_init(struct server *server, struct config *config)
 {
     struct net_hooks hooks = {
@@ -189,11 +203,11 @@ void server_init(struct server *server, struct config *config)
     server->next_client_id = 1;
     make_run_id(server->run_id);
     entry_set_ops(&type_entry_ops);
-    groups_register();
     rename_commands(config);
     gate_init(&server->gate, loops);
     log_init(&server->log, loops);
     limit_log(&server->log);
+    history_init(server);
     propagate_init(server);
     keyspace_init(&server->keyspace, config->databases, loops);
     block_init(server);
@@ -205,6 +219,7 @@ void server_init(struct server *server, struct config *config)
     auth_follow_settings(server);
     notify_follow_settings(server);
     aof_init(server);
+    config_on_change(config, "repl-backlog-size", on_backlog_size, server);
     server->workers = mem_alloc_lines(((size_t)loops * sizeof *server->workers + 63) / 64 * 64);
     if (server->workers == NULL) {
         fprintf(stderr, "ordinal: out of memory at start\n");

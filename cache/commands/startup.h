@@ -6,7 +6,7 @@
 
 #include "commands/server.h"
 
-/* Sets everything up from the settings: databases, workers, command table, hooks between net and commands. Ends the
+/* Sets everything up from the settings: databases, workers, hooks between net and commands. All commands are registered before. Ends the
  * process with a message when that is impossible. */
 void server_init(struct server *server, struct config *config);
 

@@ -12,21 +12,10 @@
 #include "memory.h"
 #include "store/reaper.h"
 
-void stats_new_replication_id(struct server *server)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *id = server->stats.replication_id;
-    for (int i = 0; i < 40; i++) {
-        id[i] = digits[worker_random(&server->workers[0]) >> 60];
-    }
-    id[40] = '\0';
-}
-
 void stats_start(struct server *server)
 {
     server->stats.startup_memory = mem_used();
     server->stats.sampled = clock_now();
-    stats_new_replication_id(server);
 }
 
 /* ---- totals ----------------------------------------------------------------------------------------- */

@@ -43,7 +43,6 @@ struct stats {
     int64_t startup_memory;
     int64_t user_us, system_us;  /* processor time of loop 0's thread */
     int64_t over_since, over_ms; /* memory over maxmemory: since when (0: it is not), and in all */
-    char replication_id[41];
 };
 
 /* Once, at start, when the server's memory is set up. */
@@ -62,8 +61,5 @@ bool stats_histogram(const struct server *server, int id, struct histogram *sum)
 
 /* CONFIG RESETSTAT: all counters of INFO, commands' statistics and histograms with them. */
 void stats_reset(struct server *server);
-
-/* Another replication id (DEBUG CHANGE-REPL-ID). */
-void stats_new_replication_id(struct server *server);
 
 #endif

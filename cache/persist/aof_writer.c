@@ -53,7 +53,7 @@ static void break_down(struct aof_writer *w, const char *what, int error)
 {
     set_error(w, error);
     tell(w, what, error);
-    log_reader_hold(w->log, &w->reader, false);
+    log_reader_claim(w->log, &w->reader, LOG_PASSES);
     atomic_store(&w->broken, true);
 }
 
@@ -330,7 +330,7 @@ static void *run(void *argument)
     if (atomic_load(&w->error) == 0 && w->at != w->synced_at) {
         sync_now(w);
     }
-    log_reader_hold(w->log, &w->reader, false);
+    log_reader_claim(w->log, &w->reader, LOG_PASSES);
     atomic_store(&w->ended, true);
     return NULL;
 }
@@ -367,7 +367,7 @@ bool aof_writer_start(struct aof_writer *w, uint64_t at, int fd, bool temporary,
     w->error = 0;
     w->size = size;
     w->rest = rest;
-    if (!log_reader_open(w->log, &w->reader, at, true)) {
+    if (!log_reader_open(w->log, &w->reader, at, LOG_HOLDS)) {
         errno = ENOMEM;
         return false;
     }

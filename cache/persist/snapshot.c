@@ -259,7 +259,7 @@ static void write_header(struct walk *walk)
     rdb_stream_aux_int(stream, "redis-bits", (int64_t)sizeof(void *) * 8);
     rdb_stream_aux_int(stream, "ctime", s->ctime);
     rdb_stream_aux_int(stream, "used-mem", s->used);
-    if (options->replication_id != NULL) {
+    if (options->replication_id[0] != '\0') {
         rdb_stream_aux_int(stream, "repl-stream-db", options->replication_db);
         rdb_stream_aux(stream, "repl-id", options->replication_id);
         rdb_stream_aux_int(stream, "repl-offset", options->replication_offset);

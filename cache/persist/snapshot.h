@@ -37,10 +37,10 @@ struct snapshot_sink {
 
 struct snapshot_options {
     struct snapshot_sink sink;
-    bool compress, checksum;    /* rdbcompression, rdbchecksum */
-    bool aof_base;              /* it is the base of an append-only file */
-    const char *version;        /* redis-ver */
-    const char *replication_id; /* 40 characters, or NULL: without the fields repl-… */
+    bool compress, checksum; /* rdbcompression, rdbchecksum */
+    bool aof_base;           /* it is the base of an append-only file */
+    const char *version;     /* redis-ver */
+    char replication_id[41]; /* "": without the fields repl-… */
     int64_t replication_offset;
     int replication_db;
     enum rdb_access access; /* whether idle times or frequencies are written, as for maxmemory-policy … */

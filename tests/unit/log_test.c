@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +79,7 @@ static void what_is_appended_is_read_with_a_select_where_the_database_changes(vo
     struct log_reader r;
     (void)state;
     assert_false(log_is_on(&log_));
-    assert_true(log_reader_open(&log_, &r, log_end(&log_), true));
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_HOLDS));
     assert_true(log_is_on(&log_));
     append(0, 0, "a");
     append(1, 0, "b");
@@ -100,7 +101,7 @@ static void a_reader_stops_where_it_is_told_to(void **state)
     struct log_reader r;
     struct slice run;
     (void)state;
-    assert_true(log_reader_open(&log_, &r, log_end(&log_), true));
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_HOLDS));
     append(0, 0, "abc");
     uint64_t cut = log_end(&log_);
     append(0, 0, "def");
@@ -118,7 +119,7 @@ static void nothing_is_readable_from_the_lowest_range_on_that_is_still_filled(vo
     struct log_reader r;
     struct log_range range;
     (void)state;
-    assert_true(log_reader_open(&log_, &r, log_end(&log_), true));
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_HOLDS));
     append(0, 0, "a");
     char *slow = log_reserve(&log_, 1, 0, 4, &range);
     append(0, 0, "b");
@@ -147,7 +148,7 @@ static void records_may_span_blocks_and_be_larger_than_all_history(void **state)
     struct log_reader r;
     size_t sizes[] = {MB - 100, 200, 5 * MB + 17, 1, MB, 3 * MB};
     (void)state;
-    assert_true(log_reader_open(&log_, &r, log_end(&log_), true));
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_HOLDS));
     append(0, 0, "begin");
     expect(&r, SELECT_0 "begin");
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -171,7 +172,7 @@ static void offsets_go_on_where_they_leave_the_word(void **state)
     (void)state;
     log_start_at(&log_, start);
     assert_int_equal(log_end(&log_), start);
-    assert_true(log_reader_open(&log_, &r, start, true));
+    assert_true(log_reader_open(&log_, &r, start, LOG_HOLDS));
     for (int i = 0; i < 3; i++) {
         char *text = pattern(MB, (unsigned)i);
         log_append(&log_, i, 0, 0, text, MB);
@@ -199,14 +200,14 @@ static void memory_is_what_readers_need_and_the_history_that_is_wanted(void **st
     struct log_stats stats;
     size_t len;
     (void)state;
-    assert_true(log_reader_open(&log_, &r, log_end(&log_), true));
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_HOLDS));
     fill(0, 40 * MB);
     log_stats(&log_, &stats);
     assert_in_range(stats.memory, 40 * MB, 42 * MB);
     free(drain(&r, &len));
     log_stats(&log_, &stats);
     assert_in_range(stats.memory, 0, (LOG_SPARE + 2) * MB);
-    log_set_history(&log_, 20 * MB);
+    assert_true(log_keep_history(&log_, 20 * MB));
     for (int i = 0; i < 50; i++) {
         fill(0, MB);
         free(drain(&r, &len));
@@ -214,12 +215,72 @@ static void memory_is_what_readers_need_and_the_history_that_is_wanted(void **st
     log_stats(&log_, &stats);
     assert_in_range(stats.end - stats.first, 20 * MB, 22 * MB);
     assert_in_range(stats.memory, 20 * MB, (22 + LOG_SPARE) * MB);
-    assert_false(log_reader_open(&log_, &late, stats.first - 1, false));
-    assert_true(log_reader_open(&log_, &late, stats.end - 20 * MB, false));
+    assert_false(log_reader_open(&log_, &late, stats.first - 1, LOG_PASSES));
+    assert_true(log_reader_open(&log_, &late, stats.end - 20 * MB, LOG_PASSES));
     free(drain(&late, &len));
     assert_int_equal(len, 20 * MB);
     log_reader_close(&log_, &late);
     log_reader_close(&log_, &r);
+    assert_true(log_keep_history(&log_, 0));
+}
+
+static void history_is_kept_without_a_reader_until_it_is_forgotten(void **state)
+{
+    struct log_reader r;
+    (void)state;
+    uint64_t start = log_end(&log_);
+    assert_true(log_keep_history(&log_, 4 * MB));
+    assert_true(log_is_on(&log_));
+    append(0, 0, "one");
+    assert_int_equal(log_history_from(&log_), start);
+    assert_true(log_reader_open(&log_, &r, start, LOG_PASSES));
+    expect(&r, SELECT_0 "one");
+    log_reader_close(&log_, &r);
+    log_forget_history(&log_);
+    assert_int_equal(log_history_from(&log_), log_end(&log_));
+    assert_false(log_reader_open(&log_, &r, start, LOG_PASSES));
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_PASSES));
+    append(0, 0, "two");
+    expect(&r, SELECT_0 "two");
+    log_reader_close(&log_, &r);
+    assert_true(log_is_on(&log_));
+    assert_true(log_keep_history(&log_, 0));
+}
+
+static void what_a_reader_keeps_stays_and_no_loop_waits_for_it(void **state)
+{
+    struct log_reader r;
+    size_t len;
+    (void)state;
+    log_set_room(&log_, MB);
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_KEEPS));
+    fill(0, 16 * MB);
+    log_await_room(&log_);
+    free(drain(&r, &len));
+    assert_int_equal(len, 16 * MB + strlen(SELECT_0));
+    log_reader_close(&log_, &r);
+}
+
+static void a_log_that_follows_has_the_bytes_that_it_is_given_and_no_others(void **state)
+{
+    struct log_reader r;
+    (void)state;
+    assert_true(log_follow(&log_, true));
+    assert_false(log_is_on(&log_));
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_HOLDS));
+    log_append_raw(&log_, SLOTS - 1, "theirs", 6);
+    expect(&r, "theirs");
+    assert_false(log_is_on(&log_));
+    assert_true(log_follow(&log_, false));
+    assert_true(log_is_on(&log_));
+    append(0, 0, "ours");
+    log_append_raw(&log_, 0, "ping", 4); /* for no database: the next needs no SELECT for it */
+    append(0, 0, "more");
+    expect(&r, SELECT_0 "ourspingmore");
+    log_reader_close(&log_, &r);
+    assert_true(log_follow(&log_, true)); /* alive without a reader */
+    log_append_raw(&log_, SLOTS - 1, "theirs", 6);
+    assert_true(log_follow(&log_, false));
 }
 
 static void a_reader_that_does_not_hold_is_told_that_it_was_overtaken(void **state)
@@ -228,8 +289,8 @@ static void a_reader_that_does_not_hold_is_told_that_it_was_overtaken(void **sta
     struct slice run, again;
     size_t len;
     (void)state;
-    assert_true(log_reader_open(&log_, &fast, log_end(&log_), true));
-    assert_true(log_reader_open(&log_, &r, log_end(&log_), false));
+    assert_true(log_reader_open(&log_, &fast, log_end(&log_), LOG_HOLDS));
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_PASSES));
     fill(0, 2 * MB);
     assert_int_equal(log_reader_peek(&log_, &r, LOG_ALL, &run, 1), 1);
     free(drain(&fast, &len)); /* what is being read stays all the same */
@@ -251,7 +312,7 @@ static void without_memory_the_log_breaks_and_is_whole_again_for_the_next_reader
     size_t len;
     (void)state;
     log_set_most(&log_, 4 * MB);
-    assert_true(log_reader_open(&log_, &r, log_end(&log_), true));
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_HOLDS));
     append(0, 0, "begin");
     fill(0, 8 * MB);
     append(0, 0, "lost");
@@ -263,13 +324,13 @@ static void without_memory_the_log_breaks_and_is_whole_again_for_the_next_reader
     free(all);
     assert_int_equal(log_reader_peek(&log_, &r, LOG_ALL, &run, 1), LOG_BROKEN);
     log_reader_close(&log_, &r);
-    assert_true(log_reader_open(&log_, &next, log_end(&log_), true));
+    assert_true(log_reader_open(&log_, &next, log_end(&log_), LOG_HOLDS));
     append(0, 0, "whole");
     expect(&next, SELECT_0 "whole");
     log_lose(&log_, 0);
     append(0, 0, "lost");
     assert_int_equal(log_reader_peek(&log_, &next, LOG_ALL, &run, 1), LOG_BROKEN);
-    assert_true(log_reader_open(&log_, &r, log_end(&log_), true));
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_HOLDS));
     assert_int_equal(log_reader_peek(&log_, &next, LOG_ALL, &run, 1), LOG_BROKEN);
     log_reader_close(&log_, &next);
     append(0, 0, "again");
@@ -296,7 +357,7 @@ static void loops_wait_while_a_reader_that_holds_is_too_far_behind(void **state)
     size_t len;
     (void)state;
     log_set_room(&log_, 8 * MB);
-    assert_true(log_reader_open(&log_, &r, log_end(&log_), true));
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_HOLDS));
     fill(0, 7 * MB);
     log_await_room(&log_); /* there is some */
     fill(0, 5 * MB);
@@ -314,8 +375,77 @@ static void loops_wait_while_a_reader_that_holds_is_too_far_behind(void **state)
     do {
         log_stats(&log_, &stats);
     } while (stats.waits == 1);
-    log_reader_hold(&log_, &r, false); /* a disk that fails holds nobody up */
+    log_reader_claim(&log_, &r, LOG_PASSES); /* a disk that fails holds nobody up */
     pthread_join(loop, NULL);
+    log_reader_close(&log_, &r);
+}
+
+static void count_call(void *context)
+{
+    atomic_fetch_add((_Atomic int *)context, 1);
+}
+
+static void a_reader_that_does_not_sleep_is_called_once_when_there_is_what_it_waits_for(void **state)
+{
+    struct log_reader r;
+    _Atomic int calls = 0;
+    (void)state;
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_PASSES));
+    uint64_t start = log_end(&log_);
+    assert_true(log_reader_call_at(&log_, &r, start + strlen(SELECT_0 "ab"), count_call, &calls));
+    append(0, 0, "a");
+    log_wake_readers(&log_);
+    assert_int_equal(calls, 0);
+    append(0, 0, "b");
+    assert_int_equal(calls, 0);
+    log_wake_readers(&log_);
+    log_wake_readers(&log_);
+    assert_int_equal(calls, 1);
+    assert_false(log_reader_call_at(&log_, &r, start + 1, count_call, &calls));
+    assert_true(log_reader_call_at(&log_, &r, log_end(&log_) + 1, count_call, &calls));
+    log_lose(&log_, 0); /* bytes that will never come */
+    assert_int_equal(calls, 2);
+    assert_false(log_reader_call_at(&log_, &r, log_end(&log_) + 1, count_call, &calls));
+    log_reader_close(&log_, &r);
+}
+
+static void *append_and_wake(void *argument)
+{
+    mem_thread_init();
+    for (int i = 0; i < 20000; i++) {
+        append((int)(intptr_t)argument, 0, "0123456789");
+        log_wake_readers(&log_);
+    }
+    return NULL;
+}
+
+/* No wake is lost between an appender that looks and a reader that asks. */
+static void a_reader_that_is_called_reads_all_that_other_threads_append(void **state)
+{
+    struct log_reader r;
+    pthread_t threads[SLOTS - 1];
+    _Atomic int calls = 0;
+    int seen = 0;
+    size_t len, all = 0;
+    (void)state;
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_KEEPS));
+    for (int i = 0; i < SLOTS - 1; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, append_and_wake, (void *)(intptr_t)i), 0);
+    }
+    while (all < strlen(SELECT_0) + (SLOTS - 1) * 20000 * 10) {
+        free(drain(&r, &len));
+        all += len;
+        if (all < strlen(SELECT_0) + (SLOTS - 1) * 20000 * 10 &&
+            log_reader_call_at(&log_, &r, log_reader_at(&log_, &r) + 1, count_call, &calls)) {
+            while (atomic_load(&calls) == seen) {
+                sched_yield();
+            }
+            seen++;
+        }
+    }
+    for (int i = 0; i < SLOTS - 1; i++) {
+        pthread_join(threads[i], NULL);
+    }
     log_reader_close(&log_, &r);
 }
 
@@ -343,7 +473,7 @@ static void a_reader_sleeps_until_there_is_as_much_as_it_waits_for_or_it_is_woke
     struct log_reader r;
     pthread_t other;
     (void)state;
-    assert_true(log_reader_open(&log_, &r, log_end(&log_), true));
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_HOLDS));
     log_reader_wait(&log_, &r, 1); /* nothing comes: time passes */
     assert_int_equal(pthread_create(&other, NULL, append_some, NULL), 0);
     log_reader_wait_until(&log_, &r, log_reader_at(&log_, &r) + 1000, LONG);
@@ -494,7 +624,7 @@ static void every_byte_of_several_threads_is_read_once_and_in_order(void **state
     pthread_t threads[SLOTS];
     (void)state;
     log_set_room(&log_, 8 * MB);
-    assert_true(log_reader_open(&log_, &r, log_end(&log_), true));
+    assert_true(log_reader_open(&log_, &r, log_end(&log_), LOG_HOLDS));
     for (int i = 0; i < SLOTS; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, run_loop, (void *)(intptr_t)i), 0);
     }
@@ -533,9 +663,14 @@ int main(void)
         TEST(records_may_span_blocks_and_be_larger_than_all_history),
         TEST(offsets_go_on_where_they_leave_the_word),
         TEST(memory_is_what_readers_need_and_the_history_that_is_wanted),
+        TEST(history_is_kept_without_a_reader_until_it_is_forgotten),
+        TEST(what_a_reader_keeps_stays_and_no_loop_waits_for_it),
+        TEST(a_log_that_follows_has_the_bytes_that_it_is_given_and_no_others),
         TEST(a_reader_that_does_not_hold_is_told_that_it_was_overtaken),
         TEST(without_memory_the_log_breaks_and_is_whole_again_for_the_next_reader),
         TEST(loops_wait_while_a_reader_that_holds_is_too_far_behind),
+        TEST(a_reader_that_does_not_sleep_is_called_once_when_there_is_what_it_waits_for),
+        TEST(a_reader_that_is_called_reads_all_that_other_threads_append),
         TEST(a_reader_sleeps_until_there_is_as_much_as_it_waits_for_or_it_is_woken),
         TEST(every_byte_of_several_threads_is_read_once_and_in_order),
     };

@@ -1,0 +1,44 @@
+#include "replication/node.h"
+
+#include "commands/text.h"
+
+/* ---- INFO -------------------------------------------------------------------------------------------- */
+
+static void write_history(struct server *server, struct reply *text)
+{
+    const struct history *history = &server->history;
+    struct log_stats stats;
+    log_stats(&server->log, &stats);
+    int64_t kept = history->backlog ? (int64_t)(stats.end - stats.first) : 0;
+    int64_t first = history->backlog ? history_of_log(history, stats.first) + 1 : 0;
+    text_addf(text, "master_failover_state:no-failover\r\nmaster_replid:%s\r\nmaster_replid2:%s\r\n",
+              history->id, history->id2);
+    text_addf(text, "master_repl_offset:%lld\r\nsecond_repl_offset:%lld\r\n",
+              (long long)history_offset(server), (long long)(history->end2 >= 0 ? history->end2 + 1 : -1));
+    text_addf(text,
+              "repl_backlog_active:%d\r\nrepl_backlog_size:%lld\r\nrepl_backlog_first_byte_offset:%lld\r\n"
+              "repl_backlog_histlen:%lld\r\n",
+              history->backlog, (long long)history_backlog_size(server), (long long)first, (long long)kept);
+}
+
+static void info(struct server *server, struct reply *text)
+{
+    text_addf(text, "role:master\r\nconnected_slaves:0\r\n");
+    write_history(server, text);
+}
+
+/* ---- start ------------------------------------------------------------------------------------------- */
+
+void node_register(void)
+{
+    static const struct command *const groups[] = {NULL};
+    for (size_t i = 0; groups[i] != NULL; i++) {
+        command_register(groups[i]);
+    }
+}
+
+void node_init(struct node *node, struct server *server)
+{
+    *node = (struct node){.server = server};
+    server->above = (struct server_above){.context = node, .info = info};
+}

@@ -1,0 +1,28 @@
+/*
+ * The node: this server's part among those that hold the same data. It is a master or a replica, and brings the master's end of the
+ * stream (master.h) and the replica's end together with the server below, which knows neither: struct server_above.
+ *
+ * Threads: as each of its parts says.
+ */
+#ifndef ORDINAL_REPLICATION_NODE_H
+#define ORDINAL_REPLICATION_NODE_H
+
+#include "commands/server.h"
+
+struct node {
+    struct server *server;
+    _Atomic bool is_replica; /* else a master; changes alone */
+};
+
+static inline struct node *node_of(const struct server *server)
+{
+    return server->above.context;
+}
+
+/* Registers the commands of replication. Once, before server_init. */
+void node_register(void);
+
+/* After server_init, before any loop runs. */
+void node_init(struct node *node, struct server *server);
+
+#endif
