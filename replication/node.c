@@ -1,6 +1,7 @@
 #include "replication/node.h"
 
 #include "commands/text.h"
+#include "replication/sync_command.h"
 
 /* ---- INFO -------------------------------------------------------------------------------------------- */
 
@@ -23,16 +24,45 @@ static void write_history(struct server *server, struct reply *text)
 
 static void info(struct server *server, struct reply *text)
 {
-    text_addf(text, "role:master\r\nconnected_slaves:0\r\n");
+    text_addf(text, "role:master\r\n");
+    master_info(&node_of(server)->master, text);
     write_history(server, text);
+}
+
+/* ---- hooks ------------------------------------------------------------------------------------------- */
+
+static void before_poll(struct worker *w)
+{
+    master_before_poll(&node_of(w->server)->master, w);
+}
+
+static void tick(struct worker *w)
+{
+    master_tick(&node_of(w->server)->master, w);
+}
+
+static void client_closed(struct client *client)
+{
+    struct gate *gate = &client->worker->server->gate;
+    int loop = client->worker->loop->index;
+    if (client->above != NULL) {
+        gate_alone(gate, loop);
+        feed_close(client->above);
+        gate_together(gate, loop);
+    }
+}
+
+static void durable(struct server *server)
+{
+    master_wake_waits(&node_of(server)->master);
 }
 
 /* ---- start ------------------------------------------------------------------------------------------- */
 
 void node_register(void)
 {
-    static const struct command *const groups[] = {NULL};
-    for (size_t i = 0; groups[i] != NULL; i++) {
+    static const struct command *const groups[] = {sync_commands, wait_commands};
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
         command_register(groups[i]);
     }
 }
@@ -40,5 +70,13 @@ void node_register(void)
 void node_init(struct node *node, struct server *server)
 {
     *node = (struct node){.server = server};
-    server->above = (struct server_above){.context = node, .info = info};
+    master_init(&node->master, server);
+    server->above = (struct server_above){
+        .context = node,
+        .before_poll = before_poll,
+        .tick = tick,
+        .client_closed = client_closed,
+        .durable = durable,
+        .info = info,
+    };
 }

@@ -8,10 +8,12 @@
 #define ORDINAL_REPLICATION_NODE_H
 
 #include "commands/server.h"
+#include "replication/master.h"
 
 struct node {
     struct server *server;
     _Atomic bool is_replica; /* else a master; changes alone */
+    struct master master;
 };
 
 static inline struct node *node_of(const struct server *server)

@@ -9,18 +9,25 @@
 #include "commands/client.h"
 #include "commands/refusing.h"
 #include "commands/saving.h"
-#include "commands/waitaof.h"
 #include "logger.h"
 #include "memory.h"
 #include "net/hold.h"
 
 /* ---- what the writer's thread tells ------------------------------------------------------------------ */
 
+/* Whoever waits for the disk looks again. */
+static void tell_durable(struct server *server)
+{
+    if (server->above.durable != NULL) {
+        server->above.durable(server);
+    }
+}
+
 static void on_moved(void *context, uint64_t offset)
 {
     struct aof *aof = context;
     hold_release(&aof->server->net, offset);
-    waitaof_wake(aof->server);
+    tell_durable(aof->server);
 }
 
 static void on_health(void *context, int error)
@@ -83,7 +90,7 @@ void aof_become_sound(struct aof *aof)
         on_health(aof, error);
     }
     update_holding(aof);
-    waitaof_wake(server);
+    tell_durable(server);
 }
 
 /* ---- on and off -------------------------------------------------------------------------------------- */
@@ -135,7 +142,7 @@ static void turn_off(struct aof *aof)
     atomic_store(&aof->mending, false);
     on_health(aof, 0);
     update_holding(aof);
-    waitaof_wake(server);
+    tell_durable(server);
 }
 
 static bool on_appendonly(void *context, struct config *config, const char **error)
@@ -245,6 +252,9 @@ void aof_end(struct server *server)
 uint64_t aof_due(struct conn *conn, uint64_t *own)
 {
     const struct client *client = conn->client;
+    if (client != NULL && (client->flags & CLIENT_REPLICA) != 0) {
+        return *own = 0;
+    }
     *own = client != NULL ? atomic_load_explicit(&client->write_offset, memory_order_relaxed) : 0;
     return log_end(&server_of_net(conn->loop->net)->log);
 }

@@ -167,11 +167,11 @@ static const struct conn_limit unauthenticated_limit = {.hard = 1024};
 
 void client_choose_limit(struct client *client)
 {
-    bool subscribed = (client->flags & CLIENT_SUBSCRIBED) != 0;
-    const struct conn_limit *limits = client->worker->server->output_limits;
-    client->conn->limit = client->authenticated
-                              ? &limits[subscribed ? CONFIG_CLASS_PUBSUB : CONFIG_CLASS_NORMAL]
-                              : &unauthenticated_limit;
+    int class = (client->flags & CLIENT_REPLICA) != 0      ? CONFIG_CLASS_REPLICA
+                : (client->flags & CLIENT_SUBSCRIBED) != 0 ? CONFIG_CLASS_PUBSUB
+                                                           : CONFIG_CLASS_NORMAL;
+    client->conn->limit =
+        client->authenticated ? &client->worker->server->output_limits[class] : &unauthenticated_limit;
 }
 
 void client_set_authenticated(struct client *client, bool authenticated)

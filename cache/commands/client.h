@@ -29,6 +29,7 @@ enum client_flag {
     CLIENT_MULTI = 1 << 16,          /* its commands are kept for EXEC (transaction.h) */
     CLIENT_SUBSCRIBED = 1 << 11,     /* to something (pubsub.h) */
     CLIENT_TRACKING = 1 << 12,       /* it is told of changed keys (tracking.h) */
+    CLIENT_REPLICA = 1 << 13,        /* it gets the log: its connection is a feed's (replication/feed.h) */
     CLIENT_REPLAYS =
         1 << 20, /* it has no connection: its commands come from an append-only file (replay.h) */
 };
@@ -97,6 +98,7 @@ struct client {
     _Atomic bool touched;          /* a key that it watches has changed; set by any loop */
     struct subscriber *subscriber; /* while CLIENT_SUBSCRIBED */
     struct tracker *tracker;       /* once it has tracked, or was redirected to */
+    void *above;                   /* what the floor above keeps of it (server_above.client_closed) */
 };
 
 /* The client of a new connection, or NULL when there is no memory. */

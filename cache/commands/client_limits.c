@@ -14,7 +14,8 @@ enum {
     TICKS_A_ROUND = 20, /* of 50 ms: everybody is looked at once a second */
     LEAST_SLICE = 16,
     FEW = 2000, /* connections of a loop that are looked at in one tick where it must be quick: 0.1 ms */
-    EXACT = 5000
+    EXACT = 5000,
+    UNEVICTABLE = CLIENT_NO_EVICT | CLIENT_REPLICA
 };
 
 static size_t text_memory(const char *text)
@@ -37,7 +38,7 @@ static void add_client(struct client_totals *totals, const struct client *client
     int64_t input = conn->input != NULL ? (int64_t)conn->input->cap : 0;
     int64_t output = counter_get(&conn->unsent_memory);
     totals->memory += memory;
-    totals->evictable += (client->flags & CLIENT_NO_EVICT) == 0 ? memory : 0;
+    totals->evictable += (client->flags & UNEVICTABLE) == 0 ? memory : 0;
     totals->max_input = input > totals->max_input ? input : totals->max_input;
     totals->max_output = output > totals->max_output ? output : totals->max_output;
     totals->monitoring += (client->flags & CLIENT_MONITOR) != 0;
@@ -50,7 +51,7 @@ static bool idle_too_long(const struct client *client, int64_t now)
 {
     int64_t timeout = client->worker->server->config->timeout;
     return timeout > 0 && client->blocked == NULL && /* also when what it waited for is on its way to it */
-           (client->flags & (CLIENT_MONITOR | CLIENT_PAUSED | CLIENT_SUBSCRIBED)) == 0 &&
+           (client->flags & (CLIENT_MONITOR | CLIENT_PAUSED | CLIENT_SUBSCRIBED | CLIENT_REPLICA)) == 0 &&
            now - counter_get(&client->conn->last_active) > timeout * 1000;
 }
 
@@ -99,7 +100,7 @@ static void look_at(struct worker *w, struct client *client, int64_t now)
     }
     int64_t memory = (int64_t)client_memory(client);
     add_client(&limits->round, client, memory);
-    if ((client->flags & CLIENT_NO_EVICT) == 0 && memory > limits->largest_memory) {
+    if ((client->flags & UNEVICTABLE) == 0 && memory > limits->largest_memory) {
         limits->largest = client;
         limits->largest_memory = memory;
     }

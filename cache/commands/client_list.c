@@ -13,7 +13,8 @@ static void format_flags(const struct client *client, char *text)
     static const struct {
         uint32_t flag;
         char letter;
-    } letters[] = {{CLIENT_MONITOR, 'O'},
+    } letters[] = {{CLIENT_REPLICA, 'S'},
+                   {CLIENT_MONITOR, 'O'},
                    {CLIENT_SUBSCRIBED, 'P'},
                    {CLIENT_MULTI, 'x'},
                    {CLIENT_BLOCKED | CLIENT_PAUSED, 'b'},
@@ -129,15 +130,11 @@ static void put_client(struct reply *out, const struct client *client, const str
 
 bool client_type_parse(struct call *c, struct slice word, enum client_type *type)
 {
-    static const char *const others[] = {"master", "slave", "replica"};
-    *type = slice_is(word, "normal")   ? CLIENT_TYPE_NORMAL
-            : slice_is(word, "pubsub") ? CLIENT_TYPE_PUBSUB
-                                       : CLIENT_TYPE_ANY;
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        if (slice_is(word, others[i])) {
-            *type = CLIENT_TYPE_OTHER;
-        }
-    }
+    *type = slice_is(word, "normal")                               ? CLIENT_TYPE_NORMAL
+            : slice_is(word, "pubsub")                             ? CLIENT_TYPE_PUBSUB
+            : slice_is(word, "slave") || slice_is(word, "replica") ? CLIENT_TYPE_REPLICA
+            : slice_is(word, "master")                             ? CLIENT_TYPE_MASTER
+                                                                   : CLIENT_TYPE_ANY;
     if (*type == CLIENT_TYPE_ANY) {
         reply_errorf(c->reply, "ERR Unknown client type '%.*s'", (int)word.len, word.ptr);
     }
@@ -146,9 +143,11 @@ bool client_type_parse(struct call *c, struct slice word, enum client_type *type
 
 bool client_has_type(const struct client *client, enum client_type type)
 {
-    bool subscribed = (client->flags & CLIENT_SUBSCRIBED) != 0;
-    return type == CLIENT_TYPE_ANY || (type == CLIENT_TYPE_PUBSUB && subscribed) ||
-           (type == CLIENT_TYPE_NORMAL && !subscribed);
+    bool replica = (client->flags & CLIENT_REPLICA) != 0;
+    bool subscribed = (client->flags & CLIENT_SUBSCRIBED) != 0 && !replica;
+    return type == CLIENT_TYPE_ANY || (type == CLIENT_TYPE_REPLICA && replica) ||
+           (type == CLIENT_TYPE_PUBSUB && subscribed) ||
+           (type == CLIENT_TYPE_NORMAL && !subscribed && !replica);
 }
 
 void client_info_run(struct call *c)
@@ -200,7 +199,7 @@ void client_list_run(struct call *c)
             reply_free(&listing.lines);
             return;
         }
-        listing.type = CLIENT_TYPE_OTHER; /* no more than these */
+        listing.type = CLIENT_TYPE_MASTER; /* no more than these */
     } else if (c->argc != 2) {
         call_syntax_error(c);
         return;

@@ -6,8 +6,13 @@
 
 #include "commands/call.h"
 
-/* Nothing is of replication yet: no client is of another type. */
-enum client_type { CLIENT_TYPE_ANY, CLIENT_TYPE_NORMAL, CLIENT_TYPE_PUBSUB, CLIENT_TYPE_OTHER };
+enum client_type {
+    CLIENT_TYPE_ANY,
+    CLIENT_TYPE_NORMAL,
+    CLIENT_TYPE_PUBSUB,
+    CLIENT_TYPE_REPLICA,
+    CLIENT_TYPE_MASTER /* none: the link to a master is no client */
+};
 
 /* The type that a word names; replies with the error and returns false when it names none. */
 bool client_type_parse(struct call *c, struct slice word, enum client_type *type);

@@ -49,8 +49,6 @@ void groups_register(void)
         sort_commands,
         string_commands,
         transaction_commands,
-        wait_commands,
-        waitaof_commands,
         zset_commands,
         zset_range_commands,
         zset_walk_commands,

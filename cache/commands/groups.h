@@ -51,8 +51,6 @@ extern const struct command slowlog_commands[];
 extern const struct command sort_commands[];
 extern const struct command string_commands[];
 extern const struct command transaction_commands[];
-extern const struct command wait_commands[];
-extern const struct command waitaof_commands[];
 extern const struct command zset_commands[];
 extern const struct command zset_range_commands[];
 extern const struct command zset_walk_commands[];

@@ -404,7 +404,9 @@ static void section_stats(struct info *info)
     number(info, "total_commands_processed", (int64_t)totals->commands);
     rates(info);
     number(info, "rejected_connections", totals->rejected);
-    line(info, "sync_full:0\r\nsync_partial_ok:0\r\nsync_partial_err:0");
+    number(info, "sync_full", (int64_t)info->server->stats.full_syncs);
+    number(info, "sync_partial_ok", (int64_t)info->server->stats.partial_syncs);
+    number(info, "sync_partial_err", (int64_t)info->server->stats.refused_partial_syncs);
     expiry_and_eviction(info);
     number(info, "keyspace_hits", (int64_t)totals->hits);
     number(info, "keyspace_misses", (int64_t)totals->misses);

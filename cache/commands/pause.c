@@ -77,8 +77,8 @@ bool pause_holds(struct client *client, const struct command *command)
     struct server *server = client->worker->server;
     bool writes =
         command != NULL && (transaction_flags(client, command) & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
-    if (clock_now() >= atomic_load(&server->pause_until) || (!writes && !atomic_load(&server->pause_all)) ||
-        (command != NULL && is_exempt(command))) {
+    if (clock_now() >= atomic_load(&server->pause_until) || (client->flags & CLIENT_REPLICA) != 0 ||
+        (!writes && !atomic_load(&server->pause_all)) || (command != NULL && is_exempt(command))) {
         return false;
     }
     pause_hold(client);

@@ -35,6 +35,8 @@ bool refusing_refuses(struct call *c)
     } else if (writes && (refusing & REFUSING_AOF_ERROR) != 0) {
         reply_errorf(c->reply, "MISCONF Errors writing to the AOF file: %s",
                      strerror(atomic_load(&c->server->aof_errno)));
+    } else if ((refusing & REFUSING_FEW_REPLICAS) != 0 && (flags & CMD_WRITE) != 0) {
+        reply_error(c->reply, "NOREPLICAS Not enough good replicas to write.");
     } else if ((refusing & REFUSING_LOADING) != 0 && (c->command->flags & CMD_LOADING) == 0) {
         reply_error(c->reply, "LOADING Redis is loading the dataset in memory");
     } else {

@@ -14,7 +14,8 @@ enum refusing {
     REFUSING_LOADING = 1 << 0, /* commands without CMD_LOADING */
     REFUSING_SNAPSHOT_ERROR =
         1 << 1, /* writes: the last snapshot failed, and stop-writes-on-bgsave-error says so */
-    REFUSING_AOF_ERROR = 1 << 2, /* writes: the append-only file cannot be written */
+    REFUSING_AOF_ERROR = 1 << 2,    /* writes: the append-only file cannot be written */
+    REFUSING_FEW_REPLICAS = 1 << 3, /* writes: fewer good replicas than min-replicas-to-write */
 };
 
 /* Whether the data set is being loaded: loops leave the keyspace alone then, the loading thread works on it. */

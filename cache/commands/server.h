@@ -37,7 +37,6 @@ struct outbox;
 struct pubsub;
 struct saving;
 struct tracking;
-struct waitaof;
 
 #define ORDINAL_VERSION "0.1.0"
 #define REDIS_VERSION   "7.2.0" /* the version whose behaviour is kept, as INFO and HELLO give it */
@@ -100,9 +99,8 @@ struct worker {
     counter monitoring;      /* how many they are */
     counter auth_failures;   /* wrong passwords */
     struct auth_guesser guessers[AUTH_GUESSERS];
-    struct outbox *outbox;           /* outbox.h */
-    struct waitaof *_Atomic waitaof; /* its clients in WAITAOF (waitaof.c) */
-    struct broadcast *broadcast;     /* tracking_message.c */
+    struct outbox *outbox;       /* outbox.h */
+    struct broadcast *broadcast; /* tracking_message.c */
 };
 
 /*
@@ -117,6 +115,8 @@ struct server_above {
     void (*tick)(struct worker *w);
     /* The connection of a client is gone, and the client goes next: inside the gate, on its loop. */
     void (*client_closed)(struct client *client);
+    /* More is on the disk (aof_durable), or the append-only file was turned off: any thread. */
+    void (*durable)(struct server *server);
     /* All that is loaded at start is there (server->loading says what its history was), and serving begins: alone. */
     void (*loaded)(struct server *server);
     /* Writes the section "Replication" of INFO; alone. */

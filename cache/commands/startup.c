@@ -29,7 +29,6 @@
 #include "commands/tracking.h"
 #include "commands/transaction.h"
 #include "commands/type.h"
-#include "commands/waitaof.h"
 #include "commands/watch.h"
 #include "logger.h"
 #include "memory.h"
@@ -86,7 +85,6 @@ static void before_poll(struct loop *loop)
     struct server *server = server_of_net(loop->net);
     tracking_before_poll(loop->worker);
     outbox_before_poll(loop->worker);
-    waitaof_before_poll(loop->worker);
     if (server->above.before_poll != NULL) {
         server->above.before_poll(loop->worker);
     }

@@ -102,6 +102,7 @@ void stats_reset(struct server *server)
     struct stats *stats = &server->stats;
     sum(server, &stats->base);
     stats->over_ms = 0;
+    stats->full_syncs = stats->partial_syncs = stats->refused_partial_syncs = 0;
     for (int i = 0; i < STATS_RATES; i++) {
         memset(stats->rates[i].samples, 0, sizeof stats->rates[i].samples);
     }

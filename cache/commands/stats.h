@@ -41,7 +41,8 @@ struct stats {
     int64_t sampled; /* ms of clock.h of the last sample */
     struct stats_totals base;
     int64_t startup_memory;
-    int64_t user_us, system_us;  /* processor time of loop 0's thread */
+    int64_t user_us, system_us;                                /* processor time of loop 0's thread */
+    uint64_t full_syncs, partial_syncs, refused_partial_syncs; /* of replicas, alone */
     int64_t over_since, over_ms; /* memory over maxmemory: since when (0: it is not), and in all */
 };
 

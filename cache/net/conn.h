@@ -105,6 +105,23 @@ void conn_queue_bytes(struct conn *conn, const char *bytes, size_t len);
 /* From this connection's own serve: what was gathered goes out with the replies, before the next one. */
 void conn_queue_reply(struct conn *conn);
 
+/* A write of bytes that stay the caller's until it is over. In memory of the caller's, one at a time. */
+struct conn_lent {
+    uv_write_t write;
+    size_t len;                           /* what the kernel has not taken yet */
+    void (*done)(struct conn_lent *lent); /* on the loop's thread; the connection may be closing */
+    void *context;                        /* the caller's own */
+};
+
+enum { CONN_LENT_RUNS = 16 };
+
+/*
+ * Sends runs of bytes without a copy, behind what is unsent; not while something is queued or held, which it would overtake. True:
+ * the kernel has taken all, or the connection is closing; `done` is not called then. False: it will be, once, when the bytes are
+ * needed no more. From anywhere on the loop's thread but the serve of a connection.
+ */
+bool conn_send_lent(struct conn *conn, struct conn_lent *lent, const struct slice *runs, int count);
+
 /* Memory of the connection: structure, unfinished input, unsent output. Its loop's thread, or one that
  * keeps every loop from being between hooks->enter and hooks->leave. */
 size_t conn_memory(const struct conn *conn);

@@ -223,6 +223,64 @@ void output_send(struct conn *conn, size_t from, size_t to)
     }
 }
 
+/* ---- what is lent ------------------------------------------------------------------------------------- */
+
+static void on_lent_written(uv_write_t *write, int status)
+{
+    struct conn_lent *lent = write->data;
+    struct conn *conn = conn_of((uv_handle_t *)write->handle);
+    counter_add(&conn->unsent, -(int64_t)lent->len);
+    if (status < 0) {
+        conn_close(conn);
+    } else {
+        counter_set(&conn->last_active, clock_now());
+    }
+    lent->done(lent);
+    output_done(conn);
+}
+
+/* Leaves out the first `sent` bytes. Returns how many runs are left. */
+static unsigned skip(uv_buf_t *bufs, unsigned count, size_t sent)
+{
+    unsigned first = 0;
+    while (first < count && sent >= bufs[first].len) {
+        sent -= bufs[first++].len;
+    }
+    memmove(bufs, bufs + first, (count - first) * sizeof *bufs);
+    if (first < count) {
+        bufs[0].base += sent;
+        bufs[0].len -= sent;
+    }
+    return count - first;
+}
+
+bool conn_send_lent(struct conn *conn, struct conn_lent *lent, const struct slice *runs, int count)
+{
+    uv_buf_t bufs[CONN_LENT_RUNS];
+    size_t len = 0;
+    for (int i = 0; i < count; i++) {
+        bufs[i] = (uv_buf_t){(char *)runs[i].ptr, runs[i].len};
+        len += runs[i].len;
+    }
+    if (conn->closing || conn->closing_after_write) {
+        return true;
+    }
+    ssize_t sent = try_send(conn, bufs, (unsigned)count, len);
+    if (sent < 0 || (size_t)sent == len) {
+        return true;
+    }
+    unsigned left = skip(bufs, (unsigned)count, (size_t)sent);
+    lent->write.data = lent;
+    lent->len = len - (size_t)sent;
+    counter_add(&conn->unsent, (int64_t)lent->len);
+    if (uv_write(&lent->write, &conn->uv.stream, bufs, left, on_lent_written) < 0) {
+        counter_add(&conn->unsent, -(int64_t)lent->len);
+        conn_close(conn);
+        return true;
+    }
+    return false;
+}
+
 /* ---- what is queued ----------------------------------------------------------------------------------- */
 
 static void queue_append(struct conn *conn, struct block *block)

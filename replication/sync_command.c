@@ -1,0 +1,230 @@
+#include "replication/sync_command.h"
+
+#include "commands/call.h"
+#include "logger.h"
+#include "replication/node.h"
+#include "types/number.h"
+
+/* ---- REPLCONF ------------------------------------------------------------------------------------------ */
+
+static bool note_port(struct call *c, struct feed *feed, struct slice value)
+{
+    int64_t port;
+    if (!call_int(c, value, &port)) {
+        return false;
+    }
+    feed->port = port >= 0 && port <= UINT16_MAX ? (int)port : 0;
+    return true;
+}
+
+static bool note_address(struct call *c, struct feed *feed, struct slice value)
+{
+    if (value.len >= sizeof feed->address) {
+        reply_errorf(c->reply, "ERR REPLCONF ip-address provided by replica instance is too long: %zu bytes",
+                     value.len);
+        return false;
+    }
+    memcpy(feed->address, value.ptr, value.len);
+    feed->address[value.len] = '\0';
+    return true;
+}
+
+/* What is not known is no error: it is for another master. */
+static void note_capability(struct feed *feed, struct slice value)
+{
+    feed->knows_eof |= slice_is(value, "eof");
+    feed->knows_psync2 |= slice_is(value, "psync2");
+}
+
+/* One pair of words. False: an error has been replied. */
+static bool note_option(struct call *c, struct feed *feed, struct slice name, struct slice value)
+{
+    int64_t number = 0;
+    if (slice_is(name, "listening-port")) {
+        return note_port(c, feed, value);
+    }
+    if (slice_is(name, "ip-address")) {
+        return note_address(c, feed, value);
+    }
+    if (slice_is(name, "capa")) {
+        note_capability(feed, value);
+    } else if (slice_is(name, "rdb-only")) {
+        if (!call_int_range(c, value, 0, 1, "ERR value is out of range, must be 0 or 1", &number)) {
+            return false;
+        }
+        feed->wants_rdb_only = number == 1;
+    } else {
+        reply_errorf(c->reply, "ERR Unrecognized REPLCONF option: %.*s", (int)name.len, name.ptr);
+        return false;
+    }
+    return true;
+}
+
+/* REPLCONF ACK offset [FACK offset]: the only words of a replica that are not replied to in any case. */
+static void acknowledge(struct call *c)
+{
+    struct feed *feed = c->client->above;
+    int64_t offset, synced = -1;
+    if ((c->client->flags & CLIENT_REPLICA) == 0 || feed == NULL ||
+        !number_parse_i64(c->argv[2].ptr, c->argv[2].len, &offset)) {
+        return;
+    }
+    if (c->argc == 5 && slice_is(c->argv[3], "fack") &&
+        !number_parse_i64(c->argv[4].ptr, c->argv[4].len, &synced)) {
+        return;
+    }
+    feed_acknowledge(feed, offset, synced);
+}
+
+static void run_replconf(struct call *c)
+{
+    if (c->argc % 2 == 0) {
+        call_syntax_error(c);
+        return;
+    }
+    if (c->argc > 2 && slice_is(c->argv[1], "ack")) {
+        acknowledge(c);
+        return;
+    }
+    if (c->argc > 2 && slice_is(c->argv[1], "getack")) {
+        return; /* a master asks so in its stream, where the replica's end sees it */
+    }
+    struct feed *feed = feed_of(c);
+    for (size_t i = 1; feed != NULL && i < c->argc; i += 2) {
+        if (!note_option(c, feed, c->argv[i], c->argv[i + 1])) {
+            return;
+        }
+    }
+    if (feed != NULL) {
+        reply_ok(c->reply);
+    }
+}
+
+/* ---- PSYNC and SYNC ------------------------------------------------------------------------------------ */
+
+/* Whether a client may become a replica; else it has been told why not. */
+static bool may_sync(struct call *c)
+{
+    if ((c->client->flags & CLIENT_REPLICA) != 0) {
+        return false; /* it is one */
+    }
+    if (c->client->conn->queue != NULL || c->client->conn->hold != NULL ||
+        counter_get(&c->client->conn->unsent) > 0) {
+        reply_error(c->reply, "ERR SYNC and PSYNC are invalid with pending output");
+        return false;
+    }
+    if (!history_begin_backlog(c->server)) {
+        call_out_of_memory(c);
+        return false;
+    }
+    return true;
+}
+
+static void sync_fully(struct call *c, struct feed *feed)
+{
+    c->server->stats.full_syncs++;
+    logger_notice("Replica %s asks for a full synchronization", c->client->peer);
+    feed_wait(feed);
+}
+
+/* From the next byte wanted, numbered from 1, to how many bytes are there. */
+static bool parse_offset(struct slice text, int64_t *offset)
+{
+    bool good = number_parse_i64(text.ptr, text.len, offset) && *offset > INT64_MIN;
+    *offset -= good;
+    return good;
+}
+
+static void run_psync(struct call *c)
+{
+    int64_t offset;
+    struct slice id = c->argv[1];
+    if (c->argc > 3) {
+        reply_error(c->reply, "ERR PSYNC FAILOVER can't be sent to a master.");
+        return;
+    }
+    if (!parse_offset(c->argv[2], &offset)) {
+        reply_error(c->reply, "ERR value is not an integer or out of range");
+        return;
+    }
+    if (!may_sync(c)) {
+        return;
+    }
+    struct feed *feed = feed_of(c);
+    if (feed == NULL) {
+        return;
+    }
+    if (history_has(c->server, id, offset) && feed_go_on(feed, offset)) {
+        c->server->stats.partial_syncs++;
+        return;
+    }
+    if (!slice_equal(id, SLICE("?"))) {
+        c->server->stats.refused_partial_syncs++;
+        logger_notice("Partial resynchronization not accepted from %s: offset %lld of %.*s is not here",
+                      c->client->peer, (long long)offset + 1, (int)(id.len < 64 ? id.len : 64), id.ptr);
+    }
+    sync_fully(c, feed);
+}
+
+static void run_sync(struct call *c)
+{
+    struct feed *feed = may_sync(c) ? feed_of(c) : NULL;
+    if (feed != NULL) {
+        feed->old = true;
+        sync_fully(c, feed);
+    }
+}
+
+/* ---- ROLE ---------------------------------------------------------------------------------------------- */
+
+static void run_role(struct call *c)
+{
+    master_role(&node_of(c->server)->master, c->reply);
+}
+
+const struct command sync_commands[] = {
+    {
+        .name = "psync",
+        .run = run_psync,
+        .arity = -3,
+        .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_NO_ASYNC_LOADING | CMD_NO_MULTI | CMD_ALONE,
+        .group = GROUP_SERVER,
+        .since = "2.8.0",
+        .complexity = "O(1) where the log has what the replica misses, else O(N)",
+        .summary = "An internal command used in replication.",
+        .syntax = "replicationid offset",
+    },
+    {
+        .name = "replconf",
+        .run = run_replconf,
+        .arity = -1,
+        .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_ALLOW_BUSY | CMD_LOCAL,
+        .group = GROUP_SERVER,
+        .since = "3.0.0",
+        .complexity = "O(1)",
+        .summary = "An internal command for configuring the replication stream.",
+        .doc_flags = "syscmd",
+    },
+    {
+        .name = "role",
+        .run = run_role,
+        .arity = 1,
+        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALONE,
+        .group = GROUP_SERVER,
+        .since = "2.8.12",
+        .complexity = "O(1)",
+        .summary = "Returns the replication role.",
+        .categories = "admin dangerous",
+    },
+    {
+        .name = "sync",
+        .run = run_sync,
+        .arity = 1,
+        .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_NO_ASYNC_LOADING | CMD_NO_MULTI | CMD_ALONE,
+        .group = GROUP_SERVER,
+        .since = "1.0.0",
+        .complexity = "O(N)",
+        .summary = "An internal command used in replication.",
+    },
+    {0},
+};
