@@ -182,12 +182,6 @@ static void allocator_memory(struct info *info, const struct memory_report *repo
 
 static void section_memory(struct info *info)
 {
-    static const char *const resting[] = {
-        "mem_replication_backlog",
-        "mem_total_replication_buffers",
-        "mem_clients_slaves",
-        NULL,
-    };
     const struct server *server = info->server;
     struct memory_report report;
     struct log_stats log;
@@ -213,7 +207,10 @@ static void section_memory(struct info *info)
     allocator_memory(info, &report);
     log_stats(&info->server->log, &log);
     number(info, "mem_not_counted_for_evict", (int64_t)log.memory + cut_bytes(&server->keyspace.cut));
-    zeros(info, resting);
+    int64_t backlog = server->history.backlog ? (int64_t)log.memory : 0; /* replicas' buffers are this, too */
+    number(info, "mem_replication_backlog", backlog);
+    number(info, "mem_total_replication_buffers", backlog);
+    number(info, "mem_clients_slaves", 0);
     number(info, "mem_clients_normal", report.clients);
     line(info, "mem_cluster_links:0\r\nmem_aof_buffer:0\r\nmem_allocator:%s", mem_allocator_name());
     number(info, "active_defrag_running", 0);

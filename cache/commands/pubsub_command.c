@@ -6,6 +6,7 @@
  */
 #include "commands/call.h"
 #include "commands/groups.h"
+#include "commands/propagate.h"
 #include "commands/outbox.h"
 #include "commands/pubsub.h"
 #include "types/glob.h"
@@ -136,14 +137,25 @@ static void run_sunsubscribe(struct call *c)
 
 /* ---- publishing --------------------------------------------------------------------------------------- */
 
+/* Subscribers of replicas hear it too. Nothing of it belongs into an append-only file, but there is one stream for all. */
+static void tell_replicas(struct call *c)
+{
+    if (c->server->history.backlog) {
+        propagate_as_it_came(c);
+        propagate_ran(c); /* dispatch does not where no key is locked */
+    }
+}
+
 static void run_publish(struct call *c)
 {
     reply_int(c->reply, pubsub_publish(c->worker, c->argv[1], c->argv[2]));
+    tell_replicas(c);
 }
 
 static void run_spublish(struct call *c)
 {
     reply_int(c->reply, pubsub_publish_shard(c->worker, c->argv[1], c->argv[2]));
+    tell_replicas(c);
 }
 
 /* ---- PUBSUB ------------------------------------------------------------------------------------------- */

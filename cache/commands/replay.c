@@ -187,6 +187,12 @@ static bool changes_keys(const struct command *command)
            ((command->flags & CMD_MAY_REPLICATE) != 0 && (command->keys[0].flags & KEY_RW) != 0);
 }
 
+/* What a master puts into its stream for its replicas, which is the stream that the file was written from. */
+static bool is_for_replicas(const struct command *command)
+{
+    return strcmp(command->name, "ping") == 0 || strcmp(command->name, "replconf") == 0;
+}
+
 /* How it runs. Only what changes keys does; reading them does nothing, and whatever is about connections or the server itself
  * has no business in such a file. */
 static enum what what_of(const struct replay *r, const struct command *command, size_t argc)
@@ -195,11 +201,12 @@ static enum what what_of(const struct replay *r, const struct command *command, 
         return REFUSED;
     }
     if (!changes_keys(command)) {
-        return command == r->select                                         ? RUN_SELECT
-               : command == r->multi                                        ? RUN_MULTI
-               : command == r->exec                                         ? RUN_EXEC
-               : (command->flags & (CMD_READONLY | CMD_MAY_REPLICATE)) != 0 ? RUN_NOTHING
-                                                                            : REFUSED;
+        return command == r->select  ? RUN_SELECT
+               : command == r->multi ? RUN_MULTI
+               : command == r->exec  ? RUN_EXEC
+               : (command->flags & (CMD_READONLY | CMD_MAY_REPLICATE)) != 0 || is_for_replicas(command)
+                   ? RUN_NOTHING
+                   : REFUSED;
     }
     bool shared = (command->flags & CMD_ALONE) == 0 && command->keys[0].first != 0;
     return shared && command_has_one_key(command, argc) ? RUN_ON_KEY : RUN_ALONE;
