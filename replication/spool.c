@@ -72,7 +72,8 @@ static void await_room(struct spool *spool, size_t n)
     enum { LOOK_MS = 10, NS = 1000000 };
     size_t seen = spool->in_memory;
     int64_t until = clock_now() + SPOOL_PATIENCE_MS;
-    while (spool->in_memory + n > SPOOL_MEMORY && spool->readers > 0 && clock_now() < until &&
+    spool->hurries = spool->hurries && spool->in_memory > SPOOL_MEMORY / 2;
+    while (spool->in_memory + n > SPOOL_MEMORY && spool->readers > 0 && !spool->hurries &&
            spool->patient(spool->context)) {
         struct timespec t;
         clock_gettime(CLOCK_MONOTONIC, &t);
@@ -82,6 +83,7 @@ static void await_room(struct spool *spool, size_t n)
         pthread_cond_timedwait(&spool->taken, &spool->lock, &t);
         until = spool->in_memory < seen ? clock_now() + SPOOL_PATIENCE_MS : until;
         seen = spool->in_memory;
+        spool->hurries = clock_now() >= until;
     }
 }
 

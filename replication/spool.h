@@ -55,6 +55,8 @@ struct spool {
     size_t in_memory; /* bytes */
     uint64_t on_disk;
     int fd; /* of the file, -1: none yet */
+    bool
+        hurries; /* some reader has tried the writer's patience: it waits no more until half of the memory is free */
     bool complete;
     int error; /* errno: what is here is all that there will ever be */
     bool (*patient)(void *context);
