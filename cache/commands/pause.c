@@ -14,7 +14,7 @@ static void set_until(struct server *server, int64_t until)
         server->pause_asked = until;
     } else {
         atomic_store(&server->pause_until, until);
-        keyspace_freeze(&server->keyspace, until != 0);
+        keyspace_freeze(&server->keyspace, KEYSPACE_PAUSED, until != 0);
     }
 }
 
@@ -117,7 +117,8 @@ void pause_check(struct worker *w)
     struct client *list = w->paused;
     gate_enter(&server->gate, w->loop->index); /* in here no new pause can begin */
     if (until != 0 && atomic_compare_exchange_strong(&server->pause_until, &until, 0)) {
-        keyspace_freeze(&server->keyspace, false); /* and commands need not look at it any more */
+        keyspace_freeze(&server->keyspace, KEYSPACE_PAUSED,
+                        false); /* and commands need not look at it any more */
     }
     w->paused = NULL;
     for (struct client *client = list; client != NULL; client = next) {

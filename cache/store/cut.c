@@ -22,10 +22,9 @@ void cut_init(struct cut *cut)
     pthread_cond_init(&cut->progress, &attributes);
 }
 
-static void set_locking(struct keyspace *ks, bool locking)
+static void bring_home(struct keyspace *ks)
 {
     for (int i = 0; i < ks->count; i++) {
-        ks->dbs[i].locking = locking;
         ks->dbs[i].home = i;
     }
 }
@@ -38,8 +37,9 @@ void cut_open(struct keyspace *ks, struct gate *gate, cut_record_fn *record, voi
     atomic_store(&cut->kept_peak, 0);
     atomic_store(&cut->no_memory, false);
     shard_mark ^= SLOT_MARK;
-    set_locking(ks, true);
+    bring_home(ks);
     gate_admit(gate);
+    keyspace_lock_shards(ks, true);
     atomic_store(&cut->keeping, true);
     atomic_store(&cut->active, true);
 }
@@ -54,8 +54,9 @@ void cut_close(struct keyspace *ks, struct gate *gate, int loop)
         cut_kept_done(cut, kept);
     }
     atomic_store(&cut->active, false);
-    set_locking(ks, gate->loops > 1);
+    bring_home(ks);
     gate_dismiss(gate, loop);
+    keyspace_lock_shards(ks, gate_members(gate) > 1);
 }
 
 void cut_give_up(struct cut *cut)
@@ -440,6 +441,6 @@ enum cut_step cut_step(struct keyspace *ks, struct gate *gate, struct cut_place 
         return CUT_BUSY;
     }
     enum cut_step result = step(ks, at, visitor);
-    gate_leave_walker(gate);
+    gate_leave_guest(gate, GATE_WALKER);
     return result;
 }

@@ -8,7 +8,7 @@ void gate_init(struct gate *gate, int loops)
     atomic_init(&gate->members, loops);
     atomic_init(&gate->raised, 0);
     pthread_mutex_init(&gate->alone, NULL);
-    for (int i = 0; i <= GATE_MAX_LOOPS; i++) {
+    for (int i = 0; i < GATE_MAX_LOOPS + GATE_GUESTS; i++) {
         atomic_init(&gate->flags[i].inside, false);
     }
 }
@@ -33,8 +33,7 @@ void gate_alone(struct gate *gate, int loop)
     /* In this order: who finds the gate raised can then sleep on the mutex, and does not compete for it. */
     pthread_mutex_lock(&gate->alone);
     atomic_store_explicit(&gate->raised, 1, memory_order_seq_cst);
-    int members = atomic_load_explicit(&gate->members, memory_order_relaxed);
-    for (int i = 0; i < members; i++) {
+    for (int i = 0; i < gate->loops + GATE_GUESTS; i++) {
         for (int spins = 0; atomic_load_explicit(&gate->flags[i].inside, memory_order_seq_cst); spins++) {
             if (spins > 100) {
                 sched_yield();
@@ -74,9 +73,17 @@ void gate_dismiss(struct gate *gate, int loop)
     }
 }
 
+/* Its flag is down, as of all who run alone. A single loop may now stand on the mutex, and goes on as one that needs no gate. */
+void gate_resign(struct gate *gate)
+{
+    atomic_fetch_sub_explicit(&gate->members, 1, memory_order_relaxed);
+    atomic_store_explicit(&gate->raised, 0, memory_order_seq_cst);
+    pthread_mutex_unlock(&gate->alone);
+}
+
 bool gate_try_enter(struct gate *gate)
 {
-    _Atomic bool *inside = &gate->flags[gate->loops].inside;
+    _Atomic bool *inside = &gate->flags[gate_number(gate, GATE_WALKER)].inside;
     atomic_store_explicit(inside, true, memory_order_seq_cst);
     if (atomic_load_explicit(&gate->raised, memory_order_seq_cst) != 0) {
         atomic_store_explicit(inside, false, memory_order_release);

@@ -80,6 +80,13 @@ void keyspace_init(struct keyspace *ks, int count, int loops)
     }
 }
 
+void keyspace_lock_shards(struct keyspace *ks, bool locking)
+{
+    for (int i = 0; i < ks->count; i++) {
+        ks->dbs[i].locking = locking;
+    }
+}
+
 bool db_lock(struct db *db, uint64_t hash)
 {
     if (__builtin_expect(atomic_load_explicit(&db->shards, memory_order_acquire) == NULL, 0) &&

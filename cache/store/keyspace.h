@@ -24,7 +24,7 @@ struct db {
     int id;
     int home; /* during a cut: the database whose entries these were at the cut. Changes alone */
     bool
-        locking; /* whether several threads use it (loops, or the walker of a cut): shards have to be locked. Changes alone */
+        locking; /* whether several threads use it (loops, or a guest of the gate): shards have to be locked. Changes alone */
     _Atomic(struct shard *) shards; /* SHARDS of them, or NULL until a key is locked or put */
     struct keyspace *keyspace;
 };
@@ -47,21 +47,31 @@ struct keyspace {
     uint8_t secret[KEYSPACE_SECRET];
     int count; /* databases */
     struct db *dbs;
-    db_gone_fn *gone; /* or NULL */
-    _Atomic bool frozen;
-    struct cut cut; /* what is being saved (cut.h) */
+    db_gone_fn *gone;        /* or NULL */
+    _Atomic uint32_t frozen; /* enum keyspace_frozen */
+    struct cut cut;          /* what is being saved (cut.h) */
 };
+
+/* Why nothing goes by itself: a pause of all writes, or a replica, whose master says what goes. */
+enum keyspace_frozen { KEYSPACE_PAUSED = 1 << 0, KEYSPACE_FOLLOWS = 1 << 1 };
 
 /* While a keyspace is frozen, entries past their deadline are not found any more, but stay where they are. Any thread. */
 static inline bool keyspace_is_frozen(const struct keyspace *ks)
 {
-    return atomic_load_explicit(&ks->frozen, memory_order_relaxed);
+    return atomic_load_explicit(&ks->frozen, memory_order_relaxed) != 0;
 }
 
-static inline void keyspace_freeze(struct keyspace *ks, bool frozen)
+static inline void keyspace_freeze(struct keyspace *ks, enum keyspace_frozen why, bool frozen)
 {
-    atomic_store_explicit(&ks->frozen, frozen, memory_order_relaxed);
+    if (frozen) {
+        atomic_fetch_or_explicit(&ks->frozen, (uint32_t)why, memory_order_relaxed);
+    } else {
+        atomic_fetch_and_explicit(&ks->frozen, ~(uint32_t)why, memory_order_relaxed);
+    }
 }
+
+/* Alone: whether shards are locked from here on, as others than one loop use them. */
+void keyspace_lock_shards(struct keyspace *ks, bool locking);
 
 /* Makes `count` empty databases with a fresh secret. Ends the process when there is no memory. One keyspace a
  * process: its hash is the one that shards use. `loops`: how many threads will run commands. */
