@@ -145,6 +145,23 @@ static void turn_off(struct aof *aof)
     tell_durable(server);
 }
 
+void aof_suspend(struct server *server)
+{
+    if (server->aof->state != AOF_OFF) {
+        turn_off(server->aof);
+    }
+}
+
+/* Where they cannot be begun, it is as if a base had failed: the cron tries again. */
+void aof_resume(struct server *server)
+{
+    struct aof *aof = server->aof;
+    if (server->config->appendonly && aof->state == AOF_OFF && !turn_on(aof) && aof->known) {
+        aof->state = AOF_WAITING;
+        aof->scheduled = true;
+    }
+}
+
 static bool on_appendonly(void *context, struct config *config, const char **error)
 {
     struct aof *aof = context;

@@ -27,6 +27,11 @@ void aof_init(struct server *server);
  */
 bool aof_begin(struct server *server);
 
+/* While the data set is replaced as a whole nothing is written; the files stay as they are. Then they are begun anew, where there shall
+ * be any. Alone. */
+void aof_suspend(struct server *server);
+void aof_resume(struct server *server);
+
 /* When no loop runs any more: writes and syncs what is left. */
 void aof_end(struct server *server);
 

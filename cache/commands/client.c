@@ -101,7 +101,8 @@ static void end_block(struct client *client)
 {
     struct blocked *blocked = client->blocked;
     client->blocked = NULL;
-    client->flags &= ~(uint32_t)(CLIENT_BLOCKED | CLIENT_WOKEN | CLIENT_WOKEN_BY_ERROR);
+    client->flags &=
+        ~(uint32_t)(CLIENT_BLOCKED | CLIENT_WOKEN | CLIENT_WOKEN_BY_ERROR | CLIENT_WOKEN_BY_ROLE);
     free_blocked(blocked);
 }
 
@@ -203,7 +204,14 @@ bool client_is_local(const struct client *client)
 static void reply_unblocked(struct client *client)
 {
     struct worker *w = client->worker;
-    reply_error(&w->loop->reply, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    if ((client->flags & CLIENT_WOKEN_BY_ROLE) != 0) {
+        reply_error(&w->loop->reply,
+                    "UNBLOCKED force unblock from blocking operation, instance state changed "
+                    "(master -> replica?)");
+        conn_close_after_write(client->conn);
+    } else {
+        reply_error(&w->loop->reply, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    }
     w->errors++;
     errorstats_note(w, SLICE("UNBLOCKED "));
 }
@@ -361,6 +369,19 @@ bool client_wake(struct client *client, bool with_error)
     leave(client->blocked);
     client->flags |= CLIENT_WOKEN | (with_error ? (uint32_t)CLIENT_WOKEN_BY_ERROR : 0);
     return true;
+}
+
+static void wake_by_role(void *context, struct client *client)
+{
+    (void)context;
+    if (client_wake(client, true)) {
+        client->flags |= CLIENT_WOKEN_BY_ROLE;
+    }
+}
+
+void client_wake_all_by_role(struct server *server)
+{
+    client_each(server, wake_by_role, NULL);
 }
 
 void client_each(struct server *server, void (*visit)(void *context, struct client *client), void *context)

@@ -27,6 +27,7 @@ enum client_flag {
     CLIENT_WOKEN = 1 << 9,           /* its loop is about to end its wait (CLIENT UNBLOCK) … */
     CLIENT_WOKEN_BY_ERROR = 1 << 10, /* … with an error */
     CLIENT_MULTI = 1 << 16,          /* its commands are kept for EXEC (transaction.h) */
+    CLIENT_WOKEN_BY_ROLE = 1 << 13,  /* … with that of a node which has become a replica, and is closed */
     CLIENT_SUBSCRIBED = 1 << 11,     /* to something (pubsub.h) */
     CLIENT_TRACKING = 1 << 12,       /* it is told of changed keys (tracking.h) */
     CLIENT_REPLICA = 1 << 13,        /* it gets the log: its connection is a feed's (replication/feed.h) */
@@ -65,6 +66,7 @@ struct transaction {
     size_t memory;
     uint32_t count;
     uint32_t flags; /* of all of them together */
+    uint32_t lacks; /* … and those that one of them does not have */
     bool failed;    /* one was refused: EXEC will fail */
     bool scattered; /* they need more than one shard … */
     uint64_t hash;  /* … or else that of this key */
@@ -156,6 +158,9 @@ void client_closing(struct client *client);
  */
 void client_kill(struct worker *by, struct client *client);
 bool client_wake(struct client *client, bool with_error);
+
+/* The same for all that wait, since this node is a replica now: with an error, and they are closed. */
+void client_wake_all_by_role(struct server *server);
 
 /* Calls `visit` for every client of every loop that is not killed; under the gate alone. */
 void client_each(struct server *server, void (*visit)(void *context, struct client *client), void *context);

@@ -41,6 +41,7 @@ enum command_flag {
 
     /* Ordinal's own: how the command runs. Without either, a command with one key takes that key's shard, and
      * any other runs alone (gate.h). */
+    CMD_SYNCING = 1 << 25,    /* runs while the data set is loaded: its handler looks at that itself */
     CMD_EXEC = 1 << 26,       /* EXEC: runs the commands that were kept */
     CMD_NOT_QUEUED = 1 << 27, /* runs at once in MULTI too */
     CMD_LOCAL = 1 << 28,      /* touches nothing but its own connection and what any thread may read */

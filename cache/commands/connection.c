@@ -117,7 +117,7 @@ static void reply_hello(struct call *c)
     reply_bulk_string(c->reply, "mode");
     reply_bulk_string(c->reply, "standalone");
     reply_bulk_string(c->reply, "role");
-    reply_bulk_string(c->reply, "master");
+    reply_bulk_string(c->reply, server_is_replica(c->server) ? "replica" : "master");
     reply_bulk_string(c->reply, "modules");
     reply_array(c->reply, 0);
 }

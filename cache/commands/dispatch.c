@@ -223,6 +223,14 @@ static bool evict_down_to(struct worker *w, int64_t limit)
     return made;
 }
 
+/* CLIENT PAUSE, or the data set is being loaded: nothing may change. A replica leaves it to its master. */
+static bool may_not_evict(const struct server *server)
+{
+    uint32_t frozen = atomic_load_explicit(&server->keyspace.frozen, memory_order_relaxed);
+    return (frozen & KEYSPACE_PAUSED) != 0 || refusing_is_loading(server) ||
+           ((frozen & KEYSPACE_FOLLOWS) != 0 && server->config->replica_ignore_maxmemory);
+}
+
 /* Evicts until `bytes` more fit under the limit, or, where that is far (the limit was lowered), a good deal more than
  * these, so that no command takes long and each brings the limit nearer. False when nothing more may go. */
 static bool fits(struct worker *w, int64_t bytes)
@@ -231,9 +239,7 @@ static bool fits(struct worker *w, int64_t bytes)
     int64_t used = mem_used() - cut_bytes(&w->server->keyspace.cut);
     int64_t limit = w->server->max_memory - bytes;
     int64_t near = used - 2 * bytes - EVICT_STEP;
-    if (keyspace_is_frozen(&w->server->keyspace) ||
-        refusing_is_loading(
-            w->server)) { /* CLIENT PAUSE, or the data set is being loaded: nothing may change */
+    if (may_not_evict(w->server)) {
         return true;
     }
     return used <= limit || evict_down_to(w, limit > near ? limit : near);

@@ -45,11 +45,11 @@ static uint64_t count_of(const struct server *server, int first, int end, const 
 void errorstats_each(struct server *server, void (*each)(void *, const char *, uint64_t), void *context)
 {
     /* Every code is given once, by the first worker that knows it, with the counts of all. */
-    for (int i = 0; i < server->net.count; i++) {
+    for (int i = 0; i <= server->net.count; i++) {
         for (int k = 0; k < ERROR_CODES && server->workers[i].error_counts[k].code[0] != '\0'; k++) {
             const char *code = server->workers[i].error_counts[k].code;
             if (count_of(server, 0, i, code) == 0) {
-                each(context, code, count_of(server, i, server->net.count, code));
+                each(context, code, count_of(server, i, server->net.count + 1, code));
             }
         }
     }
@@ -57,7 +57,7 @@ void errorstats_each(struct server *server, void (*each)(void *, const char *, u
 
 void errorstats_reset(struct server *server)
 {
-    for (int i = 0; i < server->net.count; i++) {
+    for (int i = 0; i <= server->net.count; i++) {
         memset(server->workers[i].error_counts, 0, sizeof server->workers[i].error_counts);
     }
 }

@@ -450,7 +450,7 @@ static void section_commandstats(struct info *info)
     char name[64];
     for (int id = 0; id < command_count(); id++) {
         struct command_stats sum = {0};
-        for (int i = 0; i < server->net.count; i++) {
+        for (int i = 0; i <= server->net.count; i++) {
             const struct command_stats *stats = &server->workers[i].stats[id];
             sum.calls += stats->calls;
             sum.ticks += stats->ticks;

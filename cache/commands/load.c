@@ -37,13 +37,13 @@ static const struct load_kind *find_kind(const struct server *server)
 void load_enter(struct loading *loading)
 {
     struct gate *gate = &loading->server->gate;
-    gate_enter(gate, gate->loops);
+    gate_enter(gate, gate_number(gate, GATE_PLAYER));
 }
 
 void load_leave(struct loading *loading)
 {
     struct gate *gate = &loading->server->gate;
-    gate_leave(gate, gate->loops);
+    gate_leave_guest(gate, GATE_PLAYER);
 }
 
 static void tell_progress(const struct loading *loading)
@@ -168,16 +168,32 @@ void load_init(struct server *server)
 }
 
 /* A server that has no more than what values are read by, and nobody changes. */
-static struct server *copy_settings(const struct server *server)
+static struct server *new_copy(const struct server *server)
 {
     struct server *copy = mem_must(sizeof *copy);
-    struct config *config = mem_must(sizeof *config);
     memset(copy, 0, sizeof *copy);
-    *config = *server->config;
-    copy->config = config;
-    copy->access = server->access;
+    copy->config = mem_must(sizeof *copy->config);
     memcpy(copy->keyspace.secret, server->keyspace.secret, sizeof copy->keyspace.secret);
     return copy;
+}
+
+/* What is loaded is read by the settings of now. */
+static void copy_settings(const struct server *server)
+{
+    struct loading *loading = server->loading;
+    if (loading->copy == NULL) {
+        loading->copy = new_copy(server);
+    }
+    *loading->copy->config = *server->config;
+    loading->copy->access = server->access;
+    loading->reader = loading->copy;
+}
+
+static void note_beginning(struct loading *loading, const struct load_kind *kind)
+{
+    loading->kind = kind;
+    loading->began_wall = clock_wall_us() / 1000000;
+    loading->began = loading->told = clock_now();
 }
 
 /* No loop runs yet, so this is alone; it does what loop 0 would do. */
@@ -193,8 +209,8 @@ static void join_gate(struct server *server)
 void load_start(struct server *server)
 {
     struct loading *loading = server->loading;
-    loading->kind = find_kind(server);
-    if (loading->kind == NULL) {
+    const struct load_kind *kind = find_kind(server);
+    if (kind == NULL) {
         if (!aof_begin(server)) {
             logger_warning("Failed to start: the append-only file cannot be written");
             exit(1);
@@ -202,9 +218,8 @@ void load_start(struct server *server)
         take_up_history(server);
         return;
     }
-    loading->reader = loading->copy = copy_settings(server);
-    loading->began_wall = clock_wall_us() / 1000000;
-    loading->began = loading->told = clock_now();
+    copy_settings(server);
+    note_beginning(loading, kind);
     refusing_set(server, REFUSING_LOADING);
     join_gate(server);
     atomic_store(&loading->active, true);
@@ -213,6 +228,23 @@ void load_start(struct server *server)
         exit(1);
     }
     loading->started = true;
+}
+
+void load_begin(struct server *server)
+{
+    static const struct load_kind kind = {.name = "the master's snapshot"};
+    copy_settings(server);
+    note_beginning(server->loading, &kind);
+    memset(&server->loading->progress, 0, sizeof server->loading->progress);
+    refusing_set(server, REFUSING_LOADING);
+    atomic_store(&server->loading->active, true);
+}
+
+void load_end(struct server *server)
+{
+    server->loading->reader = server;
+    atomic_store(&server->loading->active, false);
+    refusing_clear(server, REFUSING_LOADING);
 }
 
 bool load_stop(struct server *server)

@@ -37,7 +37,7 @@ struct loading {
     const struct server
         *reader; /* by whose settings values are read: `server`, or while it is loaded at start … */
     struct server *
-        copy; /* … this, as CONFIG SET may change those of `server`. It stays for ever: tables of large values
+        copy; /* … or a master sends it, this, as CONFIG SET may change those of `server`. It stays for ever: tables of large values
                                     point to its secret */
     const struct load_kind *kind;
     struct history_mark history;       /* what the file that is loaded, or was last, says of its own */
@@ -71,6 +71,12 @@ static inline bool load_is_active(const struct server *server)
 {
     return atomic_load_explicit(&server->loading->active, memory_order_relaxed);
 }
+
+/* ---- a load at another time than the start: that of a master's snapshot, by the gate's player ------------------- */
+
+/* From here on clients are told that the data set is loaded; and no more. The player, alone. */
+void load_begin(struct server *server);
+void load_end(struct server *server);
 
 /* ---- for what is loaded: on the loading thread ----------------------------------------------------------------- */
 

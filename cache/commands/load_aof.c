@@ -114,7 +114,8 @@ static enum load_end judge(const struct context *c, enum aof_load_end end,
 static enum load_end load_files(struct loading *loading, bool alone, const struct aof_manifest *m)
 {
     const struct config *config = loading->reader->config;
-    struct context context = {loading, replay_new(loading->server, alone), alone};
+    struct context context = {loading, replay_new(loading->server, alone ? REPLAY_FILE_ALONE : REPLAY_FILE),
+                              alone};
     if (context.replay == NULL) {
         logger_warning("There is not enough memory to load the append-only file");
         return LOAD_FAILED;

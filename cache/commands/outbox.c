@@ -39,7 +39,7 @@ static size_t batch_size(uint32_t cap)
 
 void outbox_init(struct server *server)
 {
-    for (int i = 0; i < server->net.count; i++) {
+    for (int i = 0; i <= server->net.count; i++) {
         server->workers[i].outbox = mem_alloc_lines(outbox_size(server));
         if (server->workers[i].outbox == NULL) {
             abort();
@@ -57,7 +57,7 @@ static void batch_free(struct batch *batch)
 
 void outbox_free(struct server *server)
 {
-    for (int i = 0; i < server->net.count; i++) {
+    for (int i = 0; i <= server->net.count; i++) {
         struct outbox *outbox = server->workers[i].outbox;
         struct batch *next;
         for (struct batch *batch = outbox->inbox; batch != NULL;
@@ -281,7 +281,7 @@ void outbox_catch_up(struct worker *w)
     receive(w);
     take_inbox(w);
     receive(w);
-    for (int i = 0; i < w->server->net.count; i++) {
+    for (int i = 0; i <= w->server->net.count; i++) {
         struct batch *batch = w->server->workers[i].outbox->to[w->loop->index];
         if (batch != NULL && batch->count > 0) {
             deliver(w, batch);

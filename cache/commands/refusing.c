@@ -37,7 +37,13 @@ bool refusing_refuses(struct call *c)
                      strerror(atomic_load(&c->server->aof_errno)));
     } else if ((refusing & REFUSING_FEW_REPLICAS) != 0 && (flags & CMD_WRITE) != 0) {
         reply_error(c->reply, "NOREPLICAS Not enough good replicas to write.");
-    } else if ((refusing & REFUSING_LOADING) != 0 && (c->command->flags & CMD_LOADING) == 0) {
+    } else if ((flags & CMD_WRITE) != 0 && (refusing & REFUSING_READONLY) != 0) {
+        reply_error(c->reply, "READONLY You can't write against a read only replica.");
+    } else if ((refusing & REFUSING_STALE) != 0 &&
+               (transaction_lacks(c->client, c->command) & CMD_STALE) != 0) {
+        reply_error(c->reply,
+                    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
+    } else if ((refusing & REFUSING_LOADING) != 0 && (c->command->flags & (CMD_LOADING | CMD_SYNCING)) == 0) {
         reply_error(c->reply, "LOADING Redis is loading the dataset in memory");
     } else {
         return false;

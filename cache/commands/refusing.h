@@ -1,6 +1,6 @@
 /*
- * What the server's own state refuses, whoever asks: everything but a few commands while the data set is being loaded, and writes
- * while the disk fails under them. One word of bits, so that dispatch looks at it in one test.
+ * What the server's own state refuses, whoever asks: everything but a few commands while the data set is being loaded, writes while
+ * the disk fails under them, and what a replica leaves to its master. One word of bits, so that dispatch looks at it in one test.
  *
  * Threads: any may set and clear; loops read.
  */
@@ -16,6 +16,10 @@ enum refusing {
         1 << 1, /* writes: the last snapshot failed, and stop-writes-on-bgsave-error says so */
     REFUSING_AOF_ERROR = 1 << 2,    /* writes: the append-only file cannot be written */
     REFUSING_FEW_REPLICAS = 1 << 3, /* writes: fewer good replicas than min-replicas-to-write */
+    REFUSING_READONLY = 1 << 4,     /* writes: this is a replica, and replica-read-only says so */
+    REFUSING_STALE =
+        1
+        << 5, /* commands without CMD_STALE: a replica without its master, and no replica-serve-stale-data */
 };
 
 /* Whether the data set is being loaded: loops leave the keyspace alone then, the loading thread works on it. */

@@ -4,7 +4,13 @@
 #include <stdio.h>
 
 #include "clock.h"
+#include "commands/block.h"
+#include "commands/bundle.h"
 #include "commands/call.h"
+#include "commands/change.h"
+#include "commands/outbox.h"
+#include "commands/relay.h"
+#include "commands/tracking.h"
 #include "logger.h"
 #include "memory.h"
 
@@ -15,126 +21,30 @@ enum {
     ERRORS_TOLD = 10
 };
 
-enum what { RUN_ON_KEY, RUN_ALONE, RUN_SELECT, RUN_MULTI, RUN_EXEC, RUN_NOTHING, REFUSED };
-
-/* What is known of a command before it runs. */
-struct planned {
-    const struct command *command;
-    enum what what;
-    const char *key; /* bytes of its first key; NULL: none */
-    uint64_t hash;
-};
-
-/* A command of a transaction that waits for its EXEC. */
-struct kept {
-    struct planned planned;
-    size_t first, argc; /* its arguments in `args` */
-    uint64_t offset;
-};
-
-/* The commands of a transaction: three arrays that grow, and are used again for the next one. */
-struct bundle {
-    struct kept *commands;
-    struct slice *args; /* until it runs, `ptr` is an offset in `bytes` */
-    char *bytes;
-    size_t command_count, command_room, arg_count, arg_room, len, room;
-};
-
 struct replay {
     struct server *server;
-    struct worker *worker; /* its own: nothing that it counts is any client's doing */
-    struct conn conn;      /* of nobody: it has no loop and no socket */
+    enum replay_kind kind;
+    struct worker *
+        worker; /* of a file: its own, since nothing that it counts is any client's doing; of a stream: the player's */
+    struct conn conn; /* of nobody: it has no loop and no socket */
     struct conn_limit limit;
     struct client client;
     struct reply reply;
     struct call call;
-    const struct command *select, *multi, *exec;
-    bool alone;
+    const struct command *select, *multi, *exec, *publish, *spublish;
+    bool alone; /* it runs alone */
     bool in_unit;
     uint64_t unit_offset;
     struct bundle bundle;
-    uint64_t offset; /* of the command that runs, for the log */
+    uint64_t offset, behind; /* of the command that runs: where it begins, and ends (of a stream) */
     uint64_t errors;
     struct planned batch[BATCH];
+    /* Of a stream. */
+    struct relay relay;
+    replay_wanted_fn *wanted;
+    void *context;
+    bool unwanted;
 };
-
-/* ---- arrays that grow ------------------------------------------------------------------------------------ */
-
-/* Makes room for `more` items behind `count`. False: no memory. */
-static bool grow(void **items, size_t item, size_t *room, size_t count, size_t more)
-{
-    if (*room - count >= more) {
-        return true;
-    }
-    size_t wanted = 2 * *room > count + more ? 2 * *room : count + more + 64;
-    void *grown = mem_realloc(*items, *room * item, wanted * item);
-    if (grown == NULL) {
-        return false;
-    }
-    *items = grown;
-    *room = wanted;
-    return true;
-}
-
-static void bundle_free(struct bundle *u)
-{
-    mem_free(u->commands, u->command_room * sizeof *u->commands);
-    mem_free(u->args, u->arg_room * sizeof *u->args);
-    mem_free(u->bytes, u->room);
-    *u = (struct bundle){0};
-}
-
-static void bundle_clear(struct bundle *u)
-{
-    enum { KEPT_BYTES = 1 << 20 };
-    if (u->room > KEPT_BYTES) {
-        bundle_free(u);
-    }
-    u->command_count = u->arg_count = u->len = 0;
-}
-
-static bool bundle_make_room(struct bundle *u, const struct aof_command *command)
-{
-    size_t bytes =
-        command
-            ->argc; /* one more for each, so that an empty key has an address of its own (call.h, first_key) */
-    for (size_t i = 0; i < command->argc; i++) {
-        bytes += command->argv[i].len;
-    }
-    return grow((void **)&u->commands, sizeof *u->commands, &u->command_room, u->command_count, 1) &&
-           grow((void **)&u->args, sizeof *u->args, &u->arg_room, u->arg_count, command->argc) &&
-           grow((void **)&u->bytes, 1, &u->room, u->len, bytes);
-}
-
-/* Keeps a copy. False: no memory. */
-static bool bundle_keep(struct bundle *u, const struct planned *planned, const struct aof_command *command)
-{
-    if (!bundle_make_room(u, command)) {
-        return false;
-    }
-    u->commands[u->command_count++] = (struct kept){*planned, u->arg_count, command->argc, command->offset};
-    for (size_t i = 0; i < command->argc; i++) {
-        struct slice arg = command->argv[i];
-        memcpy(u->bytes + u->len, arg.ptr, arg.len);
-        u->args[u->arg_count++] = (struct slice){(const char *)(uintptr_t)u->len, arg.len};
-        u->len += arg.len + 1;
-    }
-    return true;
-}
-
-/* Gives the arguments their addresses, once nothing moves any more. */
-static void bundle_settle(struct bundle *u)
-{
-    for (size_t i = 0; i < u->arg_count; i++) {
-        u->args[i].ptr = u->bytes + (uintptr_t)u->args[i].ptr;
-    }
-    for (size_t i = 0; i < u->command_count; i++) {
-        struct kept *kept = &u->commands[i];
-        if (kept->planned.key != NULL) {
-            kept->planned.key = u->args[kept->first + (size_t)kept->planned.command->keys[0].first].ptr;
-        }
-    }
-}
 
 /* ---- what a command is ----------------------------------------------------------------------------------- */
 
@@ -187,26 +97,36 @@ static bool changes_keys(const struct command *command)
            ((command->flags & CMD_MAY_REPLICATE) != 0 && (command->keys[0].flags & KEY_RW) != 0);
 }
 
-/* What a master puts into its stream for its replicas, which is the stream that the file was written from. */
+/* What a master puts into its stream for its replicas, which is also what a file is written from there. Every batch is
+ * acknowledged, whether that is asked for or not. */
 static bool is_for_replicas(const struct command *command)
 {
     return strcmp(command->name, "ping") == 0 || strcmp(command->name, "replconf") == 0;
 }
 
-/* How it runs. Only what changes keys does; reading them does nothing, and whatever is about connections or the server itself
- * has no business in such a file. */
-static enum what what_of(const struct replay *r, const struct command *command, size_t argc)
+/* How something runs that changes no key. Reading does nothing, and whatever is about connections or the server itself has no business
+ * in a file; a master sends some of it. */
+static enum replay_what what_else(const struct replay *r, const struct command *command)
+{
+    bool streams = r->kind == REPLAY_STREAM;
+    if (command == r->select || command == r->multi || command == r->exec) {
+        return command == r->select ? RUN_SELECT : command == r->multi ? RUN_MULTI : RUN_EXEC;
+    }
+    if (streams && (command == r->publish || command == r->spublish)) {
+        return RUN_FREE;
+    }
+    return (command->flags & (CMD_READONLY | CMD_MAY_REPLICATE)) != 0 || is_for_replicas(command)
+               ? RUN_NOTHING
+               : REFUSED;
+}
+
+static enum replay_what what_of(const struct replay *r, const struct command *command, size_t argc)
 {
     if (command == NULL || !command_arity_fits(command, argc)) {
         return REFUSED;
     }
     if (!changes_keys(command)) {
-        return command == r->select  ? RUN_SELECT
-               : command == r->multi ? RUN_MULTI
-               : command == r->exec  ? RUN_EXEC
-               : (command->flags & (CMD_READONLY | CMD_MAY_REPLICATE)) != 0 || is_for_replicas(command)
-                   ? RUN_NOTHING
-                   : REFUSED;
+        return what_else(r, command);
     }
     bool shared = (command->flags & CMD_ALONE) == 0 && command->keys[0].first != 0;
     return shared && command_has_one_key(command, argc) ? RUN_ON_KEY : RUN_ALONE;
@@ -244,16 +164,81 @@ static void fetch(const struct replay *r, const struct planned *planned)
 
 /* ---- running --------------------------------------------------------------------------------------------- */
 
-static void run_alone(struct replay *r)
+/* Passes on what was played. A snapshot that is begun then tells which database the stream is for. */
+static void pass_on(struct replay *r, uint64_t until)
+{
+    r->server->history.stream_db = r->client.db->id;
+    relay_until(&r->relay, until);
+}
+
+/* Everything before `offset`, but nothing of a transaction that has no end yet. */
+static void pass_before(struct replay *r, uint64_t offset)
+{
+    if (!r->in_unit) {
+        pass_on(r, offset);
+    } else if (r->relay.kept.len == 0) { /* it has begun in this batch */
+        pass_on(r, r->unit_offset);
+    }
+}
+
+/* From inside the gate. False, and it is inside again, when the stream is not wanted any more. What has been played until here goes to
+ * the log first: others may run before. */
+static bool go_alone(struct replay *r)
 {
     struct gate *gate = &r->server->gate;
-    if (!r->alone) {
-        gate_alone(gate, gate->loops);
+    if (r->kind == REPLAY_STREAM) {
+        pass_before(r, r->offset);
     }
-    r->call.command->run(&r->call);
-    if (!r->alone) {
-        gate_together(gate, gate->loops);
+    gate_alone(gate, gate_number(gate, GATE_PLAYER));
+    r->alone = true;
+    r->unwanted = r->wanted != NULL && !r->wanted(r->context);
+    return !r->unwanted;
+}
+
+static void go_together(struct replay *r)
+{
+    struct gate *gate = &r->server->gate;
+    if (r->kind == REPLAY_STREAM && !r->unwanted) {
+        pass_on(r, r->behind);
     }
+    r->alone = false;
+    gate_together(gate, gate_number(gate, GATE_PLAYER));
+    r->unwanted = r->wanted != NULL && !r->wanted(r->context);
+}
+
+/* Runs the handler, alone, and after it those whose wait it may have ended: for these, time goes on. */
+static void run_handler_alone(struct replay *r)
+{
+    struct call *c = &r->call;
+    c->command->run(c);
+    if (r->kind == REPLAY_STREAM && block_anyone(r->server)) {
+        c->now = r->worker->now;
+        block_serve(c);
+        c->now = ENTRY_NOTHING_DUE;
+    }
+}
+
+static void run_alone(struct replay *r)
+{
+    if (r->alone) {
+        run_handler_alone(r);
+        return;
+    }
+    if (go_alone(r)) {
+        run_handler_alone(r);
+    }
+    go_together(r);
+}
+
+/* Whether somebody waits for the key of the command. */
+static bool is_waited_for(const struct replay *r)
+{
+    const struct call *c = &r->call;
+    if (r->kind != REPLAY_STREAM || c->first_key == NULL) {
+        return false;
+    }
+    struct slice name = {c->first_key, c->argv[c->command->keys[0].first].len};
+    return block_waits_for(r->server, c->db, &(struct key){name, c->first_hash});
 }
 
 static bool run_on_key(struct replay *r)
@@ -262,26 +247,45 @@ static bool run_on_key(struct replay *r)
     if (!db_lock(c->db, c->first_hash)) {
         return false;
     }
+    if (__builtin_expect(block_anyone(r->server), 0) && is_waited_for(r)) {
+        db_unlock(c->db, c->first_hash);
+        run_alone(r);
+        return true;
+    }
     c->command->run(c);
     db_unlock(c->db, c->first_hash);
     return true;
 }
 
-/* An error that a client would have got. Going on is what Redis does, but for want of memory, since the data would not be whole. */
+/* What a client would have got as an error. Going on is what Redis does, but for want of memory, since the data would not be whole. */
+static void tell_error(struct replay *r, const char *error, int len)
+{
+    if (r->errors++ >= ERRORS_TOLD) {
+        return;
+    }
+    if (r->kind == REPLAY_STREAM) {
+        logger_warning(
+            "== CRITICAL == This replica is sending an error to its master: '%.*s' after processing the "
+            "command '%s'",
+            len, error, r->call.command != NULL ? r->call.command->name : "<unknown>");
+    } else {
+        logger_warning(
+            "A command of the append-only file was answered with an error, and is passed over: '%.*s' after '%s' at "
+            "offset %llu",
+            len, error, r->call.command->name, (unsigned long long)r->offset);
+    }
+}
+
 static bool note_error(struct replay *r, char *reason, size_t size)
 {
     const struct reply *reply = &r->reply;
     struct slice error = {reply->data + 1, reply->len - (reply->len > 3 ? 3 : 1)};
-    if (r->call.command == r->select || (error.len > 4 && memcmp(error.ptr, "OOM ", 4) == 0)) {
+    bool lacks_memory = error.len > 4 && memcmp(error.ptr, "OOM ", 4) == 0;
+    if (lacks_memory || (r->call.command == r->select && r->kind != REPLAY_STREAM)) {
         return refuse(reason, size, "'%.*s' is the answer to '%s'", shown(error), error.ptr,
                       r->call.command->name);
     }
-    if (r->errors++ < ERRORS_TOLD) {
-        logger_warning(
-            "A command of the append-only file was answered with an error, and is passed over: '%.*s' after '%s' at "
-            "offset %llu",
-            shown(error), error.ptr, r->call.command->name, (unsigned long long)r->offset);
-    }
+    tell_error(r, error.ptr, shown(error));
     return true;
 }
 
@@ -307,7 +311,8 @@ static bool run_command(struct replay *r, const struct planned *planned, struct 
     c->first_hash = planned->hash;
     switch (planned->what) {
     case RUN_ON_KEY: good = run_on_key(r); break;
-    case RUN_SELECT: c->command->run(c); break;
+    case RUN_SELECT:
+    case RUN_FREE: c->command->run(c); break;
     case RUN_NOTHING: break;
     default: run_alone(r); break;
     }
@@ -329,7 +334,12 @@ static bool run_unit(struct replay *r, char *reason, size_t size)
 {
     struct bundle *u = &r->bundle;
     bool good = true;
+    bool goes_alone = r->kind == REPLAY_STREAM && u->command_count > 0;
     bundle_settle(u);
+    if (goes_alone && !go_alone(r)) {
+        go_together(r);
+        return true;
+    }
     for (size_t i = 0; i < u->command_count && good; i++) {
         const struct kept *kept = &u->commands[i];
         r->offset = kept->offset;
@@ -337,6 +347,9 @@ static bool run_unit(struct replay *r, char *reason, size_t size)
     }
     r->in_unit = false;
     bundle_clear(u);
+    if (goes_alone) {
+        go_together(r);
+    }
     return good;
 }
 
@@ -350,27 +363,46 @@ static bool begin_unit(struct replay *r, uint64_t offset, char *reason, size_t s
     return true;
 }
 
-static bool refuse_command(const struct planned *planned, const struct aof_command *command, char *reason,
-                           size_t size)
+static bool refuse_command(struct replay *r, const struct planned *planned, const struct aof_command *command,
+                           char *reason, size_t size)
 {
     struct slice name = command->argv[0];
     const char *why = planned->command == NULL ? "Unknown command"
                       : !command_arity_fits(planned->command, command->argc)
                           ? "Wrong number of arguments for"
                           : "A command that changes no key,";
-    return refuse(reason, size, "%s '%.*s'", why, shown(name), name.ptr);
+    refuse(reason, size, "%s '%.*s'", why, shown(name), name.ptr);
+    if (r->kind == REPLAY_STREAM) {
+        r->call.command = planned->command;
+        tell_error(r, reason, (int)strlen(reason));
+        reason[0] = '\0';
+        return true;
+    }
+    return false;
 }
 
-/* Runs or keeps one command of the file. */
+static bool end_unit(struct replay *r, char *reason, size_t size)
+{
+    if (r->in_unit) {
+        return run_unit(r, reason, size);
+    }
+    if (r->kind == REPLAY_STREAM) {
+        r->call.command = r->exec;
+        tell_error(r, "ERR EXEC without MULTI", 22);
+        return true;
+    }
+    return refuse(reason, size, "An EXEC without MULTI");
+}
+
+/* Runs or keeps one command of the stream. */
 static bool step(struct replay *r, const struct planned *planned, const struct aof_command *command,
                  char *reason, size_t size)
 {
     r->offset = command->offset;
     switch (planned->what) {
-    case REFUSED: return refuse_command(planned, command, reason, size);
+    case REFUSED: return refuse_command(r, planned, command, reason, size);
     case RUN_MULTI: return begin_unit(r, command->offset, reason, size);
-    case RUN_EXEC:
-        return r->in_unit ? run_unit(r, reason, size) : refuse(reason, size, "An EXEC without MULTI");
+    case RUN_EXEC: return end_unit(r, reason, size);
     default: break;
     }
     if (r->in_unit) {
@@ -380,10 +412,8 @@ static bool step(struct replay *r, const struct planned *planned, const struct a
     return run_command(r, planned, command->argv, command->argc, reason, size);
 }
 
-static size_t run_batch(struct replay *r, const struct aof_command *commands, size_t count, char *reason,
-                        size_t size)
+static void prepare_batch(struct replay *r, const struct aof_command *commands, size_t count)
 {
-    size_t ran = 0;
     r->worker->now = clock_now();
     for (size_t i = 0; i < count; i++) {
         plan(r, &commands[i], &r->batch[i]);
@@ -391,6 +421,15 @@ static size_t run_batch(struct replay *r, const struct aof_command *commands, si
     for (size_t i = 0; i < count; i++) {
         fetch(r, &r->batch[i]);
     }
+}
+
+/* ---- a file ---------------------------------------------------------------------------------------------- */
+
+static size_t run_batch(struct replay *r, const struct aof_command *commands, size_t count, char *reason,
+                        size_t size)
+{
+    size_t ran = 0;
+    prepare_batch(r, commands, count);
     while (ran < count && step(r, &r->batch[ran], &commands[ran], reason, size)) {
         ran++;
     }
@@ -404,7 +443,7 @@ size_t replay_run(void *context, const struct aof_command *commands, size_t coun
     struct gate *gate = &r->server->gate;
     size_t done = 0, ran = 0, part;
     if (!r->alone) {
-        gate_enter(gate, gate->loops);
+        gate_enter(gate, gate_number(gate, GATE_PLAYER));
     }
     do {
         part = count - done < BATCH ? count - done : BATCH;
@@ -412,9 +451,65 @@ size_t replay_run(void *context, const struct aof_command *commands, size_t coun
         done += ran;
     } while (ran == part && done < count);
     if (!r->alone) {
-        gate_leave(gate, gate->loops);
+        gate_leave_guest(gate, GATE_PLAYER);
     }
     return done;
+}
+
+/* ---- a stream -------------------------------------------------------------------------------------------- */
+
+/* Inside the gate, before it is left: what was played goes to the log; of a transaction that has no end yet nothing does. */
+static bool settle(struct replay *r, uint64_t end)
+{
+    pass_before(r, end);
+    return !r->in_unit || relay_keep(&r->relay, end);
+}
+
+/* The commands [from, until) of the stream, which are at most a batch: inside the gate. False with a reason. */
+static bool play_batch(struct replay *r, const struct replay_bytes *stream, size_t from, size_t until,
+                       char *reason, size_t size)
+{
+    bool good = true;
+    size_t ran = from;
+    prepare_batch(r, stream->commands + from, until - from);
+    while (ran < until && good && !r->unwanted) {
+        r->behind = ran + 1 < stream->count ? stream->commands[ran + 1].offset : stream->end;
+        good = step(r, &r->batch[ran - from], &stream->commands[ran], reason, size);
+        ran++;
+    }
+    counter_add(&r->worker->commands, (int64_t)(ran - from));
+    counter_set(&r->worker->dirty_seen, (int64_t)r->worker->dirty);
+    if (good && !r->unwanted && !settle(r, r->behind)) {
+        good = refuse(reason, size, "There is not enough memory for a transaction");
+    }
+    return good;
+}
+
+enum replay_played replay_play(struct replay *r, const struct replay_bytes *stream, replay_wanted_fn *wanted,
+                               void *context, char *reason, size_t reason_size)
+{
+    struct server *server = r->server;
+    struct gate *gate = &server->gate;
+    bool good = true;
+    r->wanted = wanted;
+    r->context = context;
+    relay_begin(&r->relay, stream->bytes, stream->commands[0].offset);
+    for (size_t done = 0, until; done < stream->count && good; done = until) {
+        until = stream->count - done < BATCH ? stream->count : done + BATCH;
+        log_await_room(&server->log);
+        cut_await_room(&server->keyspace.cut);
+        gate_enter(gate, gate_number(gate, GATE_PLAYER));
+        r->unwanted = !wanted(context);
+        good = r->unwanted || play_batch(r, stream, done, until, reason, reason_size);
+        tracking_hand_over(r->worker);
+        outbox_hand_over(r->worker);
+        gate_leave_guest(gate, GATE_PLAYER);
+        log_wake_readers(&server->log);
+        if (r->unwanted) {
+            return PLAYED_UNWANTED;
+        }
+    }
+    return good ? PLAYED_ALL : PLAYED_FAILED;
 }
 
 /* ---- the client ------------------------------------------------------------------------------------------ */
@@ -424,7 +519,31 @@ void replay_begin(void *context)
     struct replay *r = context;
     r->client.db = &r->server->keyspace.dbs[0];
     r->in_unit = false;
+    r->errors = r->kind == REPLAY_STREAM ? 0 : r->errors;
     bundle_clear(&r->bundle);
+    relay_reset(&r->relay);
+}
+
+void replay_flush(struct replay *r)
+{
+    struct keyspace *ks = &r->server->keyspace;
+    r->worker->now = clock_now();
+    change_flush(&r->call, NULL);
+    for (int i = 0; i < ks->count; i++) {
+        r->worker->dirty += db_flush(&ks->dbs[i]);
+    }
+    tracking_hand_over(r->worker);
+    outbox_hand_over(r->worker);
+}
+
+int replay_db(const struct replay *r)
+{
+    return r->client.db->id;
+}
+
+void replay_select(struct replay *r, int db)
+{
+    r->client.db = &r->server->keyspace.dbs[db];
 }
 
 bool replay_unfinished(void *context, uint64_t *offset)
@@ -458,37 +577,56 @@ static struct worker *make_worker(struct server *server)
     return w;
 }
 
-struct replay *replay_new(struct server *server, bool alone)
+static void find_rows(struct replay *r)
 {
-    struct worker *w = make_worker(server);
-    struct replay *r = w != NULL ? mem_alloc(sizeof *r) : NULL;
-    if (r == NULL) {
-        mem_free(w, sizeof *w);
-        return NULL;
-    }
-    memset(r, 0, sizeof *r);
-    r->server = server;
-    r->worker = w;
-    r->alone = alone;
+    r->select = find_row(SLICE("select"));
+    r->multi = find_row(SLICE("multi"));
+    r->exec = find_row(SLICE("exec"));
+    r->publish = find_row(SLICE("publish"));
+    r->spublish = find_row(SLICE("spublish"));
+}
+
+static void make_client(struct replay *r)
+{
     r->conn.client = &r->client;
     r->conn.resp = 2;
     counter_set(&r->limit.hard, INT64_MAX);
     r->conn.limit = &r->limit;
     r->client.conn = &r->conn;
-    r->client.worker = w;
-    r->client.flags = CLIENT_REPLAYS;
+    r->client.worker = r->worker;
+    r->client.flags = r->kind == REPLAY_STREAM ? 0 : CLIENT_REPLAYS;
     r->client.authenticated = true;
     r->client.fd = -1;
     r->reply.resp = 2;
-    r->select = find_row(SLICE("select"));
-    r->multi = find_row(SLICE("multi"));
-    r->exec = find_row(SLICE("exec"));
-    r->call = (struct call){.server = server,
-                            .worker = w,
+    r->call = (struct call){.server = r->server,
+                            .worker = r->worker,
                             .client = &r->client,
                             .reply = &r->reply,
                             .now = ENTRY_NOTHING_DUE,
                             .may_not_block = true};
+}
+
+struct replay *replay_new(struct server *server, enum replay_kind kind)
+{
+    bool streams = kind == REPLAY_STREAM;
+    struct worker *w = streams ? server_player(server) : make_worker(server);
+    struct replay *r = w != NULL ? mem_alloc(sizeof *r) : NULL;
+    if (r == NULL) {
+        if (!streams) {
+            mem_free(w, sizeof *w);
+        }
+        return NULL;
+    }
+    memset(r, 0, sizeof *r);
+    r->server = server;
+    r->kind = kind;
+    r->worker = w;
+    r->alone = kind == REPLAY_FILE_ALONE;
+    if (streams) {
+        r->relay = (struct relay){.log = &server->log, .slot = w->loop->index};
+    }
+    find_rows(r);
+    make_client(r);
     replay_begin(r);
     return r;
 }
@@ -496,8 +634,11 @@ struct replay *replay_new(struct server *server, bool alone)
 void replay_free(struct replay *r)
 {
     reply_free(&r->reply);
-    reply_free(&r->worker->unit.bytes);
+    relay_reset(&r->relay);
     bundle_free(&r->bundle);
-    mem_free(r->worker, sizeof *r->worker);
+    if (r->kind != REPLAY_STREAM) {
+        reply_free(&r->worker->unit.bytes);
+        mem_free(r->worker, sizeof *r->worker);
+    }
     mem_free(r, sizeof *r);
 }

@@ -259,7 +259,7 @@ static const struct config_save_point *due_point(const struct server *server, ui
 static uint64_t changes_seen(const struct server *server)
 {
     uint64_t changes = 0;
-    for (int i = 0; i < server->net.count; i++) {
+    for (int i = 0; i <= server->net.count; i++) {
         changes += (uint64_t)counter_get(&server->workers[i].dirty_seen);
     }
     uint64_t saved = server->saving->changes_saved;

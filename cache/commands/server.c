@@ -99,7 +99,7 @@ void server_follow_settings(struct server *server)
 uint64_t server_changes(const struct server *server)
 {
     uint64_t changes = 0;
-    for (int i = 0; i < server->net.count; i++) {
+    for (int i = 0; i <= server->net.count; i++) {
         changes += server->workers[i].dirty;
     }
     return changes;

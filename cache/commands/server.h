@@ -132,7 +132,7 @@ struct server {
     struct gate gate;
     struct aof *aof; /* aof.h */
     struct net net;
-    struct worker *workers; /* one for each loop */
+    struct worker *workers; /* one for each loop, and behind them that of the gate's player (replay.h) */
     char run_id[41];
     int64_t started; /* ms of clock.h */
     int64_t started_wall_us;
@@ -166,6 +166,18 @@ struct server {
     struct pubsub *pubsub;     /* pubsub.c */
     struct tracking *tracking; /* tracking.c */
 };
+
+/* Whether another node says what this one's keyspace holds. Changes alone. */
+static inline bool server_is_replica(const struct server *server)
+{
+    return (atomic_load_explicit(&server->keyspace.frozen, memory_order_relaxed) & KEYSPACE_FOLLOWS) != 0;
+}
+
+/* What plays a master's stream. Its `loop` is none that runs: it has a number, which is the next one. */
+static inline struct worker *server_player(const struct server *server)
+{
+    return &server->workers[server->net.count];
+}
 
 /* 64 random bits, fast and good enough for choices (not for secrets). */
 uint64_t worker_random(struct worker *w);

@@ -127,13 +127,12 @@ static void make_run_id(char *id)
     }
 }
 
-static void worker_init(struct server *server, struct worker *w, int index)
+static void worker_init(struct server *server, struct worker *w, struct loop *loop)
 {
     memset(w, 0, sizeof *w);
     w->server = server;
-    w->loop = &server->net.loops[index];
+    w->loop = loop;
     w->loop->worker = w;
-    w->batch = mem_must(dispatch_batch_size());
     w->stats = mem_must((size_t)command_count() * sizeof *w->stats);
     memset(w->stats, 0, (size_t)command_count() * sizeof *w->stats);
     if (getrandom(&w->random, sizeof w->random, 0) != (ssize_t)sizeof w->random) {
@@ -141,7 +140,20 @@ static void worker_init(struct server *server, struct worker *w, int index)
     }
     w->random |= 1;
     evictor_init(&w->evictor, &server->keyspace, worker_random(w));
-    cron_start(w);
+}
+
+static void workers_init(struct server *server, int loops)
+{
+    for (int i = 0; i < loops; i++) {
+        worker_init(server, &server->workers[i], &server->net.loops[i]);
+        server->workers[i].batch = mem_must(dispatch_batch_size());
+        cron_start(&server->workers[i]);
+    }
+    struct loop *none = mem_must(sizeof *none);
+    memset(none, 0, sizeof *none);
+    none->index = loops;
+    none->net = &server->net;
+    worker_init(server, server_player(server), none);
 }
 
 /* Applies rename-command, whose items are pairs of names. */
@@ -218,14 +230,12 @@ void server_init(struct server *server, struct config *config)
     notify_follow_settings(server);
     aof_init(server);
     config_on_change(config, "repl-backlog-size", on_backlog_size, server);
-    server->workers = mem_alloc_lines(((size_t)loops * sizeof *server->workers + 63) / 64 * 64);
+    server->workers = mem_alloc_lines((((size_t)loops + 1) * sizeof *server->workers + 63) / 64 * 64);
     if (server->workers == NULL) {
         fprintf(stderr, "ordinal: out of memory at start\n");
         exit(1);
     }
-    for (int i = 0; i < loops; i++) {
-        worker_init(server, &server->workers[i], i);
-    }
+    workers_init(server, loops);
     load_init(server);
     outbox_init(server);
     pubsub_init(server);

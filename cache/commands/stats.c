@@ -26,7 +26,6 @@ static void sum(struct server *server, struct stats_totals *t)
     *t = (struct stats_totals){.rejected = counter_get(&server->net.rejected), .freed = reaper_freed()};
     for (int i = 0; i < server->net.count; i++) {
         const struct loop *loop = &server->net.loops[i];
-        const struct worker *w = &server->workers[i];
         t->connections += counter_get(&loop->received);
         t->connections_open += counter_get(&loop->connections);
         t->bytes_in += counter_get(&loop->bytes_in);
@@ -35,6 +34,9 @@ static void sum(struct server *server, struct stats_totals *t)
         t->writes += counter_get(&loop->writes);
         t->closed_for_output += counter_get(&loop->closed_for_output);
         t->closed_for_input += counter_get(&loop->closed_for_input);
+    }
+    for (int i = 0; i <= server->net.count; i++) {
+        const struct worker *w = &server->workers[i];
         t->commands += (uint64_t)counter_get(&w->commands);
         t->hits += w->hits;
         t->misses += w->misses;
@@ -79,7 +81,7 @@ bool stats_histogram(const struct server *server, int id, struct histogram *sum)
 {
     bool any = false;
     *sum = (struct histogram){{0}};
-    for (int i = 0; i < server->net.count; i++) {
+    for (int i = 0; i <= server->net.count; i++) {
         const struct histogram *h = server->workers[i].stats[id].histogram;
         if (h != NULL) {
             histogram_merge(sum, h);
@@ -106,7 +108,7 @@ void stats_reset(struct server *server)
     for (int i = 0; i < STATS_RATES; i++) {
         memset(stats->rates[i].samples, 0, sizeof stats->rates[i].samples);
     }
-    for (int i = 0; i < server->net.count; i++) {
+    for (int i = 0; i <= server->net.count; i++) {
         reset_commands(&server->workers[i]);
     }
     errorstats_reset(server);
@@ -133,7 +135,7 @@ int64_t stats_rate(const struct server *server, enum stats_rate rate)
 
 static void sample_rates(struct server *server, int64_t ms)
 {
-    int64_t commands = 0, in = 0, out = 0;
+    int64_t commands = counter_get(&server_player(server)->commands), in = 0, out = 0;
     for (int i = 0; i < server->net.count; i++) {
         commands += counter_get(&server->workers[i].commands);
         in += counter_get(&server->net.loops[i].bytes_in);

@@ -25,7 +25,7 @@ enum { KEEP_ITEMS = 1024 };
 
 void tracking_message_init(struct server *server)
 {
-    for (int i = 0; i < server->net.count; i++) {
+    for (int i = 0; i <= server->net.count; i++) {
         server->workers[i].broadcast = mem_must(sizeof(struct broadcast));
         *server->workers[i].broadcast = (struct broadcast){0};
     }
@@ -46,7 +46,7 @@ static void empty(struct broadcast *b, size_t keep)
 
 void tracking_message_free(struct server *server)
 {
-    for (int i = 0; i < server->net.count; i++) {
+    for (int i = 0; i <= server->net.count; i++) {
         empty(server->workers[i].broadcast, 0);
         mem_free(server->workers[i].broadcast, sizeof(struct broadcast));
     }

@@ -60,6 +60,7 @@ static void append(struct transaction *t, struct queued *q)
     t->count++;
     t->memory += mem_class(q->size);
     t->flags |= q->command.command->flags;
+    t->lacks |= ~q->command.command->flags;
 }
 
 static void clear(struct transaction *t)

@@ -25,6 +25,12 @@ static inline uint32_t transaction_flags(const struct client *client, const stru
     return command->flags | ((command->flags & CMD_EXEC) != 0 ? client->transaction.flags : 0);
 }
 
+/* The flags that it, or one of its commands, does not have. */
+static inline uint32_t transaction_lacks(const struct client *client, const struct command *command)
+{
+    return ~command->flags | ((command->flags & CMD_EXEC) != 0 ? client->transaction.lacks : 0);
+}
+
 /* Keeps the command, and replies QUEUED; when there is no memory, with the error, and EXEC will fail. */
 void transaction_queue(struct call *c, const struct nested *command);
 

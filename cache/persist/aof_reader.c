@@ -203,6 +203,14 @@ bool aof_reader_open(struct aof_reader *r, int fd, uint64_t offset)
     return true;
 }
 
+bool aof_reader_open_stream(struct aof_reader *r, const struct rdb_source *source, const void *bytes,
+                            size_t len)
+{
+    *r = (struct aof_reader){.fd = -1, .size = UINT64_MAX, .source = *source};
+    rdb_window_init(&r->window, &r->source, false);
+    return len == 0 || rdb_window_put(&r->window, bytes, len);
+}
+
 void aof_reader_close(struct aof_reader *r)
 {
     rdb_window_free(&r->window);
@@ -225,6 +233,9 @@ static enum aof_read read_on(struct aof_reader *r, uint64_t bytes)
     if (w->error != 0) {
         return fail(r, strerror(w->error));
     }
+    if (r->fd < 0) {
+        return held == 0 ? AOF_READ_END : AOF_READ_TORN;
+    }
     if (within) {
         return fail(r, "the file has become shorter while it was read");
     }
@@ -243,7 +254,7 @@ static enum parsed parse_batch(struct aof_reader *r, struct parser *p, struct ao
     while (*count < max) {
         const char *start = p->at;
         size_t first = r->arg_count;
-        bool annotation = start < p->end && *start == '#';
+        bool annotation = start < p->end && *start == '#' && r->fd >= 0;
         parsed = annotation ? pass_annotation(p) : read_command(p);
         if (parsed != PARSED) {
             r->arg_count = first;

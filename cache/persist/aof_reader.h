@@ -1,5 +1,5 @@
 /*
- * Reads one file of commands of the append-only file, in batches: RESP arrays of bulk strings one after another, between which
+ * Reads one file of commands of the append-only file, or the stream of a master, which is the same without annotations, in batches: RESP arrays of bulk strings one after another, between which
  * lines may stand that begin with # (annotations: "#TS:1628217470", the time at which what follows was written).
  *
  * It is strict, since a server wrote these bytes and not a person: every length is decimal digits alone, and every line ends
@@ -38,7 +38,7 @@ enum aof_read {
 };
 
 struct aof_reader {
-    int fd;        /* the caller's */
+    int fd;        /* the caller's; -1: what is read is no file */
     uint64_t size; /* bytes of the file */
     struct rdb_source source;
     struct rdb_window window;
@@ -52,6 +52,18 @@ struct aof_reader {
 
 /* Begins at an offset of the file, which is open for reading. False with errno. */
 bool aof_reader_open(struct aof_reader *r, int fd, uint64_t offset);
+
+/* The same for a stream that has no end: what `source` gives, behind the `len` bytes that were read of it already, and with no
+ * annotations. An end of the source is AOF_READ_END between two commands and AOF_READ_TORN within one; an error of it, also
+ * one that only means that nothing came yet, AOF_READ_FAILED with window.error: the next call goes on. False: no memory. */
+bool aof_reader_open_stream(struct aof_reader *r, const struct rdb_source *source, const void *bytes,
+                            size_t len);
+
+/* The bytes of what was given last: whole commands, behind one another, up to `offset`. */
+static inline const char *aof_reader_bytes(const struct aof_reader *r)
+{
+    return (const char *)r->window.bytes + r->window.at;
+}
 
 void aof_reader_close(struct aof_reader *r);
 

@@ -85,6 +85,18 @@ static bool read_on(struct rdb_window *w, size_t more)
     return true;
 }
 
+bool rdb_window_put(struct rdb_window *w, const void *bytes, size_t len)
+{
+    w->bytes = malloc(len + w->read);
+    w->no_memory = w->bytes == NULL;
+    if (w->bytes != NULL) {
+        memcpy(w->bytes, bytes, len);
+        w->room = len + w->read;
+        w->end = len;
+    }
+    return w->bytes != NULL;
+}
+
 bool rdb_window_more(struct rdb_window *w, size_t more)
 {
     size_t held = w->end - w->at;

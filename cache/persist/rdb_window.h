@@ -43,6 +43,9 @@ void rdb_window_free(struct rdb_window *w);
  * or `no_memory` says why. Memory is taken only as bytes come, whatever `more` is. */
 bool rdb_window_more(struct rdb_window *w, size_t more);
 
+/* Before anything is read: what the source gave already. False: no memory. */
+bool rdb_window_put(struct rdb_window *w, const void *bytes, size_t len);
+
 /* How many bytes of the stream lie before the window's next one. */
 static inline uint64_t rdb_window_offset(const struct rdb_window *w)
 {
