@@ -249,7 +249,8 @@ int main(int argc, char **argv)
         logger_notice("Ready to accept connections on port %d", listener_port(&server.net));
     }
     loop_run(&server.net.loops[0]);
-    bool whole = load_stop(&server);
+    bool whole = node_stop(&node);
+    whole = load_stop(&server) && whole;
     snapshot_stop(&server.saving->snapshot);
     net_stop(&server.net);
     aof_end(&server); /* its thread wakes loops until then */

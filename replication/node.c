@@ -24,7 +24,11 @@ static void write_history(struct server *server, struct reply *text)
 
 static void info(struct server *server, struct reply *text)
 {
-    text_addf(text, "role:master\r\n");
+    if (server_is_replica(server)) {
+        replica_info(&node_of(server)->replica, text);
+    } else {
+        text_addf(text, "role:master\r\n");
+    }
     master_info(&node_of(server)->master, text);
     write_history(server, text);
 }
@@ -61,22 +65,34 @@ static void durable(struct server *server)
 
 void node_register(void)
 {
-    static const struct command *const groups[] = {sync_commands, wait_commands};
+    static const struct command *const groups[] = {sync_commands, wait_commands, replicaof_commands};
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
         command_register(groups[i]);
     }
+}
+
+static void loaded(struct server *server)
+{
+    replica_loaded(&node_of(server)->replica);
 }
 
 void node_init(struct node *node, struct server *server)
 {
     *node = (struct node){.server = server};
     master_init(&node->master, server);
+    replica_init(&node->replica, server);
     server->above = (struct server_above){
         .context = node,
         .before_poll = before_poll,
         .tick = tick,
         .client_closed = client_closed,
         .durable = durable,
+        .loaded = loaded,
         .info = info,
     };
+}
+
+bool node_stop(struct node *node)
+{
+    return replica_stop(&node->replica);
 }

@@ -9,11 +9,13 @@
 
 #include "commands/server.h"
 #include "replication/master.h"
+#include "replication/replica.h"
 
 struct node {
     struct server *server;
     _Atomic bool is_replica; /* else a master; changes alone */
     struct master master;
+    struct replica replica;
 };
 
 static inline struct node *node_of(const struct server *server)
@@ -26,5 +28,9 @@ void node_register(void);
 
 /* After server_init, before any loop runs. */
 void node_init(struct node *node, struct server *server);
+
+/* When loop 0 has ended, before the others are stopped. False: a thread cannot be ended, so the process must end without freeing what
+ * it works on. */
+bool node_stop(struct node *node);
 
 #endif

@@ -1,0 +1,58 @@
+/*
+ * The handshake: what a replica and its master tell each other before the first byte of data. The replica shows itself, gives its
+ * password, says where it listens and what it understands, and asks to go on with a history from an offset on:
+ *
+ *     PING                                      +PONG, or an error that only asks for a password
+ *     AUTH [user] password                      +OK
+ *     REPLCONF listening-port 6380              +OK (not understood: no matter)
+ *     REPLCONF ip-address 10.0.0.2              the same, with replica-announce-ip alone
+ *     REPLCONF capa eof capa psync2             the same
+ *     PSYNC <id> <offset + 1>  or  ? -1         +FULLRESYNC <id> <offset>, +CONTINUE [<id>], or an error
+ *
+ * Source: redis.io, "Redis replication", and what Redis 7.0.15 sends.
+ * Threads: those of link.h.
+ */
+#ifndef ORDINAL_REPLICATION_HANDSHAKE_H
+#define ORDINAL_REPLICATION_HANDSHAKE_H
+
+#include "replication/link.h"
+
+enum { HANDSHAKE_ID = 40 };
+
+/* What this node says of itself. */
+struct handshake_own {
+    const char *user, *password; /* masteruser, masterauth; "": none */
+    const char *announce_ip;     /* or "" */
+    int port;
+    const char *id;  /* the history that it has … */
+    uint64_t offset; /* … up to here; `id` NULL: none that would count */
+};
+
+enum handshake_answer {
+    HANDSHAKE_CONTINUE, /* the stream goes on where this node is; `id` is what its history is called now */
+    HANDSHAKE_FULL,     /* a snapshot comes, as of `offset` of `id` */
+    HANDSHAKE_OLD,      /* the master knows no PSYNC: a snapshot comes, and there is neither */
+    HANDSHAKE_LATER,    /* link->error says why not now */
+    HANDSHAKE_FAILED    /* link->error */
+};
+
+struct handshake_result {
+    char id[HANDSHAKE_ID + 1]; /* "": as it was */
+    uint64_t offset;
+    bool is_made_up; /* by the caller, for want of what the master should have said */
+};
+
+enum handshake_answer handshake_run(struct link *link, const struct handshake_own *own,
+                                    struct handshake_result *result);
+
+/* How a snapshot will be sent. */
+struct handshake_bulk {
+    bool marked;                 /* its end is a mark … */
+    char mark[HANDSHAKE_ID + 1]; /* … this one */
+    uint64_t size;               /* else its bytes */
+};
+
+/* Waits for the snapshot's first line. False with link->error. */
+bool handshake_await_bulk(struct link *link, struct handshake_bulk *bulk);
+
+#endif
