@@ -208,7 +208,6 @@ static void reply_unblocked(struct client *client)
         reply_error(&w->loop->reply,
                     "UNBLOCKED force unblock from blocking operation, instance state changed "
                     "(master -> replica?)");
-        conn_close_after_write(client->conn);
     } else {
         reply_error(&w->loop->reply, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
     }
@@ -303,6 +302,7 @@ void client_unblock(struct client *client)
         struct conn *conn = client->conn;
         struct worker *w = client->worker;
         gate_enter(&w->server->gate, w->loop->index);
+        bool expelled = (client->flags & CLIENT_WOKEN_BY_ROLE) != 0;
         if (client->blocked->silent || (client->flags & CLIENT_REPLY_OFF) != 0) {
             w->loop->reply.len = w->loop->reply_base;
         }
@@ -310,6 +310,9 @@ void client_unblock(struct client *client)
         counter_set(&conn->last_active, clock_now()); /* it was not idle: it waited */
         gate_leave(&w->server->gate, w->loop->index);
         conn_flush(conn);
+        if (expelled) {
+            conn_close_after_write(conn);
+        }
         conn_resume(conn);
     }
 }
