@@ -30,8 +30,12 @@ void gate_alone(struct gate *gate, int loop)
         return;
     }
     atomic_store_explicit(&gate->flags[loop].inside, false, memory_order_release);
-    /* In this order: who finds the gate raised can then sleep on the mutex, and does not compete for it. */
     pthread_mutex_lock(&gate->alone);
+    if (atomic_load_explicit(&gate->members, memory_order_relaxed) == 1) {
+        pthread_mutex_unlock(&gate->alone); /* the last guest has resigned while a single loop waited for it */
+        return;
+    }
+    /* In this order: who finds the gate raised can then sleep on the mutex, and does not compete for it. */
     atomic_store_explicit(&gate->raised, 1, memory_order_seq_cst);
     for (int i = 0; i < gate->loops + GATE_GUESTS; i++) {
         for (int spins = 0; atomic_load_explicit(&gate->flags[i].inside, memory_order_seq_cst); spins++) {

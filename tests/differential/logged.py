@@ -236,7 +236,7 @@ def nearest(connection: Connection, database: int) -> int:
             fields = connection.call("HKEYS", key).value or []
             if fields:
                 reply = connection.call("HPTTL", key, "FIELDS", len(fields), *[field.text() for field in fields])
-                left += [item.integer() for item in reply.value or []]
+                left += [item.integer() for item in reply.value] if isinstance(reply.value, (list, tuple)) else []
     return min([ms for ms in left if ms is not None and ms >= 0], default=2**62)
 
 

@@ -83,6 +83,101 @@ static void one_loop_needs_no_gate(void **state)
     assert_false(atomic_load(&gate.flags[0].inside));
 }
 
+/* ---- guests ------------------------------------------------------------------------------------------- */
+
+static struct gate shared; /* one loop, and guests that come and go */
+static int64_t touched;    /* written only alone, or by the single loop inside */
+static _Atomic bool admitted;
+static _Atomic int stays;
+
+/* Comes when it is admitted, runs alone a few times, and goes. */
+static void *run_player(void *unused)
+{
+    int number = gate_number(&shared, GATE_PLAYER);
+    (void)unused;
+    mem_thread_init();
+    while (atomic_load(&stays) < 200) {
+        if (!atomic_load(&admitted)) {
+            continue;
+        }
+        for (int i = 0; i < 5; i++) {
+            gate_enter(&shared, number);
+            gate_alone(&shared, number);
+            touched++;
+            gate_together(&shared, number);
+            gate_leave_guest(&shared, GATE_PLAYER);
+        }
+        gate_enter(&shared, number);
+        gate_alone(&shared, number);
+        touched++;
+        atomic_store(&admitted, false);
+        atomic_fetch_add(&stays, 1);
+        gate_resign(&shared);
+    }
+    return NULL;
+}
+
+static void *run_walker(void *unused)
+{
+    (void)unused;
+    mem_thread_init();
+    while (atomic_load(&stays) < 200) {
+        if (gate_try_enter(&shared)) {
+            gate_leave_guest(&shared, GATE_WALKER);
+        }
+    }
+    return NULL;
+}
+
+/* The single loop: alone now and then, and admits the player when it has gone. */
+static int64_t run_single_loop(void)
+{
+    int64_t times = 0;
+    for (uint64_t round = 0; atomic_load(&stays) < 200; round++) {
+        gate_enter(&shared, 0);
+        gate_alone(&shared, 0);
+        touched++;
+        times++;
+        if (!atomic_load(&admitted) && atomic_load(&stays) < 200) {
+            gate_admit(&shared);
+            atomic_store(&admitted, true);
+        }
+        gate_together(&shared, 0);
+        gate_leave(&shared, 0);
+    }
+    return times;
+}
+
+static void guests_come_and_go(void **state)
+{
+    pthread_t player, walker;
+    (void)state;
+    for (int with_walker = 0; with_walker < 2; with_walker++) {
+        gate_init(&shared, 1);
+        touched = 0;
+        atomic_store(&stays, 0);
+        atomic_store(&admitted, false);
+        gate_enter(&shared, 0);
+        gate_alone(&shared, 0);
+        if (with_walker) {
+            gate_admit(&shared);
+        }
+        gate_together(&shared, 0);
+        gate_leave(&shared, 0);
+        assert_int_equal(pthread_create(&player, NULL, run_player, NULL), 0);
+        if (with_walker) {
+            assert_int_equal(pthread_create(&walker, NULL, run_walker, NULL), 0);
+        }
+        int64_t times = run_single_loop();
+        pthread_join(player, NULL);
+        if (with_walker) {
+            pthread_join(walker, NULL);
+        }
+        assert_int_equal(touched, times + 200 * 6);
+        assert_int_equal(gate_members(&shared), 1 + with_walker);
+    }
+}
+
 int main(void)
 {
     mem_thread_init();
@@ -90,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_runs_alone_runs_alone_and_loses_nothing),
         cmocka_unit_test(one_loop_needs_no_gate),
+        cmocka_unit_test(guests_come_and_go),
     };
     return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
 }
