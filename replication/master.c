@@ -41,6 +41,14 @@ void master_remove(struct master *master, struct feed *feed)
     master->lonely_since = clock_now();
 }
 
+void master_cut_replicas(struct master *master, struct worker *by)
+{
+    for (struct feed *feed = master->feeds, *next; feed != NULL; feed = next) {
+        next = feed->next;
+        client_kill(by, feed->client);
+    }
+}
+
 int master_count_acked(const struct master *master, uint64_t offset, bool synced)
 {
     int count = 0;
@@ -105,8 +113,8 @@ void master_before_poll(struct master *master, struct worker *w)
 static bool enough_replicas(const struct master *master)
 {
     const struct config *config = master->server->config;
-    return config->min_replicas_to_write == 0 || config->min_replicas_max_lag == 0 ||
-           master_good_replicas(master) >= config->min_replicas_to_write;
+    return server_is_replica(master->server) || config->min_replicas_to_write == 0 ||
+           config->min_replicas_max_lag == 0 || master_good_replicas(master) >= config->min_replicas_to_write;
 }
 
 /* Whether writes are refused for want of replicas. Inside the gate. */

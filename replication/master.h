@@ -34,6 +34,9 @@ void master_init(struct master *master, struct server *server);
 void master_add(struct master *master, struct feed *feed);
 void master_remove(struct master *master, struct feed *feed);
 
+/* Cuts all replicas: this node's history is another one now, which they learn when they come back. `by` is the caller's worker. Alone. */
+void master_cut_replicas(struct master *master, struct worker *by);
+
 /* Hooks of the server below (struct server_above). */
 void master_before_poll(struct master *master, struct worker *w);
 void master_tick(struct master *master, struct worker *w);

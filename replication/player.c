@@ -348,6 +348,7 @@ static void drop_data(struct player *p)
     replay_begin(p->replay);
     replay_flush(p->replay);
     history_renew(p->server);
+    master_cut_replicas(&node_of(p->server)->master, server_player(p->server));
     p->server->history.stream_db = 0;
     p->replica->has_past = false;
 }
@@ -487,6 +488,7 @@ static void go_on(struct player *p, const struct handshake_result *result)
         if (result->id[0] != '\0' && strcmp(result->id, server->history.id) != 0) {
             logger_notice("Master replication ID changed to %s", result->id);
             history_rename(server, (struct slice){result->id, HISTORY_ID});
+            master_cut_replicas(&node_of(server)->master, server_player(server));
         }
         replay_begin(p->replay);
         replay_select(p->replay, server->history.stream_db);

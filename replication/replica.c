@@ -132,6 +132,7 @@ void replica_promote(struct replica *r)
     atomic_store(&node_of(server)->is_replica, false);
     log_follow(&server->log, false);
     history_shift(server);
+    master_cut_replicas(&node_of(server)->master, server_player(server));
     r->has_past = true;
     if (!r->syncing) {
         aof_resume(server);

@@ -60,6 +60,13 @@ bool replica_stop(struct replica *r);
 bool replica_follow(struct replica *r, struct slice host, int port);
 void replica_promote(struct replica *r);
 
+/* Whether others can follow this node now: a master, or a replica that follows its own. Inside the gate. */
+static inline bool replica_has_data(const struct replica *r)
+{
+    int state = atomic_load(&r->state);
+    return state == REPLICA_NONE || state == REPLICA_CONNECTED;
+}
+
 /* The lines of a replica in INFO's section "Replication", from role:slave on; and its reply to ROLE. Inside the gate. */
 void replica_info(const struct replica *r, struct reply *text);
 void replica_role(const struct replica *r, struct reply *reply);

@@ -108,6 +108,10 @@ static bool may_sync(struct call *c)
     if ((c->client->flags & CLIENT_REPLICA) != 0) {
         return false; /* it is one */
     }
+    if (!replica_has_data(&node_of(c->server)->replica)) {
+        reply_error(c->reply, "NOMASTERLINK Can't SYNC while not connected with my master");
+        return false;
+    }
     if (c->client->conn->queue != NULL || c->client->conn->hold != NULL ||
         counter_get(&c->client->conn->unsent) > 0) {
         reply_error(c->reply, "ERR SYNC and PSYNC are invalid with pending output");
@@ -179,7 +183,12 @@ static void run_sync(struct call *c)
 
 static void run_role(struct call *c)
 {
-    master_role(&node_of(c->server)->master, c->reply);
+    const struct node *node = node_of(c->server);
+    if (server_is_replica(c->server)) {
+        replica_role(&node->replica, c->reply);
+    } else {
+        master_role(&node->master, c->reply);
+    }
 }
 
 const struct command sync_commands[] = {
