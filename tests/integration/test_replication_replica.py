@@ -276,8 +276,10 @@ def test_a_writable_replica_serves_who_waits(master, start_replica):
 def test_a_value_past_its_deadline_is_not_returned_nor_deleted(master, start_replica):
     replica = start_replica(master)
     wait_up(replica)
+    assert master("SET", "stays", "v") == "OK"
+    wait_level(master, replica)
     with master.connect() as client:
-        client.pipeline([("SET", "k", "v", "PX", 300), ("HSET", "h", "f", "v"), ("PEXPIRE", "h", 300), ("SET", "stays", "v")])
+        client.pipeline([("SET", "k", "v", "PX", 1500), ("HSET", "h", "f", "v"), ("PEXPIRE", "h", 1500)])
     wait_level(master, replica)
     assert replica("GET", "k") == b"v"
     master.signal(signal.SIGSTOP)
@@ -721,3 +723,70 @@ def test_a_snapshot_on_the_replica_while_it_follows(master, start_replica):
     assert_same(master, replica)
     assert replica("DEBUG", "RELOAD") == "OK"
     assert_same(master, replica)
+
+
+# ---- chains --------------------------------------------------------------------------------------------------------
+
+
+def test_role(master, start_server):
+    replica = start_server()
+    assert replica("ROLE")[0] == b"master"
+    assert replica("REPLICAOF", "127.0.0.1", master.port) == "OK"
+    wait_level(master, replica)
+    assert replica("ROLE") == [b"slave", b"127.0.0.1", master.port, b"connected", int(replication(master)["master_repl_offset"])]
+    master.kill()
+    eventually(lambda: replica("ROLE")[3:] in ([b"connect", -1], [b"connecting", -1]))
+
+
+def test_a_chain_holds_the_same(master, start_replica, start_master):
+    """redis-server, Ordinal, Ordinal, redis-server: each follows the one before."""
+    write(master)
+    second = start_replica(master)
+    wait_up(second)
+    third = start_replica(second)
+    wait_up(third)
+    fourth = start_master(replicaof="127.0.0.1 %d" % third.port)
+    for server in (second, third, fourth):
+        assert_same(master, server)
+    writers = Writers(master)
+    write_more(master)
+    for server in (second, third):
+        server("CLIENT", "KILL", "TYPE", "replica")
+    writers.stop()
+    for server in (second, third, fourth):
+        assert_same(master, server)
+        assert replication(server)["master_replid"] == replication(master)["master_replid"]
+    assert stats(second, "sync_full") == 1 and stats(second, "sync_partial_ok") >= 1
+
+
+def test_a_link_of_the_chain_becomes_the_master(master, start_replica):
+    """Its followers need no snapshot for that."""
+    write(master)
+    second = start_replica(master)
+    wait_up(second)
+    third = start_replica(second)
+    assert_same(master, third)
+    assert second("REPLICAOF", "NO", "ONE") == "OK"
+    assert second("SET", "after", "x") == "OK"
+    eventually(lambda: third("GET", "after") == b"x", third.log)
+    assert differences(contents(second), contents(third)) == ""
+    assert stats(second, "sync_full") == 1 and stats(second, "sync_partial_ok") == 1
+
+
+def test_the_old_master_follows_the_new_one(start_server, start_replica):
+    old = start_server()
+    write(old)
+    new = start_replica(old)
+    assert_same(old, new)
+    assert new("REPLICAOF", "NO", "ONE") == "OK"
+    assert new("SET", "after", "x") == "OK"
+    assert old("REPLICAOF", "127.0.0.1", new.port) == "OK"
+    assert_same(new, old)
+    assert old("GET", "after") == b"x"
+    assert stats(new, "sync_full") == 0 and stats(new, "sync_partial_ok") == 1
+
+
+def test_who_has_nothing_cannot_be_followed(start_server):
+    lonely = start_server(replicaof="127.0.0.1 %d" % free_port())
+    follower = start_server(replicaof="127.0.0.1 %d" % lonely.port)
+    eventually(lambda: "NOMASTERLINK" in replication(follower)["master_link_error"], follower.log)
