@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import List, Optional
 
+from harness.ports import free_port
+
 from .resp import Connection
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,12 +31,6 @@ SETTINGS = {
     "slowlog-log-slower-than": "-1",
     "enable-debug-command": "yes",
 }
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 class NotStarted(Exception):

@@ -11,10 +11,10 @@ import re
 import select
 import shlex
 import signal
-import socket
 import subprocess
 import time
 
+from .ports import free_port
 from .resp import Connection, Error
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -41,15 +41,6 @@ def is_ordinal():
 def is_sanitized():
     """Whether the server is a sanitizer or coverage build: correct, but several times slower and larger."""
     return any("/build/%s/" % flavour in binary() for flavour in ("asan", "tsan", "coverage"))
-
-
-def free_port(host="127.0.0.1"):
-    """A port that nobody listens on at this moment."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, 0))
-        return sock.getsockname()[1]
 
 
 def server_environment(extra=None):

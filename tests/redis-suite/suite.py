@@ -21,6 +21,10 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from harness.ports import free_port  # noqa: E402
+
 REPOSITORY = HERE.parents[1]
 ORACLE_PROGRAM = Path("/usr/bin/redis-check-rdb")
 FILE_SECONDS = 180
@@ -88,12 +92,6 @@ def program(oracle: bool, directory: Path) -> str:
     link = directory / "redis-server"
     link.symlink_to(ORACLE_PROGRAM)
     return str(link)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def wait_until_ready(process: subprocess.Popen, port: int, log: Path) -> None:
