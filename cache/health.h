@@ -2,8 +2,7 @@
  *
  *   ordinal ping [-h HOST] [-p PORT | -s SOCKET] [-a PASSWORD] [-t MILLISECONDS] [--ready]
  *
- * The password may also come from ORDINAL_REQUIREPASS(_FILE) or REDIS_PASSWORD(_FILE), the port from
- * ORDINAL_PORT: the probe runs in the server's own container and needs no arguments there.
+ * What the options are when they are not given, probe.h says.
  */
 #ifndef HEALTH_H
 #define HEALTH_H
