@@ -11,7 +11,7 @@ RUN make && make install DESTDIR=/out PREFIX=/usr
 
 FROM debian:12-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libuv1 libxxhash0 libjemalloc2 libssl3 liblzf1 \
+    && apt-get install -y --no-install-recommends libuv1 libxxhash0 libjemalloc2 libssl3 liblzf1 libc-ares2 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 999 --no-create-home --home-dir /data ordinal \
     && install -d -o ordinal -g ordinal /data

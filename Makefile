@@ -11,7 +11,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := all
 
 # ---- Debian packages, listed once ----------------------------------------------------------------------------
-BUILD_PACKAGES := gcc make pkg-config libc6-dev libuv1-dev libxxhash-dev libjemalloc-dev libssl-dev liblzf-dev
+BUILD_PACKAGES := gcc make pkg-config libc6-dev libuv1-dev libxxhash-dev libjemalloc-dev libssl-dev liblzf-dev \
+    libc-ares-dev
 TEST_PACKAGES := libcmocka-dev libhiredis-dev redis-tools python3-redis python3-pytest python3-pytest-xdist \
     python3-hypothesis tcl tcl-tls gnuplot-nox curl ruby ruby-redis php-cli php-redis perl libredis-perl
 NODE_PACKAGES := nodejs npm
@@ -36,7 +37,7 @@ MACHINE = $(eval MACHINE := $$(shell $$(CC) -dumpmachine 2>/dev/null))$(MACHINE)
 MARCH = $(if $(filter x86_64%,$(MACHINE)),-march=x86-64-v2,$(if $(filter aarch64%,$(MACHINE)),-march=armv8-a))
 
 # Evaluated when first used: pkg-config may be installed only by this run's `deps`.
-PKGS := libuv jemalloc libxxhash libcrypto liblzf
+PKGS := libuv jemalloc libxxhash libcrypto liblzf libcares
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $$(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $$(PKGS)))$(PKG_LIBS)
 
