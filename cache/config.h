@@ -213,7 +213,9 @@ struct config {
     bool aof_timestamp_enabled;
 
     /* replication */
-    char *replicaof; /* "host port" or "" */
+    char *roster;      /* "host:port,…" or ""; see replication/identity.h */
+    char *roster_self; /* an ordinal, "host:port" or "" */
+    char *replicaof;   /* "host port" or "" */
     char *masterauth;
     char *masteruser;
     bool replica_serve_stale_data;

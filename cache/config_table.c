@@ -198,6 +198,12 @@ static const struct config_row rows[] = {
     BOOL("aof-timestamp-enabled", NULL, aof_timestamp_enabled, 0, CONFIG_PERSISTENCE, "no",
         "Write the time of each second into the append-only file"),
 
+    OTHER(CONFIG_STRING, "roster", NULL, roster, CONFIG_START, CONFIG_REPLICATION, "",
+        "The nodes that belong together, `host:port,host:port,…` (IPv6 in brackets, port 6379 if none is given); the position "
+        "is the ordinal. Not needed in a StatefulSet, where the pods' names say it"),
+    OTHER(CONFIG_STRING, "roster-self", NULL, roster_self, CONFIG_START, CONFIG_REPLICATION, "",
+        "Which of the roster this node is, by its ordinal or as `host:port`; empty: the one with its port, and its host name or "
+        "an address of its interfaces"),
     OTHER(CONFIG_ADDRESS, "replicaof", "slaveof", replicaof, CONFIG_START, CONFIG_REPLICATION, "",
         "Host and port of the master"),
     OTHER(CONFIG_SECRET, "masterauth", NULL, masterauth, 0, CONFIG_REPLICATION, "",

@@ -134,7 +134,7 @@ static void both_families_are_found(void **state)
 static void more_addresses_than_there_is_room_for_are_left_out(void **state)
 {
     struct fixture *f = *state;
-    char many[LOOKUP_ADDRESSES + 3][16];
+    char many[LOOKUP_ADDRESSES + 3][32];
     for (int i = 0; i < LOOKUP_ADDRESSES + 3; i++) {
         snprintf(many[i], sizeof many[i], "10.0.0.%d", i + 1);
         name_add(&f->dns, (struct name_record){"many.test", ns_t_a, many[i], 0, 0});
