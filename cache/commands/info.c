@@ -1,7 +1,7 @@
 /*
  * INFO: the state of the server as lines of text, in sections. Names and meanings are Redis's, since monitoring knows them;
  * what Ordinal does not have (forks, replicas, scripts) is told with its resting value. What only Ordinal has is in a
- * section of its own, "Ordinal".
+ * section of its own, "Ordinal"; what stands above the commands brings its sections by info_add.
  *
  * Runs alone: it adds up what every worker counts for itself.
  */
@@ -19,6 +19,7 @@
 #include "commands/folder.h"
 #include "commands/groups.h"
 #include "commands/histogram.h"
+#include "commands/info.h"
 #include "commands/load.h"
 #include "commands/memory_report.h"
 #include "commands/pubsub.h"
@@ -635,14 +636,29 @@ static unsigned set_of(struct slice word)
                                           : 0;
 }
 
-static bool wanted(const struct call *c, const struct section *section)
+static bool wanted(const struct call *c, const char *name, unsigned sets)
 {
     for (size_t i = 1; i < c->argc; i++) {
-        if (slice_is(c->argv[i], section->name) || (set_of(c->argv[i]) & section->sets) != 0) {
+        if (slice_is(c->argv[i], name) || (set_of(c->argv[i]) & sets) != 0) {
             return true;
         }
     }
-    return c->argc == 1 && (section->sets & IN_DEFAULT) != 0;
+    return c->argc == 1 && (sets & IN_DEFAULT) != 0;
+}
+
+static void title(struct info *info, const char *text)
+{
+    line(info, "%s# %s", info->out->len > 0 ? "\r\n" : "", text);
+}
+
+void info_add(struct server *server, struct info_section *section)
+{
+    struct info_section **at = &server->info_sections;
+    while (*at != NULL) {
+        at = &(*at)->next;
+    }
+    section->next = NULL;
+    *at = section;
 }
 
 static void run_info(struct call *c)
@@ -652,9 +668,15 @@ static void run_info(struct call *c)
     stats_totals(c->server, &info.totals);
     client_limits_totals(c->server, &info.clients);
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
-        if (wanted(c, &sections[i])) {
-            line(&info, "%s# %s", out.len > 0 ? "\r\n" : "", sections[i].title);
+        if (wanted(c, sections[i].name, sections[i].sets)) {
+            title(&info, sections[i].title);
             sections[i].write(&info);
+        }
+    }
+    for (struct info_section *at = c->server->info_sections; at != NULL; at = at->next) {
+        if (wanted(c, at->name, ALWAYS)) {
+            title(&info, at->title);
+            at->write(at->context, c->now, &out);
         }
     }
     text_reply(c, &out);

@@ -30,6 +30,7 @@ struct block_queues;
 struct client;
 struct command;
 struct histogram;
+struct info_section;
 struct loading;
 struct watch_table;
 struct broadcast;
@@ -161,10 +162,11 @@ struct server {
     struct block_queues *queues;      /* … in these queues */
     struct watch_table *watches;
     struct stats stats;
-    struct loading *loading;   /* load.c */
-    struct saving *saving;     /* saving.c */
-    struct pubsub *pubsub;     /* pubsub.c */
-    struct tracking *tracking; /* tracking.c */
+    struct loading *loading;            /* load.c */
+    struct saving *saving;              /* saving.c */
+    struct pubsub *pubsub;              /* pubsub.c */
+    struct tracking *tracking;          /* tracking.c */
+    struct info_section *info_sections; /* info.h */
 };
 
 /* Whether another node says what this one's keyspace holds. Changes alone. */
