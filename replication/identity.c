@@ -296,7 +296,9 @@ static bool line_service(struct slice line, struct slice pod, struct slice *serv
             in_short = true;
         } else if (word.len > pod.len && word.ptr[pod.len] == '.' &&
                    strncasecmp(word.ptr, pod.ptr, pod.len) == 0) {
-            *service = (struct slice){word.ptr + pod.len + 1, word.len - pod.len - 1};
+            bool dot = word.ptr[word.len - 1] == '.';
+            *service = (struct slice){word.ptr + pod.len + 1,
+                                      word.len - pod.len - 1 - (dot && word.len > pod.len + 1)};
             in_full = is_service(*service);
         }
     }

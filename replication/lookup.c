@@ -314,7 +314,9 @@ static void advance(struct lookup *l)
     uv_timer_start(&l->timer, on_timer, wait > 0 ? (uint64_t)wait : 0, 0);
 }
 
-static bool open_channel(struct lookup *l)
+/* Without search domains a name is asked for as it is: a service's targets, and what ends in a dot, are whole. A search would
+ * ask several times more, and could find somebody else. */
+static bool open_channel(struct lookup *l, bool search)
 {
     char files_then_dns[] = "fb";
     struct ares_options options = {
@@ -324,9 +326,8 @@ static bool open_channel(struct lookup *l)
         .sock_state_cb = on_socket_state,
         .sock_state_cb_data = l,
     };
-    int status =
-        ares_init_options(&l->channel, &options,
-                          ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
+    int given = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
+    int status = ares_init_options(&l->channel, &options, search ? given : given | ARES_OPT_DOMAINS);
     if (status == ARES_SUCCESS && l->options.servers != NULL) {
         status = ares_set_servers_ports_csv(l->channel, l->options.servers);
     }
@@ -351,7 +352,11 @@ static bool begin(struct lookup *l, const char *name, bool service, lookup_done 
         fail(l, l->name, length == 0 ? "an empty name" : "this is too long for a name");
         return false;
     }
-    return open_channel(l);
+    bool whole = length > 1 && name[length - 1] == '.';
+    if (whole) {
+        l->name[length - 1] = '\0'; /* as the hosts file has it */
+    }
+    return open_channel(l, !service && !whole);
 }
 
 /* ---- the handle -------------------------------------------------------------------------------------- */

@@ -81,7 +81,7 @@ struct lookup {
 void lookup_init(struct lookup *lookup, uv_loop_t *uv, const struct lookup_options *options);
 
 /* Looks up the addresses of a host: an address as text (IPv6 without brackets), a name of the hosts file, or one that DNS has
- * A or AAAA records for, with resolv.conf's search domains. Ends with one target, which has at least one address. A lookup
+ * A or AAAA records for, with resolv.conf's search domains, or, with a dot at its end, as it is. Ends with one target, which has at least one address. A lookup
  * that is under way is stopped first. Whatever goes wrong is told to `done`. */
 void lookup_host(struct lookup *lookup, const char *name, int port, lookup_done done);
 

@@ -6,6 +6,7 @@
  */
 #include "replication/roster.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- places (under the lock) ------------------------------------------------------------------------- */
@@ -166,6 +167,18 @@ bool roster_master(struct roster *r, int64_t now, struct roster_member *out)
 const char *roster_service(const struct roster *r)
 {
     return r->identity.kind == IDENTITY_POD ? r->identity.service : NULL;
+}
+
+bool roster_lookup(struct roster *r, int ordinal, struct lookup *lookup, lookup_done done)
+{
+    struct roster_member member;
+    char name[IDENTITY_HOST_SIZE + 1];
+    if (!roster_member(r, ordinal, 0, &member)) {
+        return false;
+    }
+    snprintf(name, sizeof name, "%s%s", member.host, r->identity.kind == IDENTITY_POD ? "." : "");
+    lookup_host(lookup, name, member.port, done);
+    return true;
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------- */

@@ -84,6 +84,10 @@ bool roster_master(struct roster *roster, int64_t now, struct roster_member *out
 /* The domain whose SRV records list the members: the headless service, for lookup_service. NULL when this node is no pod. */
 const char *roster_service(const struct roster *roster);
 
+/* Looks a member's address up anew (lookup_host); the name of a pod's member is taken as it is, without search domains. On the
+ * thread of the lookup's loop. False, and nothing is started, when there is no such member. */
+bool roster_lookup(struct roster *roster, int ordinal, struct lookup *lookup, lookup_done done);
+
 /* ---- writing: all give false when there is no such member ---- */
 
 /* One member has the role of master at most: who had it becomes a replica. */

@@ -5,8 +5,9 @@ import subprocess
 
 import pytest
 
+from harness.ports import free_port
 from harness.resp import Error
-from harness.server import binary, free_port, server_environment
+from harness.server import binary, server_environment
 
 pytestmark = pytest.mark.usefixtures("ordinal")
 

@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from harness.server import binary, free_port, server_environment
+from harness.ports import free_port
+from harness.server import binary, server_environment
 
 pytestmark = pytest.mark.usefixtures("ordinal")
 

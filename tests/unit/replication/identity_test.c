@@ -194,6 +194,8 @@ static void a_pod_knows_its_set_ordinal_and_service(void **state)
     assert_int_equal(found.kind, IDENTITY_POD);
     assert_string_equal(found.set, "my-redis-7");
     assert_string_equal(found.service, "svc-a.ns.svc");
+    assert_true(pod("redis-12", "10.1.1.1 redis-12.a.b.svc.cluster.local. redis-12\n"));
+    assert_string_equal(found.service, "a.b.svc.cluster.local");
 }
 
 static void what_is_no_pod_of_a_set_is_a_plain_server(void **state)

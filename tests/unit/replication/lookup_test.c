@@ -276,6 +276,26 @@ static void a_service_has_its_targets_ports_and_addresses(void **state)
     assert_int_equal(f->lookup.targets[2].count, 0); /* listed, and without an address */
 }
 
+static void names_in_full_are_not_searched_for(void **state)
+{
+    struct fixture *f = *state;
+    name_add(&f->dns, (struct name_record){"short.search.test", ns_t_a, "10.0.0.6", 0, 0});
+    name_add(&f->dns, (struct name_record){"service.test", ns_t_srv, "short", 6379, 0});
+    setenv("LOCALDOMAIN", "search.test", 1);
+    find_host(f, "short", 1);
+    assert_string_equal(addresses(f->lookup.targets), "10.0.0.6:1");
+    int before = name_questions(&f->dns);
+    find_host(f, "short.", 1);
+    assert_string_equal(f->error, "short: no such name (NXDOMAIN)");
+    assert_int_equal(name_questions(&f->dns) - before, 2); /* A and AAAA */
+    find_service(f, "service.test");
+    assert_string_equal(f->error, "");
+    assert_int_equal(f->lookup.targets->count, 0);
+    find_host(f, "short.search.test.", 1);
+    assert_string_equal(addresses(f->lookup.targets), "10.0.0.6:1");
+    unsetenv("LOCALDOMAIN");
+}
+
 static void a_service_that_is_not_to_be_had_is_an_error(void **state)
 {
     struct fixture *f = *state;
@@ -386,6 +406,7 @@ int main(void)
         TEST(without_an_answer_the_limit_ends_it),
         TEST(nobody_at_the_servers_address_is_an_error),
         TEST(a_service_has_its_targets_ports_and_addresses),
+        TEST(names_in_full_are_not_searched_for),
         TEST(a_service_that_is_not_to_be_had_is_an_error),
         TEST(a_service_too_long_for_a_datagram_is_fetched_by_tcp),
         TEST(a_lookup_in_flight_can_be_given_up),

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "clock.h"
+#include "memory.h"
+
 static struct roster roster;
 static struct roster_view view;
 
@@ -216,6 +219,35 @@ static void another_master_counts_lags_anew(void **state)
     roster_free(&roster);
 }
 
+/* ---- looking up ------------------------------------------------------------------------------------- */
+
+static void on_done(struct lookup *lookup, const char *error)
+{
+    char *said = lookup->data;
+    snprintf(said, 256, "%s", error != NULL ? error : lookup->targets->host);
+    lookup_close(lookup, NULL);
+}
+
+static void a_member_is_looked_up_by_its_name_and_port(void **state)
+{
+    (void)state;
+    uv_loop_t uv;
+    struct lookup lookup;
+    char said[256] = "";
+    uv_loop_init(&uv);
+    lookup_init(&lookup, &uv, NULL);
+    lookup.data = said;
+    start_listed("a,127.0.0.1:7000", 0);
+    assert_false(roster_lookup(&roster, 2, &lookup, on_done));
+    assert_false(lookup_active(&lookup));
+    assert_true(roster_lookup(&roster, 1, &lookup, on_done));
+    assert_int_equal(lookup.targets->port, 7000);
+    uv_run(&uv, UV_RUN_DEFAULT);
+    assert_string_equal(said, "127.0.0.1");
+    assert_int_equal(uv_loop_close(&uv), 0);
+    roster_free(&roster);
+}
+
 /* ---- threads ----------------------------------------------------------------------------------------- */
 
 static void write_much(void *context)
@@ -266,7 +298,10 @@ int main(void)
         cmocka_unit_test(there_is_one_master_at_most),
         cmocka_unit_test(a_lag_is_bytes_and_the_time_that_they_are_lacking),
         cmocka_unit_test(another_master_counts_lags_anew),
+        cmocka_unit_test(a_member_is_looked_up_by_its_name_and_port),
         cmocka_unit_test(any_thread_may_read_and_write),
     };
+    mem_thread_init();
+    clock_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
