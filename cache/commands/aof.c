@@ -26,7 +26,7 @@ static void tell_durable(struct server *server)
 static void on_moved(void *context, uint64_t offset)
 {
     struct aof *aof = context;
-    hold_release(&aof->server->net, offset);
+    hold_release(&aof->server->net, HOLD_DISK, offset, NULL);
     tell_durable(aof->server);
 }
 
@@ -53,9 +53,9 @@ static void update_holding(struct aof *aof)
     bool sound = state == AOF_ON || (state == AOF_WAITING && aof->mending);
     bool wanted = sound && server->config->appendfsync == CONFIG_FSYNC_ALWAYS;
     if (wanted && !aof->holding) {
-        hold_on(&aof->server->net);
+        hold_on(&aof->server->net, HOLD_DISK);
     } else if (!wanted && aof->holding) {
-        hold_off(&aof->server->net);
+        hold_off(&aof->server->net, HOLD_DISK);
     }
     aof->holding = wanted;
 }
@@ -248,7 +248,7 @@ bool aof_begin(struct server *server)
         return false;
     }
     aof_set_delete_history(&aof->set);
-    hold_release(&server->net, aof->writer.durable);
+    hold_release(&server->net, HOLD_DISK, aof->writer.durable, NULL);
     aof_apply_settings(aof);
     return true;
 }

@@ -6,38 +6,46 @@ enum {
     MERGE_MOST = 64 * 1024
 }; /* blocks that become due together are written together up to so many bytes */
 
-/* A loop says that it holds, then looks at the mark again before it sleeps (hold_flush_due); here what counts is set, then it is
+_Static_assert(HOLD_MARKS == sizeof((struct net *)NULL)->marks / sizeof((struct net *)NULL)->marks[0],
+               "struct net has room for every mark");
+
+/* A loop says that it holds, then looks at the marks again before it sleeps (hold_flush_due); here what counts is set, then it is
  * looked whether the loop holds: one of the two sees the other. */
-static void wake_holders(struct net *net)
+static void wake_holders(struct net *net, const struct loop *self)
 {
     for (int i = 0; i < net->count; i++) {
-        if (atomic_load(&net->loops[i].holds)) {
+        if (&net->loops[i] != self && atomic_load(&net->loops[i].holds)) {
             loop_wake(&net->loops[i]);
         }
     }
 }
 
-void hold_on(struct net *net)
+static uint32_t bit_of(enum hold_mark which)
 {
-    atomic_store(&net->holding, true);
+    return UINT32_C(1) << which;
 }
 
-void hold_off(struct net *net)
+void hold_on(struct net *net, enum hold_mark which)
 {
-    atomic_store(&net->holding, false);
-    wake_holders(net);
+    atomic_fetch_or(&net->holding, bit_of(which));
 }
 
-void hold_release(struct net *net, uint64_t mark)
+void hold_off(struct net *net, enum hold_mark which)
 {
-    atomic_store(&net->mark, mark);
-    wake_holders(net);
+    atomic_fetch_and(&net->holding, ~bit_of(which));
+    wake_holders(net, NULL);
+}
+
+void hold_release(struct net *net, enum hold_mark which, uint64_t offset, const struct loop *self)
+{
+    atomic_store(&net->marks[which], offset);
+    wake_holders(net, self);
 }
 
 void hold_relax(struct net *net, bool relaxed)
 {
     atomic_store(&net->relaxed, relaxed);
-    wake_holders(net);
+    wake_holders(net, NULL);
 }
 
 struct due {
@@ -49,7 +57,7 @@ static struct due due_of(struct conn *conn)
 {
     const struct net *net = conn->loop->net;
     struct due due = {0, 0};
-    if (atomic_load(&net->holding)) {
+    if (atomic_load(&net->holding) != 0) {
         due.until = net->hooks.due(conn, &due.own);
     }
     return due;
@@ -57,8 +65,10 @@ static struct due due_of(struct conn *conn)
 
 static bool is_due(const struct net *net, uint64_t until, uint64_t own)
 {
-    return !atomic_load(&net->holding) ||
-           (atomic_load(&net->relaxed) ? own : until) <= atomic_load(&net->mark);
+    uint32_t holding = atomic_load(&net->holding);
+    uint64_t for_disk = atomic_load(&net->relaxed) ? own : until;
+    return ((holding & bit_of(HOLD_DISK)) == 0 || for_disk <= atomic_load(&net->marks[HOLD_DISK])) &&
+           ((holding & bit_of(HOLD_REPLICAS)) == 0 || own <= atomic_load(&net->marks[HOLD_REPLICAS]));
 }
 
 /* Whether output may go out at once. */

@@ -72,9 +72,9 @@ struct net_hooks {
     /* The loop is about to wait for input: once in each of its turns, outside of enter and leave. Or NULL. What the hook queues
      * (conn_queue) goes out with what was queued before. */
     void (*before_poll)(struct loop *loop);
-    /* Which offset hold_mark must have reached before what is sent to this connection now may go out; 0: none. *own: which one
-     * in any case (hold_relax). Called while output is held (hold.h), on the loop's thread, inside enter and leave or not, after
-     * what is told of has happened. */
+    /* Which offset of the log what is sent to this connection now could tell of, and (*own) which one ends its own last write: 0 for
+     * nothing. Called while output is held (hold.h), on the loop's thread, inside enter and leave or not, after what is told of has
+     * happened. */
     uint64_t (*due)(struct conn *conn, uint64_t *own);
 };
 
@@ -142,9 +142,9 @@ struct net {
     _Atomic int64_t keepalive; /* seconds, 0: off */
     _Atomic int64_t max_bulk;
     _Atomic int64_t query_limit; /* bytes of one connection's unfinished input */
-    _Atomic bool holding;        /* output may have to wait … */
+    _Atomic uint32_t holding;    /* a bit for each mark that output may have to wait for … */
     _Atomic bool relaxed;        /* … (not all of it) … */
-    _Atomic uint64_t mark;       /* … for this (hold.h) */
+    _Atomic uint64_t marks[2];   /* … and where they are: HOLD_MARKS of hold.h */
     counter rejected;            /* connections refused for max_connections */
     counter accept_errors;
 };
