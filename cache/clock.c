@@ -20,6 +20,11 @@ int64_t clock_now_us(void)
     return read_us(CLOCK_MONOTONIC) + anchor_us;
 }
 
+int64_t clock_boot(void)
+{
+    return read_us(CLOCK_BOOTTIME) / 1000;
+}
+
 /* The wall clock minus clock_now_us(). A thread may be put aside between two readings, which must not look
  * like a step: the wall is read between two readings of the other clock, and the closest of a few such
  * triples counts. */

@@ -21,6 +21,9 @@ int64_t clock_now(void);
 /* The same in microseconds. */
 int64_t clock_now_us(void);
 
+/* Milliseconds of a clock that also goes on while the machine sleeps, since some time before its start: for leases. */
+int64_t clock_boot(void);
+
 /* The wall clock in microseconds since 1970: for TIME, logs and dates that people read. */
 int64_t clock_wall_us(void);
 
