@@ -218,6 +218,7 @@ struct config {
     char *replicaof;   /* "host port" or "" */
     char *masterauth;
     char *masteruser;
+    int64_t recovery_timeout; /* ms */
     bool replica_serve_stale_data;
     bool replica_read_only;
     bool replica_ignore_maxmemory;

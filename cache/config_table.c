@@ -204,6 +204,8 @@ static const struct config_row rows[] = {
     OTHER(CONFIG_STRING, "roster-self", NULL, roster_self, CONFIG_START, CONFIG_REPLICATION, "",
         "Which of the roster this node is, by its ordinal or as `host:port`; empty: the one with its port, and its host name or "
         "an address of its interfaces"),
+    LONG("recovery-timeout", NULL, recovery_timeout, 0, CONFIG_REPLICATION, 0, INT_MAX, "10000",
+        "Milliseconds that a roster's master, before it serves, waits for members that do not answer: what they have may be newer"),
     OTHER(CONFIG_ADDRESS, "replicaof", "slaveof", replicaof, CONFIG_START, CONFIG_REPLICATION, "",
         "Host and port of the master"),
     OTHER(CONFIG_SECRET, "masterauth", NULL, masterauth, 0, CONFIG_REPLICATION, "",

@@ -14,7 +14,6 @@
 #include "commands/command_docs.h"
 #include "commands/folder.h"
 #include "commands/groups.h"
-#include "commands/info.h"
 #include "commands/load.h"
 #include "commands/saving.h"
 #include "commands/shutdown.h"
@@ -25,7 +24,6 @@
 #include "memory.h"
 #include "net/listener.h"
 #include "replication/node.h"
-#include "replication/roster_text.h"
 #include "replication/status.h"
 #include "store/reaper.h"
 
@@ -34,7 +32,6 @@ extern char **environ;
 static struct server server;
 static struct config config;
 static struct node node;
-static struct roster roster;
 static uv_signal_t terminate, interrupt, hangup;
 
 /* ---- signals ---------------------------------------------------------------------------------------- */
@@ -154,33 +151,6 @@ static void listen_all(void)
     }
 }
 
-static void write_roster_section(void *context, int64_t now, struct reply *text)
-{
-    static struct roster_view view; /* INFO runs alone */
-    roster_view(context, now, &view);
-    roster_write_info(&view, text);
-}
-
-/* Who this node is, and who else there is. */
-static void find_roster(void)
-{
-    static struct info_section section = {"roster", "Roster", write_roster_section, &roster, NULL};
-    static struct identity identity;
-    char error[CONFIG_ERR_SIZE];
-    if (!identity_find(&config, &identity, error, sizeof error)) {
-        logger_warning("Failed to start: %s", error);
-        exit(1);
-    }
-    if (identity.kind == IDENTITY_POD) {
-        logger_notice("This is ordinal %d of the set %s, service %s", identity.ordinal, identity.set,
-                      identity.service);
-    } else if (identity.kind == IDENTITY_LISTED) {
-        logger_notice("This is ordinal %d of a roster of %zu", identity.ordinal, identity.count);
-    }
-    roster_init(&roster, &identity);
-    info_add(&server, &section);
-}
-
 static void write_pid_file(void)
 {
     FILE *file = config.pidfile[0] != '\0' ? fopen(config.pidfile, "w") : NULL;
@@ -266,7 +236,6 @@ int main(int argc, char **argv)
     fit_open_files();
     server_init(&server, &config);
     node_init(&node, &server);
-    find_roster();
     watch_signals();
     listen_all();
     write_pid_file();
@@ -299,7 +268,7 @@ int main(int argc, char **argv)
         _exit(0);
     }
     server_free(&server);
-    roster_free(&roster);
+    node_free(&node);
     reaper_stop();
     tell_end(load_exit_status(&server));
     return load_exit_status(&server);

@@ -39,7 +39,8 @@ struct feed {
     int port;
     char address[64]; /* "": that of its connection */
     bool knows_eof, knows_psync2, wants_rdb_only;
-    bool old; /* it came by SYNC: it sends no acknowledgements */
+    bool is_ordinal, recovers; /* what Ordinals tell each other: handshake.h */
+    bool old;                  /* it came by SYNC: it sends no acknowledgements */
 
     /* Offsets of the log, and times in ms of clock.h. */
     struct log_reader reader;

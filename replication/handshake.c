@@ -91,7 +91,28 @@ static bool introduce(struct link *link, const struct handshake_own *own)
         !tell(link, (const char *[]){"REPLCONF", "ip-address", own->announce_ip}, 3)) {
         return false;
     }
-    return tell(link, (const char *[]){"REPLCONF", "capa", "eof", "capa", "psync2"}, 5);
+    return tell(link,
+                (const char *[]){"REPLCONF", "capa", "eof", "capa", "psync2", "capa",
+                                 own->recovers ? "recovers" : "ordinal"},
+                7);
+}
+
+/* False: the link is gone. A master that is no Ordinal has no such history: epoch 0. */
+static bool ask_history(struct link *link, struct history_line *history, bool *told)
+{
+    char line[LINK_LINE];
+    *history = (struct history_line){.epoch = 0};
+    if (!ask(link, (const char *[]){"REPLCONF", "history"}, 2, line)) {
+        return false;
+    }
+    *told = line[0] == '+' && history_line_read(line + 1, history);
+    return true;
+}
+
+bool handshake_ask_history(struct link *link, const struct handshake_own *own, struct history_line *history)
+{
+    bool told = false;
+    return say_hello(link) && authenticate(link, own) && ask_history(link, history, &told) && told;
 }
 
 /* ---- PSYNC ------------------------------------------------------------------------------------------------ */
@@ -167,10 +188,21 @@ enum handshake_answer handshake_run(struct link *link, const struct handshake_ow
                                     struct handshake_result *result)
 {
     *result = (struct handshake_result){.id = ""};
-    if (!say_hello(link) || !authenticate(link, own) || !introduce(link, own)) {
+    struct history_line history;
+    bool told = false;
+    if (!say_hello(link) || !authenticate(link, own) || !introduce(link, own) ||
+        !ask_history(link, &history, &told)) {
         return HANDSHAKE_FAILED;
     }
-    return ask_for_data(link, own, result);
+    if (told && history.epoch < own->epoch) {
+        fail(link,
+             "The master's history is older than this node's (epoch %lld, here %lld): it is not followed",
+             (long long)history.epoch, (long long)own->epoch);
+        return HANDSHAKE_FAILED;
+    }
+    enum handshake_answer answer = ask_for_data(link, own, result);
+    result->epoch = history.epoch;
+    return answer;
 }
 
 bool handshake_await_bulk(struct link *link, struct handshake_bulk *bulk)

@@ -7,6 +7,7 @@
  *     REPLCONF listening-port 6380              +OK (not understood: no matter)
  *     REPLCONF ip-address 10.0.0.2              the same, with replica-announce-ip alone
  *     REPLCONF capa eof capa psync2             the same
+ *     REPLCONF history                          +HISTORY <state> <epoch> <offset> <id>, from an Ordinal alone (history_line.h)
  *     PSYNC <id> <offset + 1>  or  ? -1         +FULLRESYNC <id> <offset>, +CONTINUE [<id>], or an error
  *
  * Source: redis.io, "Redis replication", and what Redis 7.0.15 sends.
@@ -15,6 +16,7 @@
 #ifndef ORDINAL_REPLICATION_HANDSHAKE_H
 #define ORDINAL_REPLICATION_HANDSHAKE_H
 
+#include "replication/history_line.h"
 #include "replication/link.h"
 
 enum { HANDSHAKE_ID = 40 };
@@ -26,6 +28,9 @@ struct handshake_own {
     int port;
     const char *id;  /* the history that it has … */
     uint64_t offset; /* … up to here; `id` NULL: none that would count */
+    int64_t epoch;   /* a master with a history of an earlier one is not followed; 0: whatever it has */
+    bool
+        recovers; /* it will be the master, and takes what it can get: also of a replica without its own master */
 };
 
 enum handshake_answer {
@@ -39,11 +44,15 @@ enum handshake_answer {
 struct handshake_result {
     char id[HANDSHAKE_ID + 1]; /* "": as it was */
     uint64_t offset;
+    int64_t epoch;   /* of the master's history; 0: it did not say */
     bool is_made_up; /* by the caller, for want of what the master should have said */
 };
 
 enum handshake_answer handshake_run(struct link *link, const struct handshake_own *own,
                                     struct handshake_result *result);
+
+/* Only asks what history a node has. False: it has not said, and link->error may say why. */
+bool handshake_ask_history(struct link *link, const struct handshake_own *own, struct history_line *history);
 
 /* How a snapshot will be sent. */
 struct handshake_bulk {

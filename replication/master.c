@@ -133,21 +133,24 @@ static bool sync_is_due(const struct master *master, int64_t now)
     const struct config *config = master->server->config;
     int most = config->repl_diskless_sync_max_replicas;
     int count = 0;
+    bool at_once = !config->repl_diskless_sync;
     int64_t first = now;
     for (const struct feed *feed = master->feeds; feed != NULL; feed = feed->next) {
         if (feed_state(feed) == FEED_WAITS) {
             count++;
+            at_once |=
+                feed->is_ordinal; /* readers of the roster wait for it; who comes later gets another one */
             first = feed->waits_since < first ? feed->waits_since : first;
         }
     }
-    return count > 0 && (!config->repl_diskless_sync || (most > 0 && count >= most) ||
+    return count > 0 && (at_once || (most > 0 && count >= most) ||
                          now - first >= (int64_t)config->repl_diskless_sync_delay * 1000);
 }
 
 static bool lonely_too_long(const struct master *master, int64_t now)
 {
     int64_t ttl = master->server->config->repl_backlog_ttl;
-    return master->server->history.backlog && master->count == 0 && ttl > 0 &&
+    return !master->keeps_backlog && master->server->history.backlog && master->count == 0 && ttl > 0 &&
            now - master->lonely_since > ttl * 1000 && log_is_on(&master->server->log);
 }
 

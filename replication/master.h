@@ -23,6 +23,7 @@ struct master {
     int count;
     struct full_sync *sync; /* whose snapshot is under way */
     struct master_loop *loops;
+    bool keeps_backlog;   /* also without replicas: a roster's nodes know each other by their histories */
     int64_t pinged;       /* ms of clock.h */
     int64_t lonely_since; /* … since when there are no replicas */
 };

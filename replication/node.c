@@ -1,6 +1,12 @@
 #include "replication/node.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands/info.h"
 #include "commands/text.h"
+#include "logger.h"
+#include "replication/roster_text.h"
 #include "replication/sync_command.h"
 
 /* ---- INFO -------------------------------------------------------------------------------------------- */
@@ -33,6 +39,13 @@ static void info(struct server *server, struct reply *text)
     write_history(server, text);
 }
 
+static void write_roster(void *context, int64_t now, struct reply *text)
+{
+    static struct roster_view view; /* INFO runs alone */
+    roster_view(context, now, &view);
+    roster_write_info(&view, text);
+}
+
 /* ---- hooks ------------------------------------------------------------------------------------------- */
 
 static void before_poll(struct worker *w)
@@ -42,6 +55,7 @@ static void before_poll(struct worker *w)
 
 static void tick(struct worker *w)
 {
+    recovery_tick(&node_of(w->server)->recovery, w);
     master_tick(&node_of(w->server)->master, w);
 }
 
@@ -71,16 +85,62 @@ void node_register(void)
     }
 }
 
+/* Ordinal 0 becomes the master, and the others follow it, unless replicaof says otherwise. */
+static void take_role(struct node *node)
+{
+    const struct identity *identity = &node->roster.identity;
+    struct roster_member master;
+    if (identity->kind == IDENTITY_PLAIN || node->server->config->replicaof[0] != '\0') {
+        return;
+    }
+    if (identity->ordinal == 0) {
+        recovery_begin(&node->recovery);
+    } else if (!roster_member(&node->roster, 0, 0, &master) ||
+               !replica_follow(&node->replica, (struct slice){master.host, strlen(master.host)},
+                               master.port)) {
+        logger_warning(
+            "Failed to start: there is not enough memory, or no thread, to follow the roster's master");
+        exit(1);
+    }
+    node->replica.of_roster = identity->ordinal != 0;
+}
+
 static void loaded(struct server *server)
 {
-    replica_loaded(&node_of(server)->replica);
+    struct node *node = node_of(server);
+    replica_loaded(&node->replica);
+    take_role(node);
+}
+
+static void find_roster(struct node *node)
+{
+    static struct identity identity;
+    char error[CONFIG_ERR_SIZE];
+    if (!identity_find(node->server->config, &identity, error, sizeof error)) {
+        logger_warning("Failed to start: %s", error);
+        exit(1);
+    }
+    if (identity.kind == IDENTITY_POD) {
+        logger_notice("This is ordinal %d of the set %s, service %s", identity.ordinal, identity.set,
+                      identity.service);
+    } else if (identity.kind == IDENTITY_LISTED) {
+        logger_notice("This is ordinal %d of a roster of %zu", identity.ordinal, identity.count);
+    }
+    roster_init(&node->roster, &identity);
 }
 
 void node_init(struct node *node, struct server *server)
 {
-    *node = (struct node){.server = server};
+    static struct info_section section = {"roster", "Roster", write_roster, NULL, NULL};
+    memset(node, 0, sizeof *node);
+    node->server = server;
+    section.context = &node->roster;
+    find_roster(node);
+    info_add(server, &section);
     master_init(&node->master, server);
+    node->master.keeps_backlog = node->roster.identity.kind != IDENTITY_PLAIN;
     replica_init(&node->replica, server);
+    recovery_init(&node->recovery, server, &node->roster, &node->replica);
     server->above = (struct server_above){
         .context = node,
         .before_poll = before_poll,
@@ -94,5 +154,11 @@ void node_init(struct node *node, struct server *server)
 
 bool node_stop(struct node *node)
 {
+    recovery_stop(&node->recovery);
     return replica_stop(&node->replica);
+}
+
+void node_free(struct node *node)
+{
+    roster_free(&node->roster);
 }

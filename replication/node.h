@@ -9,13 +9,17 @@
 
 #include "commands/server.h"
 #include "replication/master.h"
+#include "replication/recovery.h"
 #include "replication/replica.h"
+#include "replication/roster.h"
 
 struct node {
     struct server *server;
     _Atomic bool is_replica; /* else a master; changes alone */
     struct master master;
     struct replica replica;
+    struct roster roster;
+    struct recovery recovery;
 };
 
 static inline struct node *node_of(const struct server *server)
@@ -26,8 +30,9 @@ static inline struct node *node_of(const struct server *server)
 /* Registers the commands of replication. Once, before server_init. */
 void node_register(void);
 
-/* After server_init, before any loop runs. */
+/* After server_init, before any loop runs. Ends the process where the settings do not say who this node is. */
 void node_init(struct node *node, struct server *server);
+void node_free(struct node *node);
 
 /* When loop 0 has ended, before the others are stopped. False: a thread cannot be ended, so the process must end without freeing what
  * it works on. */

@@ -36,7 +36,8 @@ struct attempt {
     int64_t offset;
     int port, own_port;
     int64_t timeout;
-    bool has_past;
+    int64_t epoch; /* of what must be followed at least */
+    bool has_past, recovers;
 };
 
 struct player {
@@ -155,6 +156,8 @@ static void copy_attempt(struct player *p)
         config->replica_announce_port > 0 ? config->replica_announce_port : listener_port(&p->server->net);
     attempt->timeout = (int64_t)config->repl_timeout * 1000;
     attempt->has_past = r->has_past && !p->fresh;
+    attempt->epoch = r->of_roster ? p->server->history.epoch : 0;
+    attempt->recovers = recovery_is_active(&node_of(p->server)->recovery);
     memcpy(attempt->id, p->server->history.id, sizeof attempt->id);
     attempt->offset = history_offset(p->server);
 }
@@ -378,6 +381,7 @@ static bool end_loading(struct player *p, bool loaded, const struct handshake_re
     bool good = loaded && is_wanted(p);
     if (good) {
         history_adopt(server, (struct slice){result->id, HISTORY_ID}, (int64_t)result->offset);
+        server->history.epoch = result->epoch;
         server->history.stream_db = mark->db < server->keyspace.count ? mark->db : 0;
         replay_select(p->replay, server->history.stream_db);
         p->replica->has_past = true;
@@ -490,6 +494,7 @@ static void go_on(struct player *p, const struct handshake_result *result)
             history_rename(server, (struct slice){result->id, HISTORY_ID});
             master_cut_replicas(&node_of(server)->master, server_player(server));
         }
+        server->history.epoch = result->epoch > 0 ? result->epoch : server->history.epoch;
         replay_begin(p->replay);
         replay_select(p->replay, server->history.stream_db);
         p->replica->error[0] = '\0';
@@ -519,7 +524,9 @@ static void talk(struct player *p)
                                 .announce_ip = attempt->announce_ip,
                                 .port = attempt->own_port,
                                 .id = attempt->has_past ? attempt->id : NULL,
-                                .offset = (uint64_t)attempt->offset};
+                                .offset = (uint64_t)attempt->offset,
+                                .epoch = attempt->epoch,
+                                .recovers = attempt->recovers};
     set_state(p, REPLICA_HANDSHAKE);
     if (own.id != NULL) {
         logger_notice("Trying a partial resynchronization (request %s:%llu).", own.id,

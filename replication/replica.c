@@ -57,6 +57,7 @@ static void wake_player(const struct replica *r)
 static void set_order(struct replica *r, char *host, int port, enum replica_state state)
 {
     free(r->host);
+    r->of_roster = false;
     r->host = host;
     r->port = port;
     r->error[0] = '\0';

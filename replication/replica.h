@@ -39,7 +39,9 @@ struct replica {
     bool syncing;          /* the keyspace is being replaced: the player sees to the end of it */
     bool has_past;         /* the history is the master's, or was this node's own as a master: it may go on */
     _Atomic bool admitted; /* the player takes part in the gate; changes alone */
-    bool started;          /* there is a thread */
+    bool
+        of_roster; /* the roster says so: then no master is followed whose history is older than this node's; for the last order */
+    bool started;  /* there is a thread */
     _Atomic bool stop;
     int event; /* ends the player's waits (link.h) */
     pthread_t thread;

@@ -34,6 +34,8 @@ static void note_capability(struct feed *feed, struct slice value)
 {
     feed->knows_eof |= slice_is(value, "eof");
     feed->knows_psync2 |= slice_is(value, "psync2");
+    feed->is_ordinal |= slice_is(value, "ordinal") || slice_is(value, "recovers");
+    feed->recovers |= slice_is(value, "recovers");
 }
 
 /* One pair of words. False: an error has been replied. */
@@ -76,8 +78,21 @@ static void acknowledge(struct call *c)
     feed_acknowledge(feed, offset, synced);
 }
 
+static void tell_history(struct call *c)
+{
+    struct history_line line;
+    char text[HISTORY_LINE_SIZE];
+    recovery_history(&node_of(c->server)->recovery, &line);
+    history_line_write(&line, text);
+    reply_status(c->reply, text);
+}
+
 static void run_replconf(struct call *c)
 {
+    if (c->argc == 2 && slice_is(c->argv[1], "history")) {
+        tell_history(c);
+        return;
+    }
     if (c->argc % 2 == 0) {
         call_syntax_error(c);
         return;
@@ -108,7 +123,13 @@ static bool may_sync(struct call *c)
     if ((c->client->flags & CLIENT_REPLICA) != 0) {
         return false; /* it is one */
     }
-    if (!replica_has_data(&node_of(c->server)->replica)) {
+    const struct node *node = node_of(c->server);
+    const struct feed *feed = c->client->above;
+    if (recovery_is_active(&node->recovery)) {
+        reply_error(c->reply, "LOADING Ordinal asks the other nodes for the newest data before it serves");
+        return false;
+    }
+    if (!replica_has_data(&node->replica) && !(feed != NULL && feed->recovers && node->replica.has_past)) {
         reply_error(c->reply, "NOMASTERLINK Can't SYNC while not connected with my master");
         return false;
     }

@@ -86,6 +86,12 @@ void history_shift(struct server *server)
         server->history.id2, (long long)server->history.end2 + 1, id);
 }
 
+void history_serve(struct server *server)
+{
+    server->history.epoch++;
+    history_shift(server);
+}
+
 void history_adopt(struct server *server, struct slice id, int64_t offset)
 {
     struct history *history = &server->history;
@@ -99,6 +105,7 @@ void history_resume(struct server *server, const struct history_mark *mark)
 {
     struct history *history = &server->history;
     history_adopt(server, (struct slice){mark->id, HISTORY_ID}, mark->offset);
+    history->epoch = mark->epoch;
     if (history_begin_backlog(server)) {
         draw_id(history->id);
         set_id(history->id2, (struct slice){mark->id, HISTORY_ID});
@@ -152,6 +159,7 @@ void history_mark_snapshot(const struct server *server, struct snapshot_options 
     if (server->history.backlog) {
         memcpy(options->replication_id, server->history.id, sizeof options->replication_id);
         options->replication_offset = history_offset(server);
+        options->replication_epoch = server->history.epoch;
         options->replication_db = server->history.stream_db;
     }
 }
@@ -164,6 +172,8 @@ bool history_note(struct history_mark *mark, struct slice name, struct slice val
         set_id(mark->id, value.len == HISTORY_ID ? value : SLICE(""));
     } else if (slice_equal(name, SLICE("repl-offset"))) {
         mark->offset = is_number ? number : -1;
+    } else if (slice_equal(name, SLICE("repl-epoch"))) {
+        mark->epoch = is_number && number > 0 ? number : 0;
     } else if (slice_equal(name, SLICE("repl-stream-db"))) {
         mark->db = is_number && number >= 0 && number <= INT32_MAX ? (int)number : 0;
     } else {

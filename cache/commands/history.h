@@ -35,6 +35,8 @@ struct history {
     char id[HISTORY_ID + 1], id2[HISTORY_ID + 1];
     int64_t end2; /* id2 holds up to this offset of the history; -1: there is none */
     uint64_t base;
+    int64_t
+        epoch; /* how many masters have served it, one after the other: of two histories that differ, the greater is the newer */
     bool backlog;  /* it is kept */
     int stream_db; /* of a replica: the database that its master's stream has selected (repl-stream-db) */
 };
@@ -43,6 +45,7 @@ struct history {
 struct history_mark {
     char id[HISTORY_ID + 1]; /* "": nothing */
     int64_t offset;          /* -1: nothing */
+    int64_t epoch;
     int db;
 };
 
@@ -75,6 +78,9 @@ void history_rename(struct server *server, struct slice id);
 /* Another node's history takes the place of this one: from here on, and nothing before is known. */
 void history_adopt(struct server *server, struct slice id, int64_t offset);
 
+/* A master begins to serve: its history is newer than any that it has seen. Tells what came before by its old id, as history_shift. */
+void history_serve(struct server *server);
+
 /* After a start from a file: what its history was is this one's past. */
 void history_resume(struct server *server, const struct history_mark *mark);
 
@@ -89,7 +95,8 @@ void history_apply_backlog_size(struct server *server);
 /* What a snapshot that is begun now tells of the history, if there is one to speak of. */
 void history_mark_snapshot(const struct server *server, struct snapshot_options *options);
 
-/* Takes note of a field of an RDB file: repl-id, repl-offset, repl-stream-db. False: it is another one. */
+/* Takes note of a field of an RDB file: repl-id, repl-offset, repl-stream-db, and Ordinal's own repl-epoch, which other servers pass
+ * over. False: it is another one. */
 bool history_note(struct history_mark *mark, struct slice name, struct slice value);
 
 #endif

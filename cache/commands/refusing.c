@@ -45,6 +45,8 @@ bool refusing_refuses(struct call *c)
                     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
     } else if ((refusing & REFUSING_LOADING) != 0 && (c->command->flags & (CMD_LOADING | CMD_SYNCING)) == 0) {
         reply_error(c->reply, "LOADING Redis is loading the dataset in memory");
+    } else if ((refusing & REFUSING_RECOVERY) != 0 && (c->command->flags & CMD_LOADING) == 0) {
+        reply_error(c->reply, "LOADING Ordinal asks the other nodes for the newest data before it serves");
     } else {
         return false;
     }

@@ -20,6 +20,7 @@ enum refusing {
     REFUSING_STALE =
         1
         << 5, /* commands without CMD_STALE: a replica without its master, and no replica-serve-stale-data */
+    REFUSING_RECOVERY = 1 << 6, /* commands without CMD_LOADING: a master that looks for the newest history */
 };
 
 /* Whether the data set is being loaded: loops leave the keyspace alone then, the loading thread works on it. */

@@ -263,6 +263,9 @@ static void write_header(struct walk *walk)
         rdb_stream_aux_int(stream, "repl-stream-db", options->replication_db);
         rdb_stream_aux(stream, "repl-id", options->replication_id);
         rdb_stream_aux_int(stream, "repl-offset", options->replication_offset);
+        if (options->replication_epoch > 0) {
+            rdb_stream_aux_int(stream, "repl-epoch", options->replication_epoch);
+        }
     }
     rdb_stream_aux_int(stream, "aof-base", options->aof_base);
 }

@@ -42,6 +42,7 @@ struct snapshot_options {
     const char *version;     /* redis-ver */
     char replication_id[41]; /* "": without the fields repl-… */
     int64_t replication_offset;
+    int64_t replication_epoch; /* 0: without that field */
     int replication_db;
     enum rdb_access access; /* whether idle times or frequencies are written, as for maxmemory-policy … */
     struct access_rules rules; /* … by these */
