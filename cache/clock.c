@@ -87,8 +87,15 @@ int64_t clock_wall_us(void)
  * clock readings' own delay. */
 static _Atomic int64_t kept_steps;
 
+/* Another node's wall clock minus clock_now, while that is what counts; INT64_MIN: it is not. */
+static _Atomic int64_t others_wall = INT64_MIN;
+
 static int64_t steps_ms(void)
 {
+    int64_t others = atomic_load_explicit(&others_wall, memory_order_relaxed);
+    if (others != INT64_MIN) {
+        return others;
+    }
     int64_t ms = read_difference_us() / 1000;
     int64_t last = atomic_load_explicit(&kept_steps, memory_order_relaxed);
     if (ms - last >= 2 || last - ms >= 2) {
@@ -123,7 +130,19 @@ int64_t clock_to_wall(int64_t ms)
 
 int64_t clock_to_wall_kept(int64_t ms)
 {
-    return stepped(ms, atomic_load_explicit(&kept_steps, memory_order_relaxed));
+    int64_t others = atomic_load_explicit(&others_wall, memory_order_relaxed);
+    return stepped(ms,
+                   others != INT64_MIN ? others : atomic_load_explicit(&kept_steps, memory_order_relaxed));
+}
+
+void clock_keep_wall(int64_t wall_ms, int64_t ms)
+{
+    atomic_store_explicit(&others_wall, wall_ms - ms, memory_order_relaxed);
+}
+
+void clock_keep_own_wall(void)
+{
+    atomic_store_explicit(&others_wall, INT64_MIN, memory_order_relaxed);
 }
 
 void clock_look_at_wall(void)

@@ -31,6 +31,11 @@ int64_t clock_wall_us(void);
 int64_t clock_from_wall(int64_t wall_ms);
 int64_t clock_to_wall(int64_t ms);
 
+/* A replica's wall time is its master's, whose deadlines it is given: from here on the calls above go by a wall clock that showed
+ * `wall_ms` when clock_now was `ms`, whatever this machine's own does; until clock_keep_own_wall. */
+void clock_keep_wall(int64_t wall_ms, int64_t ms);
+void clock_keep_own_wall(void);
+
 /* clock_to_wall by the steps of the wall clock that the two calls above, or clock_look_at_wall, which the cron calls, have seen
  * last: no system call, for the log. */
 int64_t clock_to_wall_kept(int64_t ms);

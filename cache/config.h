@@ -51,6 +51,9 @@ enum config_policy {
 /* Who may use what is dangerous (enable-debug-command and its two siblings). */
 enum config_allow { CONFIG_ALLOW_NO, CONFIG_ALLOW_YES, CONFIG_ALLOW_LOCAL };
 
+/* write-ack */
+enum config_ack { CONFIG_ACK_MASTER, CONFIG_ACK_ONE, CONFIG_ACK_QUORUM, CONFIG_ACK_ALL };
+
 enum config_fsync { CONFIG_FSYNC_EVERYSEC, CONFIG_FSYNC_ALWAYS, CONFIG_FSYNC_NO };
 
 enum config_sanitize { CONFIG_SANITIZE_NO, CONFIG_SANITIZE_YES, CONFIG_SANITIZE_CLIENTS };
@@ -219,6 +222,8 @@ struct config {
     char *masterauth;
     char *masteruser;
     int64_t recovery_timeout; /* ms */
+    int write_ack;            /* enum config_ack */
+    int64_t read_lease;       /* ms */
     bool replica_serve_stale_data;
     bool replica_read_only;
     bool replica_ignore_maxmemory;

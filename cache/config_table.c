@@ -204,6 +204,11 @@ static const struct config_row rows[] = {
     OTHER(CONFIG_STRING, "roster-self", NULL, roster_self, CONFIG_START, CONFIG_REPLICATION, "",
         "Which of the roster this node is, by its ordinal or as `host:port`; empty: the one with its port, and its host name or "
         "an address of its interfaces"),
+    ENUM("write-ack", write_ack, 0, CONFIG_REPLICATION, "master|one|quorum|all", "all",
+        "In a roster: which nodes have a write before its client gets the reply: the master alone, one replica as well, most of the "
+        "roster, or every replica that answers reads"),
+    LONG("read-lease", NULL, read_lease, 0, CONFIG_REPLICATION, 20, 3600000, "500",
+        "In a roster: milliseconds for which a replica may answer reads without having heard from its master"),
     LONG("recovery-timeout", NULL, recovery_timeout, 0, CONFIG_REPLICATION, 0, INT_MAX, "10000",
         "Milliseconds that a roster's master, before it serves, waits for members that do not answer: what they have may be newer"),
     OTHER(CONFIG_ADDRESS, "replicaof", "slaveof", replicaof, CONFIG_START, CONFIG_REPLICATION, "",

@@ -42,6 +42,11 @@ static struct server *server_of(const struct feed *feed)
     return feed->master->server;
 }
 
+static struct acks *acks_of(const struct feed *feed)
+{
+    return &node_of(server_of(feed))->acks;
+}
+
 /* "address:port", as the log names it. */
 static const char *name_of(const struct feed *feed)
 {
@@ -93,6 +98,7 @@ static bool open_reader(struct feed *feed, uint64_t at)
 static void come_online(struct feed *feed)
 {
     atomic_store(&feed->heard, clock_now());
+    feed->between = true;
     set_state(feed, FEED_ONLINE);
 }
 
@@ -160,6 +166,7 @@ void feed_close(struct feed *feed)
             log_reader_close(&server_of(feed)->log, &feed->reader);
         }
         leave_sync(feed);
+        acks_lost(acks_of(feed), &feed->acks);
         master_remove(feed->master, feed);
     }
     mem_free(feed, sizeof *feed);
@@ -297,7 +304,20 @@ static bool write_log(struct feed *feed)
     if (count == 0) { /* some loop still fills them in */
         return ask(feed, sent);
     }
+    feed->between = count < CONN_LENT_RUNS;
     return write_runs(feed, FEED_LOG, runs, count);
+}
+
+/* A lease that is due is granted between two records. */
+static bool write_lease(struct feed *feed)
+{
+    uint64_t sent = atomic_load_explicit(&feed->sent, memory_order_relaxed);
+    char line[ACKS_LEASE_LINE];
+    if (!feed->between || !acks_grant(acks_of(feed), &feed->acks, sent, line)) {
+        return false;
+    }
+    add_text(feed, line);
+    return true;
 }
 
 /* One write. False: there is nothing to do for now. */
@@ -313,7 +333,7 @@ static bool step(struct feed *feed)
     if (state == FEED_LOADS) {
         return write_snapshot(feed);
     }
-    return !feed->awaits_ack && write_log(feed);
+    return !feed->awaits_ack && (write_log(feed) || write_lease(feed));
 }
 
 void feed_pump(struct feed *feed)
@@ -414,13 +434,14 @@ static void raise_to(const struct feed *feed, _Atomic uint64_t *mark, int64_t of
     }
 }
 
-void feed_acknowledge(struct feed *feed, int64_t offset, int64_t synced)
+void feed_acknowledge(struct feed *feed, int64_t offset, int64_t synced, int64_t clock)
 {
     raise_to(feed, &feed->acked, offset);
     raise_to(feed, &feed->synced, synced);
     atomic_store(&feed->heard, clock_now());
     if (feed_state(feed) == FEED_ONLINE) {
         feed->awaits_ack = false; /* the log follows when the loop is about to poll */
+        acks_heard(acks_of(feed), &feed->acks, atomic_load(&feed->acked), clock, feed->client->worker->loop);
     }
     master_wake_waits(feed->master);
 }

@@ -17,6 +17,7 @@
 #define ORDINAL_REPLICATION_FEED_H
 
 #include "commands/call.h"
+#include "replication/acks.h"
 #include "replication/full_sync.h"
 
 struct master;
@@ -40,7 +41,8 @@ struct feed {
     char address[64]; /* "": that of its connection */
     bool knows_eof, knows_psync2, wants_rdb_only;
     bool is_ordinal, recovers; /* what Ordinals tell each other: handshake.h */
-    bool old;                  /* it came by SYNC: it sends no acknowledgements */
+    struct acks_replica acks;
+    bool old; /* it came by SYNC: it sends no acknowledgements */
 
     /* Offsets of the log, and times in ms of clock.h. */
     struct log_reader reader;
@@ -58,6 +60,7 @@ struct feed {
     enum { FEED_IDLE, FEED_TEXT, FEED_SNAPSHOT, FEED_LOG } writing;
     size_t written; /* by the write under way, when it is over */
     char text[160]; /* goes out first */
+    bool between;   /* what was sent last ends between two records */
     size_t text_len;
 
     struct full_sync *sync; /* while it loads */
@@ -81,8 +84,8 @@ void feed_pump(struct feed *feed);
 /* Several times a second, on its loop, inside the gate: limits and silences. */
 void feed_tick(struct feed *feed, int64_t now);
 
-/* REPLCONF ACK: offsets of the history; `synced` -1: it did not say. */
-void feed_acknowledge(struct feed *feed, int64_t offset, int64_t synced);
+/* REPLCONF ACK: offsets of the history; `synced` -1: it did not say; `clock`: as acks_heard takes it. */
+void feed_acknowledge(struct feed *feed, int64_t offset, int64_t synced, int64_t clock);
 
 /* The connection is gone: alone. Frees the feed. */
 void feed_close(struct feed *feed);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "logger.h"
 #include "net/reply.h"
 #include "types/number.h"
@@ -190,18 +191,28 @@ enum handshake_answer handshake_run(struct link *link, const struct handshake_ow
     *result = (struct handshake_result){.id = ""};
     struct history_line history;
     bool told = false;
-    if (!say_hello(link) || !authenticate(link, own) || !introduce(link, own) ||
-        !ask_history(link, &history, &told)) {
+    if (!say_hello(link) || !authenticate(link, own) || !introduce(link, own)) {
         return HANDSHAKE_FAILED;
     }
+    int64_t asked = clock_now();
+    if (!ask_history(link, &history, &told)) {
+        return HANDSHAKE_FAILED;
+    }
+    int64_t heard = clock_now();
     if (told && history.epoch < own->epoch) {
         fail(link,
              "The master's history is older than this node's (epoch %lld, here %lld): it is not followed",
              (long long)history.epoch, (long long)own->epoch);
         return HANDSHAKE_FAILED;
     }
+    if (told && own->node_id != NULL &&
+        !tell(link, (const char *[]){"REPLCONF", "node-id", own->node_id}, 3)) {
+        return HANDSHAKE_FAILED;
+    }
     enum handshake_answer answer = ask_for_data(link, own, result);
-    result->epoch = history.epoch;
+    result->history = history;
+    result->asked = asked;
+    result->heard = heard;
     return answer;
 }
 

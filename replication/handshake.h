@@ -8,6 +8,7 @@
  *     REPLCONF ip-address 10.0.0.2              the same, with replica-announce-ip alone
  *     REPLCONF capa eof capa psync2             the same
  *     REPLCONF history                          +HISTORY <state> <epoch> <offset> <id>, from an Ordinal alone (history_line.h)
+ *     REPLCONF node-id <id>                     +OK, from an Ordinal: the replica may be granted leases (acks.h)
  *     PSYNC <id> <offset + 1>  or  ? -1         +FULLRESYNC <id> <offset>, +CONTINUE [<id>], or an error
  *
  * Source: redis.io, "Redis replication", and what Redis 7.0.15 sends.
@@ -26,9 +27,10 @@ struct handshake_own {
     const char *user, *password; /* masteruser, masterauth; "": none */
     const char *announce_ip;     /* or "" */
     int port;
-    const char *id;  /* the history that it has … */
-    uint64_t offset; /* … up to here; `id` NULL: none that would count */
-    int64_t epoch;   /* a master with a history of an earlier one is not followed; 0: whatever it has */
+    const char *id;      /* the history that it has … */
+    uint64_t offset;     /* … up to here; `id` NULL: none that would count */
+    const char *node_id; /* of a member of the roster, which wants leases; NULL: it is none */
+    int64_t epoch;       /* a master with a history of an earlier one is not followed; 0: whatever it has */
     bool
         recovers; /* it will be the master, and takes what it can get: also of a replica without its own master */
 };
@@ -44,8 +46,9 @@ enum handshake_answer {
 struct handshake_result {
     char id[HANDSHAKE_ID + 1]; /* "": as it was */
     uint64_t offset;
-    int64_t epoch;   /* of the master's history; 0: it did not say */
-    bool is_made_up; /* by the caller, for want of what the master should have said */
+    struct history_line history; /* the master's; epoch 0: it did not say */
+    int64_t asked, heard;        /* ms of clock.h: when it was asked, and had answered */
+    bool is_made_up;             /* by the caller, for want of what the master should have said */
 };
 
 enum handshake_answer handshake_run(struct link *link, const struct handshake_own *own,

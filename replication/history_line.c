@@ -13,8 +13,8 @@ static const char *const states[] = {
 
 void history_line_write(const struct history_line *line, char text[HISTORY_LINE_SIZE])
 {
-    snprintf(text, HISTORY_LINE_SIZE, "HISTORY %s %" PRId64 " %" PRId64 " %s", states[line->state],
-             line->epoch, line->offset, line->id);
+    snprintf(text, HISTORY_LINE_SIZE, "HISTORY %s %" PRId64 " %" PRId64 " %s %" PRId64, states[line->state],
+             line->epoch, line->offset, line->id, line->clock);
 }
 
 bool history_line_read(const char *text, struct history_line *line)
@@ -22,8 +22,8 @@ bool history_line_read(const char *text, struct history_line *line)
     char state[16];
     int end = 0;
     *line = (struct history_line){.epoch = 0};
-    if (sscanf(text, "HISTORY %15s %" SCNd64 " %" SCNd64 " %40s%n", state, &line->epoch, &line->offset,
-               line->id, &end) != 4 ||
+    if (sscanf(text, "HISTORY %15s %" SCNd64 " %" SCNd64 " %40s %" SCNd64 "%n", state, &line->epoch,
+               &line->offset, line->id, &line->clock, &end) != 5 ||
         text[end] != '\0' || line->epoch < 0 || line->offset < 0 || strlen(line->id) != HISTORY_LINE_ID) {
         return false;
     }

@@ -1,10 +1,10 @@
 /*
  * The history line: what a node says of its history when it is asked `REPLCONF history`, in one line of text.
  *
- *     +HISTORY <state> <epoch> <offset> <id>
+ *     +HISTORY <state> <epoch> <offset> <id> <clock>
  *
  * state: "serves" (a master), "follows" (a replica that has data), "loads" (it cannot say yet: ask again), "recovers" (a master
- * that asks others itself). Redis and Valkey answer with an error, which is no history.
+ * that asks others itself). clock: the node's wall time in milliseconds since 1970, by which its deadlines are to be read. Redis and Valkey answer with an error, which is no history.
  */
 #ifndef ORDINAL_REPLICATION_HISTORY_LINE_H
 #define ORDINAL_REPLICATION_HISTORY_LINE_H
@@ -21,6 +21,7 @@ struct history_line {
     enum history_state state;
     int64_t epoch, offset;
     char id[HISTORY_LINE_ID + 1];
+    int64_t clock;
 };
 
 /* Without the "+" and the end of the line. */

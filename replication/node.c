@@ -55,7 +55,11 @@ static void before_poll(struct worker *w)
 
 static void tick(struct worker *w)
 {
-    recovery_tick(&node_of(w->server)->recovery, w);
+    struct node *node = node_of(w->server);
+    recovery_tick(&node->recovery, w);
+    if (w->loop->index == 0) {
+        acks_tick(&node->acks);
+    }
     master_tick(&node_of(w->server)->master, w);
 }
 
@@ -140,6 +144,7 @@ void node_init(struct node *node, struct server *server)
     master_init(&node->master, server);
     node->master.keeps_backlog = node->roster.identity.kind != IDENTITY_PLAIN;
     replica_init(&node->replica, server);
+    acks_init(&node->acks, server, (int)node->roster.identity.count);
     recovery_init(&node->recovery, server, &node->roster, &node->replica);
     server->above = (struct server_above){
         .context = node,

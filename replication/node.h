@@ -8,6 +8,7 @@
 #define ORDINAL_REPLICATION_NODE_H
 
 #include "commands/server.h"
+#include "replication/acks.h"
 #include "replication/master.h"
 #include "replication/recovery.h"
 #include "replication/replica.h"
@@ -20,6 +21,7 @@ struct node {
     struct replica replica;
     struct roster roster;
     struct recovery recovery;
+    struct acks acks;
 };
 
 static inline struct node *node_of(const struct server *server)

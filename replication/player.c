@@ -24,6 +24,7 @@ enum {
     COMMANDS = 1024, /* that are taken from what was read, at most at a time */
     FIRST_PAUSE_MS = 100,
     LAST_PAUSE_MS = 1000,
+    ACKS_IN_LEASE = 5, /* at least, so that the lease goes on when nothing is written */
     START_TICK_MS =
         100, /* a Redis that streams its snapshot begins with the first acknowledgement that comes behind its end */
     NEWLINE_MS = 1000 /* while a snapshot is loaded, the master sees that somebody is there */
@@ -37,7 +38,7 @@ struct attempt {
     int port, own_port;
     int64_t timeout;
     int64_t epoch; /* of what must be followed at least */
-    bool has_past, recovers;
+    bool has_past, recovers, of_roster;
 };
 
 struct player {
@@ -51,6 +52,7 @@ struct player {
         fresh; /* the next snapshot is asked for, whatever the history: this node's data is not the master's */
     int64_t pause;  /* before the next attempt */
     uint64_t acked; /* offset of the log */
+    bool leases;    /* the master grants them */
     struct aof_command commands[COMMANDS];
 };
 
@@ -157,6 +159,7 @@ static void copy_attempt(struct player *p)
     attempt->timeout = (int64_t)config->repl_timeout * 1000;
     attempt->has_past = r->has_past && !p->fresh;
     attempt->epoch = r->of_roster ? p->server->history.epoch : 0;
+    attempt->of_roster = r->of_roster;
     attempt->recovers = recovery_is_active(&node_of(p->server)->recovery);
     memcpy(attempt->id, p->server->history.id, sizeof attempt->id);
     attempt->offset = history_offset(p->server);
@@ -216,14 +219,28 @@ static void sleep_for(const struct player *p, int64_t ms)
 
 /* ---- the stream ------------------------------------------------------------------------------------------- */
 
+/* To an Ordinal of the roster with this node's clock, which a lease will count from. */
 static bool acknowledge(struct player *p)
 {
-    char text[64], digits[32];
+    char text[128], offset[32], clock[32];
     uint64_t end = log_end(&p->server->log);
-    int len = snprintf(digits, sizeof digits, "%lld", (long long)history_of_log(&p->server->history, end));
-    int size = snprintf(text, sizeof text, "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$%d\r\n%s\r\n", len, digits);
+    int len = snprintf(offset, sizeof offset, "%lld", (long long)history_of_log(&p->server->history, end));
+    int size = snprintf(text, sizeof text, "*%d\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$%d\r\n%s\r\n",
+                        p->leases ? 5 : 3, len, offset);
+    if (p->leases) {
+        len = snprintf(clock, sizeof clock, "%lld", (long long)clock_boot());
+        size += snprintf(text + size, sizeof text - (size_t)size, "$5\r\nCLOCK\r\n$%d\r\n%s\r\n", len, clock);
+    }
     p->acked = end;
     return link_write(p->link, text, (size_t)size);
+}
+
+static void on_annotation(void *context, struct slice line)
+{
+    struct player *p = context;
+    if (is_wanted(p)) {
+        lease_take(&p->replica->lease, line);
+    }
 }
 
 static void on_wait(void *context)
@@ -241,7 +258,7 @@ static ssize_t read_stream(void *context, void *buffer, size_t n)
         return -1;
     }
     ssize_t got = link_read(p->link, buffer, n);
-    p->link->tick = LINK_TICK_MS;
+    p->link->tick = p->leases ? p->server->config->read_lease / ACKS_IN_LEASE : LINK_TICK_MS;
     return got;
 }
 
@@ -280,6 +297,10 @@ static void follow_stream(struct player *p, const void *rest, size_t rest_len)
     p->pause = 0;
     p->link->tick = START_TICK_MS;
     bool good = aof_reader_open_stream(&reader, &source, rest, rest_len) && acknowledge(p);
+    if (p->leases) {
+        reader.annotated = on_annotation;
+        reader.context = p;
+    }
     while (good) {
         got = aof_reader_next(&reader, p->commands, COMMANDS, &count);
         good = got == AOF_READ_COMMANDS && play(p, &reader, count);
@@ -350,6 +371,7 @@ static void drop_data(struct player *p)
     aof_suspend(p->server);
     replay_begin(p->replay);
     replay_flush(p->replay);
+    lease_drop(&p->replica->lease);
     history_renew(p->server);
     master_cut_replicas(&node_of(p->server)->master, server_player(p->server));
     p->server->history.stream_db = 0;
@@ -381,7 +403,7 @@ static bool end_loading(struct player *p, bool loaded, const struct handshake_re
     bool good = loaded && is_wanted(p);
     if (good) {
         history_adopt(server, (struct slice){result->id, HISTORY_ID}, (int64_t)result->offset);
-        server->history.epoch = result->epoch;
+        server->history.epoch = result->history.epoch;
         server->history.stream_db = mark->db < server->keyspace.count ? mark->db : 0;
         replay_select(p->replay, server->history.stream_db);
         p->replica->has_past = true;
@@ -494,7 +516,7 @@ static void go_on(struct player *p, const struct handshake_result *result)
             history_rename(server, (struct slice){result->id, HISTORY_ID});
             master_cut_replicas(&node_of(server)->master, server_player(server));
         }
-        server->history.epoch = result->epoch > 0 ? result->epoch : server->history.epoch;
+        server->history.epoch = result->history.epoch > 0 ? result->history.epoch : server->history.epoch;
         replay_begin(p->replay);
         replay_select(p->replay, server->history.stream_db);
         p->replica->error[0] = '\0';
@@ -525,6 +547,7 @@ static void talk(struct player *p)
                                 .port = attempt->own_port,
                                 .id = attempt->has_past ? attempt->id : NULL,
                                 .offset = (uint64_t)attempt->offset,
+                                .node_id = attempt->of_roster ? p->server->run_id : NULL,
                                 .epoch = attempt->epoch,
                                 .recovers = attempt->recovers};
     set_state(p, REPLICA_HANDSHAKE);
@@ -534,7 +557,12 @@ static void talk(struct player *p)
     } else {
         logger_notice("Partial resynchronization not possible (no cached master)");
     }
-    switch (handshake_run(p->link, &own, &result)) {
+    enum handshake_answer answer = handshake_run(p->link, &own, &result);
+    p->leases = attempt->of_roster && !attempt->recovers && result.history.epoch > 0;
+    if (answer != HANDSHAKE_FAILED && result.history.epoch > 0) { /* an Ordinal: deadlines are by its clock */
+        clock_keep_wall(result.history.clock + (result.heard - result.asked) / 2, result.heard);
+    }
+    switch (answer) {
     case HANDSHAKE_CONTINUE: go_on(p, &result); break;
     case HANDSHAKE_FULL: sync_fully(p, &result); break;
     case HANDSHAKE_OLD:

@@ -11,6 +11,7 @@
 #include "commands/refusing.h"
 #include "logger.h"
 #include "replication/handshake.h"
+#include "replication/node.h"
 
 enum {
     ASK_MS = 1000,   /* for one member's answer */
@@ -31,6 +32,7 @@ void recovery_history(const struct recovery *r, struct history_line *line)
                                              : HISTORY_SERVES,
         .epoch = server->history.epoch,
         .offset = history_offset(server),
+        .clock = clock_to_wall(clock_now()),
     };
     memcpy(line->id, server->history.id, sizeof line->id);
 }
@@ -150,6 +152,7 @@ static void serve(struct recovery *r)
         history_serve(server);
     }
     r->follows_till = 0;
+    acks_begin(&node_of(server)->acks);
     atomic_store(&r->active, false);
     refusing_clear(server, REFUSING_RECOVERY);
     roster_set_state(r->roster, r->roster->identity.ordinal, ROSTER_IN_SYNC);

@@ -64,6 +64,7 @@ static void set_order(struct replica *r, char *host, int port, enum replica_stat
     atomic_store(&r->down_since, 0);
     atomic_store(&r->state, state);
     atomic_fetch_add(&r->order, 1);
+    lease_drop(&r->lease);
     replica_judge(r);
     wake_player(r);
 }
@@ -107,6 +108,7 @@ static bool become_replica(struct replica *r)
     }
     keyspace_freeze(&server->keyspace, KEYSPACE_FOLLOWS, true);
     atomic_store(&node_of(server)->is_replica, true);
+    acks_end(&node_of(server)->acks);
     client_wake_all_by_role(server);
     return true;
 }
@@ -132,6 +134,7 @@ void replica_promote(struct replica *r)
     keyspace_freeze(&server->keyspace, KEYSPACE_FOLLOWS, false);
     atomic_store(&node_of(server)->is_replica, false);
     log_follow(&server->log, false);
+    clock_keep_own_wall();
     history_shift(server);
     master_cut_replicas(&node_of(server)->master, server_player(server));
     r->has_past = true;

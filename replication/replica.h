@@ -15,6 +15,7 @@
 
 #include "commands/call.h"
 #include "commands/server.h"
+#include "replication/lease.h"
 #include "replication/link.h"
 
 enum replica_state {
@@ -43,7 +44,8 @@ struct replica {
         of_roster; /* the roster says so: then no master is followed whose history is older than this node's; for the last order */
     bool started;  /* there is a thread */
     _Atomic bool stop;
-    int event; /* ends the player's waits (link.h) */
+    struct lease lease; /* until when reads may be answered, while of_roster */
+    int event;          /* ends the player's waits (link.h) */
     pthread_t thread;
     struct link link;            /* the player's */
     char error[LINK_ERROR_SIZE]; /* why the last attempt failed; "": it did not */

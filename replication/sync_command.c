@@ -38,6 +38,15 @@ static void note_capability(struct feed *feed, struct slice value)
     feed->recovers |= slice_is(value, "recovers");
 }
 
+/* Of the roster: it may be waited for, and granted leases. */
+static void note_node(struct feed *feed, struct slice id)
+{
+    if (id.len < sizeof feed->acks.id) {
+        memcpy(feed->acks.id, id.ptr, id.len);
+        feed->acks.id[id.len] = '\0';
+    }
+}
+
 /* One pair of words. False: an error has been replied. */
 static bool note_option(struct call *c, struct feed *feed, struct slice name, struct slice value)
 {
@@ -50,6 +59,8 @@ static bool note_option(struct call *c, struct feed *feed, struct slice name, st
     }
     if (slice_is(name, "capa")) {
         note_capability(feed, value);
+    } else if (slice_is(name, "node-id")) {
+        note_node(feed, value);
     } else if (slice_is(name, "rdb-only")) {
         if (!call_int_range(c, value, 0, 1, "ERR value is out of range, must be 0 or 1", &number)) {
             return false;
@@ -62,20 +73,22 @@ static bool note_option(struct call *c, struct feed *feed, struct slice name, st
     return true;
 }
 
-/* REPLCONF ACK offset [FACK offset]: the only words of a replica that are not replied to in any case. */
+/* REPLCONF ACK offset [FACK offset] [CLOCK milliseconds]: the only words of a replica that are not replied to in any case. */
 static void acknowledge(struct call *c)
 {
     struct feed *feed = c->client->above;
-    int64_t offset, synced = -1;
+    int64_t offset, synced = -1, clock = 0;
     if ((c->client->flags & CLIENT_REPLICA) == 0 || feed == NULL ||
         !number_parse_i64(c->argv[2].ptr, c->argv[2].len, &offset)) {
         return;
     }
-    if (c->argc == 5 && slice_is(c->argv[3], "fack") &&
-        !number_parse_i64(c->argv[4].ptr, c->argv[4].len, &synced)) {
-        return;
+    for (size_t i = 3; i + 1 < c->argc; i += 2) {
+        int64_t *to = slice_is(c->argv[i], "fack") ? &synced : slice_is(c->argv[i], "clock") ? &clock : NULL;
+        if (to != NULL && !number_parse_i64(c->argv[i + 1].ptr, c->argv[i + 1].len, to)) {
+            return;
+        }
     }
-    feed_acknowledge(feed, offset, synced);
+    feed_acknowledge(feed, offset, synced, clock);
 }
 
 static void tell_history(struct call *c)

@@ -33,7 +33,8 @@ void sync_set_init(struct sync_set *set, int64_t now, int64_t lease)
     memset(set, 0, sizeof *set);
     pthread_mutex_init(&set->lock, NULL);
     if (lease > 0) {
-        set->members[set->count++] = (struct sync_member){.lease_end = now + lease + margin(lease)};
+        set->members[set->count++] =
+            (struct sync_member){.lease_end = now + lease + margin(lease), .granted = true};
     }
 }
 
@@ -42,14 +43,15 @@ void sync_set_free(struct sync_set *set)
     pthread_mutex_destroy(&set->lock);
 }
 
-bool sync_set_join(struct sync_set *set, struct slice id, uint64_t acked, uint64_t log_end)
+bool sync_set_join(struct sync_set *set, struct slice id, uint64_t acked, uint64_t log_end, int64_t now,
+                   int64_t lease)
 {
     pthread_mutex_lock(&set->lock);
     struct sync_member *member = find(set, id);
     bool fits = id.len <= SYNC_SET_ID && id.len > 0 && (member != NULL || set->count < SYNC_SET_MOST);
     if (fits && member == NULL) {
         member = &set->members[set->count++];
-        *member = (struct sync_member){.joined = log_end};
+        *member = (struct sync_member){.joined = log_end, .lease_end = now + lease};
         memcpy(member->id, id.ptr, id.len);
     }
     if (fits) {
@@ -60,7 +62,7 @@ bool sync_set_join(struct sync_set *set, struct slice id, uint64_t acked, uint64
     return fits;
 }
 
-void sync_set_acked(struct sync_set *set, struct slice id, uint64_t offset)
+bool sync_set_acked(struct sync_set *set, struct slice id, uint64_t offset)
 {
     pthread_mutex_lock(&set->lock);
     struct sync_member *member = find(set, id);
@@ -68,6 +70,7 @@ void sync_set_acked(struct sync_set *set, struct slice id, uint64_t offset)
         member->acked = offset;
     }
     pthread_mutex_unlock(&set->lock);
+    return member != NULL;
 }
 
 bool sync_set_grant(struct sync_set *set, struct slice id, uint64_t sent, int64_t now, int64_t lease)
@@ -77,6 +80,7 @@ bool sync_set_grant(struct sync_set *set, struct slice id, uint64_t sent, int64_
     bool may = member != NULL && member->attached && sent >= member->joined;
     if (may) {
         member->lease_end = now + lease + margin(lease);
+        member->granted = true;
     }
     pthread_mutex_unlock(&set->lock);
     return may;
@@ -87,7 +91,7 @@ void sync_set_detach(struct sync_set *set, struct slice id)
 {
     pthread_mutex_lock(&set->lock);
     struct sync_member *member = find(set, id);
-    if (member != NULL && member->lease_end == 0) {
+    if (member != NULL && !member->granted) {
         drop(set, member);
     } else if (member != NULL) {
         member->attached = false;
@@ -111,7 +115,7 @@ int sync_set_expire(struct sync_set *set, int64_t now)
     pthread_mutex_lock(&set->lock);
     for (int i = set->count - 1; i >= 0; i--) {
         struct sync_member *member = &set->members[i];
-        if (member->lease_end != 0 && member->lease_end <= now) {
+        if (member->lease_end <= now) {
             set->dropped += member->id[0] != '\0';
             drop(set, member);
             dropped++;

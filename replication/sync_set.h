@@ -37,9 +37,11 @@ enum write_ack { WRITE_ACK_MASTER, WRITE_ACK_ONE, WRITE_ACK_QUORUM, WRITE_ACK_AL
 struct sync_member {
     char id[SYNC_SET_ID + 1]; /* "": the ghost */
     uint64_t acked;           /* it has applied what lies before */
-    int64_t lease_end;        /* until then it may answer reads */
-    uint64_t joined;          /* the log's end when it joined: its first grant stands behind it */
-    bool attached;            /* its connection is there */
+    int64_t
+        lease_end; /* until then it may answer reads; before the first grant: until when that is waited for */
+    bool granted;  /* it has been granted one */
+    uint64_t joined; /* the log's end when it joined: its first grant stands behind it */
+    bool attached;   /* its connection is there */
 };
 
 struct sync_set {
@@ -54,11 +56,12 @@ struct sync_set {
 void sync_set_init(struct sync_set *set, int64_t now, int64_t lease);
 void sync_set_free(struct sync_set *set);
 
-/* A replica is waited for from now on, or is there again under its id. False: there is no room for it. */
-bool sync_set_join(struct sync_set *set, struct slice id, uint64_t acked, uint64_t log_end);
+/* A replica is waited for from now on (until a first lease, `lease` ms), or is there again under its id. False: there is no room. */
+bool sync_set_join(struct sync_set *set, struct slice id, uint64_t acked, uint64_t log_end, int64_t now,
+                   int64_t lease);
 
-/* It has applied everything before `offset`. Of who is no member: nothing. */
-void sync_set_acked(struct sync_set *set, struct slice id, uint64_t offset);
+/* It has applied everything before `offset`. False: it is no member (any more). */
+bool sync_set_acked(struct sync_set *set, struct slice id, uint64_t offset);
 
 /* It is about to be granted a lease, in a stream that has been sent up to `sent`. False: it must not be. */
 bool sync_set_grant(struct sync_set *set, struct slice id, uint64_t sent, int64_t now, int64_t lease);

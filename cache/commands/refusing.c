@@ -37,6 +37,8 @@ bool refusing_refuses(struct call *c)
                      strerror(atomic_load(&c->server->aof_errno)));
     } else if ((refusing & REFUSING_FEW_REPLICAS) != 0 && (flags & CMD_WRITE) != 0) {
         reply_error(c->reply, "NOREPLICAS Not enough good replicas to write.");
+    } else if ((refusing & REFUSING_NO_QUORUM) != 0 && (flags & CMD_WRITE) != 0) {
+        reply_error(c->reply, "NOREPLICAS Not enough replicas are in sync for what write-ack asks for.");
     } else if ((flags & CMD_WRITE) != 0 && (refusing & REFUSING_READONLY) != 0) {
         reply_error(c->reply, "READONLY You can't write against a read only replica.");
     } else if ((refusing & REFUSING_STALE) != 0 &&

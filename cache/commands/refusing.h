@@ -20,6 +20,7 @@ enum refusing {
     REFUSING_STALE =
         1
         << 5, /* commands without CMD_STALE: a replica without its master, and no replica-serve-stale-data */
+    REFUSING_NO_QUORUM = 1 << 7, /* writes: fewer replicas are there than write-ack asks for */
     REFUSING_RECOVERY = 1 << 6, /* commands without CMD_LOADING: a master that looks for the newest history */
 };
 

@@ -120,11 +120,16 @@ static enum parsed read_command(struct parser *p)
     return parsed;
 }
 
-/* Passes over a line that begins with #. */
+/* Passes over a line that begins with #; of a stream: tells of it. */
 static enum parsed pass_annotation(struct parser *p)
 {
     const char *newline = memchr(p->at, '\n', (size_t)(p->end - p->at));
     if (newline != NULL) {
+        size_t len = (size_t)(newline - p->at);
+        if (p->reader->annotated != NULL) {
+            p->reader->annotated(p->reader->context,
+                                 (struct slice){p->at, len - (len > 0 && newline[-1] == '\r')});
+        }
         p->at = newline + 1;
         return PARSED;
     }
@@ -254,7 +259,10 @@ static enum parsed parse_batch(struct aof_reader *r, struct parser *p, struct ao
     while (*count < max) {
         const char *start = p->at;
         size_t first = r->arg_count;
-        bool annotation = start < p->end && *start == '#' && r->fd >= 0;
+        bool annotation = start < p->end && *start == '#' && (r->fd >= 0 || r->annotated != NULL);
+        if (annotation && r->annotated != NULL && *count > 0) {
+            break; /* what comes before it is given first */
+        }
         parsed = annotation ? pass_annotation(p) : read_command(p);
         if (parsed != PARSED) {
             r->arg_count = first;
@@ -264,6 +272,8 @@ static enum parsed parse_batch(struct aof_reader *r, struct parser *p, struct ao
         if (!annotation) {
             commands[(*count)++] =
                 (struct aof_command){NULL, r->arg_count - first, base + (uint64_t)(start - begin)};
+        } else if (r->annotated != NULL) {
+            break; /* what comes behind it begins anew */
         }
     }
     return parsed;

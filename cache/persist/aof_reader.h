@@ -37,7 +37,12 @@ enum aof_read {
     AOF_READ_FAILED   /* the disk, or no memory: `reason` */
 };
 
+/* Is told of an annotation of a stream, without the end of its line, when all before it has been given. */
+typedef void aof_annotated_fn(void *context, struct slice line);
+
 struct aof_reader {
+    aof_annotated_fn *annotated; /* of a stream: NULL, and it has none */
+    void *context;
     int fd;        /* the caller's; -1: what is read is no file */
     uint64_t size; /* bytes of the file */
     struct rdb_source source;
@@ -53,8 +58,8 @@ struct aof_reader {
 /* Begins at an offset of the file, which is open for reading. False with errno. */
 bool aof_reader_open(struct aof_reader *r, int fd, uint64_t offset);
 
-/* The same for a stream that has no end: what `source` gives, behind the `len` bytes that were read of it already, and with no
- * annotations. An end of the source is AOF_READ_END between two commands and AOF_READ_TORN within one; an error of it, also
+/* The same for a stream that has no end: what `source` gives, behind the `len` bytes that were read of it already. Annotations are
+ * told to `annotated`, which the caller sets, and are no part of what is given (aof_reader_bytes). An end of the source is AOF_READ_END between two commands and AOF_READ_TORN within one; an error of it, also
  * one that only means that nothing came yet, AOF_READ_FAILED with window.error: the next call goes on. False: no memory. */
 bool aof_reader_open_stream(struct aof_reader *r, const struct rdb_source *source, const void *bytes,
                             size_t len);

@@ -17,14 +17,15 @@ static void what_is_written_is_read(void **state)
 {
     (void)state;
     char text[HISTORY_LINE_SIZE];
-    struct history_line line = {HISTORY_RECOVERS, INT64_MAX, INT64_MAX, ID}, read;
+    struct history_line line = {HISTORY_RECOVERS, INT64_MAX, INT64_MAX, ID, INT64_MAX}, read;
     history_line_write(&line, text);
     assert_true(history_line_read(text, &read));
     assert_memory_equal(&read, &line, sizeof line);
-    assert_true(history_line_read("HISTORY follows 3 99 " ID, &read));
+    assert_true(history_line_read("HISTORY follows 3 99 " ID " 7", &read));
     assert_int_equal(read.state, HISTORY_FOLLOWS);
     assert_int_equal(read.epoch, 3);
     assert_int_equal(read.offset, 99);
+    assert_int_equal(read.clock, 7);
 }
 
 static void what_is_no_history_is_refused(void **state)
@@ -35,13 +36,14 @@ static void what_is_no_history_is_refused(void **state)
         "OK",
         "HISTORY",
         "HISTORY serves 1 2",
-        "HISTORY serves 1 2 short",
-        "HISTORY serves 1 2 " ID "x",
-        "HISTORY serves 1 2 " ID " more",
-        "HISTORY serves -1 2 " ID,
-        "HISTORY serves 1 -2 " ID,
-        "HISTORY sleeps 1 2 " ID,
-        "HISTORY a-state-that-is-much-too-long 1 2 " ID,
+        "HISTORY serves 1 2 " ID,
+        "HISTORY serves 1 2 short 7",
+        "HISTORY serves 1 2 " ID "x 7",
+        "HISTORY serves 1 2 " ID " 7 more",
+        "HISTORY serves -1 2 " ID " 7",
+        "HISTORY serves 1 -2 " ID " 7",
+        "HISTORY sleeps 1 2 " ID " 7",
+        "HISTORY a-state-that-is-much-too-long 1 2 " ID " 7",
     };
     struct history_line line;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -52,8 +54,8 @@ static void what_is_no_history_is_refused(void **state)
 static void the_later_epoch_counts_before_the_offset(void **state)
 {
     (void)state;
-    struct history_line old = {HISTORY_FOLLOWS, 2, 1000, ID}, further = {HISTORY_FOLLOWS, 2, 1001, ID},
-                        later = {HISTORY_FOLLOWS, 3, 5, ID};
+    struct history_line old = {HISTORY_FOLLOWS, 2, 1000, ID, 0}, further = {HISTORY_FOLLOWS, 2, 1001, ID, 0},
+                        later = {HISTORY_FOLLOWS, 3, 5, ID, 0};
     assert_true(history_line_is_newer(&further, &old));
     assert_true(history_line_is_newer(&later, &further));
     assert_false(history_line_is_newer(&old, &old));
