@@ -185,6 +185,14 @@ static enum handshake_answer ask_for_data(struct link *link, const struct handsh
     return answer;
 }
 
+/* Each master that serves takes a later epoch than any it has heard of: one that is in this node's epoch with another id has not heard
+ * of it. */
+static bool is_behind(const struct history_line *history, const struct handshake_own *own)
+{
+    return history->epoch < own->epoch || (own->epoch > 0 && history->epoch == own->epoch &&
+                                           own->id != NULL && strcmp(history->id, own->id) != 0);
+}
+
 enum handshake_answer handshake_run(struct link *link, const struct handshake_own *own,
                                     struct handshake_result *result)
 {
@@ -199,10 +207,12 @@ enum handshake_answer handshake_run(struct link *link, const struct handshake_ow
         return HANDSHAKE_FAILED;
     }
     int64_t heard = clock_now();
-    if (told && history.epoch < own->epoch) {
-        fail(link,
-             "The master's history is older than this node's (epoch %lld, here %lld): it is not followed",
-             (long long)history.epoch, (long long)own->epoch);
+    if (told && is_behind(&history, own)) {
+        if (tell(link, (const char *[]){"REPLCONF", "newer", "history"}, 3)) {
+            fail(link,
+                 "The master's history is older than this node's (epoch %lld, here %lld): it is not followed",
+                 (long long)history.epoch, (long long)own->epoch);
+        }
         return HANDSHAKE_FAILED;
     }
     if (told && own->node_id != NULL &&

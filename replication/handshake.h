@@ -8,6 +8,7 @@
  *     REPLCONF ip-address 10.0.0.2              the same, with replica-announce-ip alone
  *     REPLCONF capa eof capa psync2             the same
  *     REPLCONF history                          +HISTORY <state> <epoch> <offset> <id>, from an Ordinal alone (history_line.h)
+ *     REPLCONF newer history                    the replica has one that the master should have taken, and ends here
  *     REPLCONF node-id <id>                     +OK, from an Ordinal: the replica may be granted leases (acks.h)
  *     PSYNC <id> <offset + 1>  or  ? -1         +FULLRESYNC <id> <offset>, +CONTINUE [<id>], or an error
  *

@@ -158,9 +158,9 @@ static void copy_attempt(struct player *p)
         config->replica_announce_port > 0 ? config->replica_announce_port : listener_port(&p->server->net);
     attempt->timeout = (int64_t)config->repl_timeout * 1000;
     attempt->has_past = r->has_past && !p->fresh;
-    attempt->epoch = r->of_roster ? p->server->history.epoch : 0;
-    attempt->of_roster = r->of_roster;
     attempt->recovers = recovery_is_active(&node_of(p->server)->recovery);
+    attempt->epoch = r->of_roster && !attempt->recovers ? p->server->history.epoch : 0;
+    attempt->of_roster = r->of_roster;
     memcpy(attempt->id, p->server->history.id, sizeof attempt->id);
     attempt->offset = history_offset(p->server);
 }

@@ -152,6 +152,7 @@ static void serve(struct recovery *r)
         history_serve(server);
     }
     r->follows_till = 0;
+    r->changes = server_changes(server);
     acks_begin(&node_of(server)->acks);
     atomic_store(&r->active, false);
     refusing_clear(server, REFUSING_RECOVERY);
@@ -229,15 +230,42 @@ static void look_after(struct recovery *r)
     }
 }
 
+void recovery_reconsider(struct recovery *r)
+{
+    atomic_store(&r->doubts, true);
+}
+
+/* Alone. */
+static void doubt(struct recovery *r)
+{
+    if (server_is_replica(r->server)) {
+        return;
+    }
+    if (server_changes(r->server) != r->changes) {
+        logger_warning(
+            "A member of the roster has a newer history than this master, which has been written to since it began "
+            "to serve: one of the two has to be given up by hand (REPLICAOF, or an empty data folder)");
+        return;
+    }
+    logger_notice("A member of the roster has a newer history: asking all members again");
+    acks_end(&node_of(r->server)->acks);
+    recovery_begin(r);
+}
+
 void recovery_tick(struct recovery *r, struct worker *w)
 {
     struct gate *gate = &r->server->gate;
-    if (!recovery_is_active(r) || r->follows_till == 0 || w->loop->index != 0) {
+    bool active = recovery_is_active(r);
+    if (w->loop->index != 0 || (active ? r->follows_till == 0 : !atomic_exchange(&r->doubts, false))) {
         return;
     }
     gate_enter(gate, 0);
     gate_alone(gate, 0);
-    look_after(r);
+    if (active) {
+        look_after(r);
+    } else {
+        doubt(r);
+    }
     gate_together(gate, 0);
     gate_leave(gate, 0);
 }
@@ -262,7 +290,6 @@ void recovery_begin(struct recovery *r)
 {
     atomic_store(&r->active, true);
     refusing_set(r->server, REFUSING_RECOVERY);
-    r->began = clock_now();
     if (!begin_asking(r)) {
         logger_warning("Failed to start: no thread can be made to ask the other members of the roster");
         exit(1);

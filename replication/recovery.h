@@ -33,7 +33,8 @@ struct recovery {
     _Atomic bool stop;    /* … which shall end */
     int event;            /* ends its waits */
     int64_t timeout;      /* recovery-timeout when it began, in ms */
-    int64_t began;        /* ms of clock.h */
+    _Atomic bool doubts;  /* a member has a newer history */
+    uint64_t changes;     /* server_changes when it began to serve */
     int64_t follows_till; /* … until when the followed member is waited for; 0: none is followed */
     char *password, *user;
     struct link link; /* the thread's */
@@ -50,6 +51,10 @@ void recovery_init(struct recovery *r, struct server *server, struct roster *ros
 
 /* When all that is loaded at start is there, on the node that shall be the master: alone. */
 void recovery_begin(struct recovery *r);
+
+/* A member has a newer history than this node, which serves: nobody has asked it. Where nothing was written here since, all members are
+ * asked again, soon. Any thread. */
+void recovery_reconsider(struct recovery *r);
 
 /* Ten times a second, on loop 0. */
 void recovery_tick(struct recovery *r, struct worker *w);

@@ -59,6 +59,8 @@ static bool note_option(struct call *c, struct feed *feed, struct slice name, st
     }
     if (slice_is(name, "capa")) {
         note_capability(feed, value);
+    } else if (slice_is(name, "newer")) {
+        recovery_reconsider(&node_of(c->server)->recovery);
     } else if (slice_is(name, "node-id")) {
         note_node(feed, value);
     } else if (slice_is(name, "rdb-only")) {
