@@ -111,7 +111,7 @@ static int count_waiting(const struct master *master)
 
 static void drop_waiting(struct master *master)
 {
-    logger_warning("No snapshot can be made for replicas: %s", strerror(errno != 0 ? errno : ENOMEM));
+    logger_warning("No snapshot can be made for replicas: there is not enough memory");
     for (struct feed *feed = master->feeds; feed != NULL; feed = feed->next) {
         if (feed_state(feed) == FEED_WAITS) {
             client_kill(&master->server->workers[0], feed->client);
@@ -132,23 +132,26 @@ static void take_waiting(struct master *master, struct full_sync *sync)
     }
 }
 
+/* Readers first: the walker may be through before this one goes on. */
 void full_sync_begin(struct master *master)
 {
     struct server *server = master->server;
     struct snapshot_options options;
     int count = count_waiting(master);
     struct full_sync *sync = make(master, count);
-    errno = 0;
-    saving_options(server, &options);
-    options.sink = (struct snapshot_sink){sync, write_bytes, end};
-    if (sync == NULL || !snapshot_begin(&server->saving->snapshot, &options, on_done, sync)) {
+    if (sync == NULL) {
         drop_waiting(master);
-        if (sync != NULL) {
-            full_sync_release(sync);
-        }
         return;
     }
     logger_notice("A snapshot for %d replica%s begins", count, count == 1 ? "" : "s");
-    master->sync = sync;
     take_waiting(master, sync);
+    saving_options(server, &options);
+    options.sink = (struct snapshot_sink){sync, write_bytes, end};
+    if (snapshot_begin(&server->saving->snapshot, &options, on_done, sync)) {
+        master->sync = sync;
+    } else {
+        logger_warning("No snapshot can be made: %s", strerror(errno != 0 ? errno : ENOMEM));
+        spool_end(&sync->spool, false); /* by which its feeds are closed */
+        full_sync_release(sync);
+    }
 }
