@@ -9,6 +9,7 @@
 #include "commands/text.h"
 #include "logger.h"
 #include "memory.h"
+#include "replication/node.h"
 
 #define PING   "*1\r\n$4\r\nPING\r\n"
 #define GETACK "*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"

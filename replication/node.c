@@ -138,14 +138,6 @@ void node_init(struct node *node, struct server *server)
     static struct info_section section = {"roster", "Roster", write_roster, NULL, NULL};
     memset(node, 0, sizeof *node);
     node->server = server;
-    section.context = &node->roster;
-    find_roster(node);
-    info_add(server, &section);
-    master_init(&node->master, server);
-    node->master.keeps_backlog = node->roster.identity.kind != IDENTITY_PLAIN;
-    replica_init(&node->replica, server);
-    acks_init(&node->acks, server, (int)node->roster.identity.count);
-    recovery_init(&node->recovery, server, &node->roster, &node->replica);
     server->above = (struct server_above){
         .context = node,
         .before_poll = before_poll,
@@ -155,6 +147,14 @@ void node_init(struct node *node, struct server *server)
         .loaded = loaded,
         .info = info,
     };
+    section.context = &node->roster;
+    find_roster(node);
+    info_add(server, &section);
+    master_init(&node->master, server);
+    node->master.keeps_backlog = node->roster.identity.kind != IDENTITY_PLAIN;
+    replica_init(&node->replica, server);
+    acks_init(&node->acks, server, (int)node->roster.identity.count);
+    recovery_init(&node->recovery, server, &node->roster, &node->replica);
 }
 
 bool node_stop(struct node *node)

@@ -40,6 +40,7 @@ struct loading {
         copy; /* … or a master sends it, this, as CONFIG SET may change those of `server`. It stays for ever: tables of large values
                                     point to its secret */
     const struct load_kind *kind;
+    struct rdb_load_options *options;  /* of the RDB that is being read */
     struct history_mark history;       /* what the file that is loaded, or was last, says of its own */
     struct rdb_load_progress progress; /* any thread reads it; of the last load, also once it is over */
     _Atomic bool active;               /* the loading thread is at work, and REFUSING_LOADING set */

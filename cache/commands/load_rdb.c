@@ -66,11 +66,20 @@ static int shown(struct slice text)
     return (int)(text.len < MOST ? text.len : MOST);
 }
 
+/* Whether the history of the snapshot is gone on with: then replicas have its keys too, and must be told of those that have expired
+ * meanwhile. So these are loaded, and go in the way in which keys expire. */
+static bool goes_on_with(const struct loading *loading)
+{
+    return load_is_active(loading->server) && loading->kind == &load_kind_rdb &&
+           loading->history.id[0] != '\0' && loading->history.offset >= 0;
+}
+
 static void told(void *context, struct slice name, struct slice value)
 {
     struct loading *loading = context;
     int64_t number;
     if (history_note(&loading->history, name, value)) {
+        loading->options->keep_expired |= goes_on_with(loading);
         return;
     }
     if (slice_equal(name, SLICE("redis-ver")) || slice_equal(name, SLICE("valkey-ver"))) {
@@ -117,6 +126,7 @@ static void prepare(struct loading *loading, const struct load_rdb_how *how, str
 {
     const struct server *server = loading->reader;
     loading->history = (struct history_mark){.offset = -1};
+    loading->options = options;
     options->keyspace = &loading->server->keyspace;
     options->hooks =
         (struct rdb_load_hooks){.context = loading, .load = load_value, .told = told, .skipped = skipped};

@@ -55,7 +55,7 @@ struct rdb_load_hooks {
     /* Now and then: whether to go on. Or NULL. */
     bool (*goes_on)(void *context);
 
-    /* What the file tells of itself (AUX), or NULL. */
+    /* What the file tells of itself (AUX), or NULL. It may change options->keep_expired for what follows. */
     void (*told)(void *context, struct slice name, struct slice value);
 
     /* Something is passed over; `name` is the key's, of a function: its code. Or NULL. */
