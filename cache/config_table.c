@@ -223,7 +223,7 @@ static const struct config_row rows[] = {
         "Refuse writes on a replica"),
     BOOL("replica-ignore-maxmemory", "slave-ignore-maxmemory", replica_ignore_maxmemory, 0,
         CONFIG_REPLICATION, "yes", "Leave eviction to the master"),
-    BOOL("replica-lazy-flush", "slave-lazy-flush", replica_lazy_flush, CONFIG_PENDING, CONFIG_REPLICATION, "no",
+    BOOL("replica-lazy-flush", "slave-lazy-flush", replica_lazy_flush, 0, CONFIG_REPLICATION, "no",
         "Free the old data set in the background at a full synchronisation"),
     BOOL("replica-announced", NULL, replica_announced, 0, CONFIG_REPLICATION, "yes",
         "Let Sentinel see this replica"),
