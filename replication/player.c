@@ -139,7 +139,7 @@ static void forget_attempt(struct attempt *attempt)
     free(attempt->password);
     free(attempt->announce_ip);
     free(attempt->source);
-    memset(attempt, 0, sizeof *attempt);
+    *attempt = (struct attempt){0};
 }
 
 /* Inside the gate. */
@@ -294,7 +294,7 @@ static void follow_stream(struct player *p, const void *rest, size_t rest_len)
     struct aof_reader reader;
     size_t count;
     enum aof_read got = AOF_READ_FAILED;
-    p->pause = 0;
+    int64_t began = clock_now();
     p->link->tick = START_TICK_MS;
     bool good = aof_reader_open_stream(&reader, &source, rest, rest_len) && acknowledge(p);
     if (p->leases) {
@@ -309,6 +309,10 @@ static void follow_stream(struct player *p, const void *rest, size_t rest_len)
         note_end(p, &reader, got);
     }
     aof_reader_close(&reader);
+    if (clock_now() - began >
+        LAST_PAUSE_MS) { /* one that ends at once, again and again, is a failure like others */
+        p->pause = 0;
+    }
     enter(p);
     if (is_wanted(p)) {
         atomic_store(&p->replica->down_since, clock_wall_us() / 1000000);
