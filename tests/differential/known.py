@@ -350,6 +350,8 @@ NOT_RANDOM = {
     "sync": "makes a replica of the client",
     "psync": "makes a replica of the client",
     "replconf": "is a replica's word",
+    "replicaof": "gives the keyspace away; tests/integration/test_replication_replica.py",
+    "slaveof": "gives the keyspace away; tests/integration/test_replication_replica.py",
     "role": "offsets differ; tests/integration/test_replication_master.py",
 }
 
@@ -357,8 +359,6 @@ NOT_RANDOM = {
 NOT_YET = {
     "acl": "ACL comes with a later issue",
     "acl|*": "ACL comes with a later issue",
-    "replicaof": "comes with replication",
-    "slaveof": "comes with replication",
     "failover": "comes with replication",
     "migrate": "comes with replication",
     "restore-asking": "comes with hash slots",
