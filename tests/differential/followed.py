@@ -8,6 +8,7 @@ from .logged import LoggedRun, compare, contents
 from .servers import Oracle, Ordinal
 
 LEVEL_SECONDS = 120.0
+LATEST = 2**63 - 2  # to Ordinal a deadline of one millisecond more is this one as well
 
 
 class FollowedOracle(Oracle):
@@ -48,6 +49,10 @@ def fields(server) -> dict:
     return dict(line.split(":", 1) for line in text.split("\r\n") if ":" in line)
 
 
+def held(connection) -> dict:
+    return {key: (kind, value, min(deadline, LATEST), None) for key, (kind, value, deadline, _) in contents(connection, False).items()}
+
+
 class FollowedRun(LoggedRun):
     def followed(self, follower: Follower):
         """The first difference between the master and its follower, in words; or None."""
@@ -56,7 +61,7 @@ class FollowedRun(LoggedRun):
         for database in range(keyspace.DATABASES):
             for connection in (a, b):
                 connection.call("SELECT", database)
-            found = compare(database, contents(a, False), contents(b, False))
+            found = compare(database, held(a), held(b))
             if found is not None:
                 mismatch = found[0]
                 return f"{mismatch.what}\n  master: {mismatch.oracle}\n  follower: {mismatch.subject}"

@@ -250,6 +250,83 @@ static void a_command_of_many_arguments_is_read_whole(void **state)
     fclose(file);
 }
 
+/* ---- a stream --------------------------------------------------------------------------------------------- */
+
+/* Bytes that come `step` at a time. */
+struct drip {
+    const char *bytes;
+    size_t len, at, step;
+};
+
+static ssize_t read_drip(void *context, void *buffer, size_t n)
+{
+    struct drip *d = context;
+    size_t got = d->len - d->at < d->step ? d->len - d->at : d->step;
+    got = got < n ? got : n;
+    memcpy(buffer, d->bytes + d->at, got);
+    d->at += got;
+    return (ssize_t)got;
+}
+
+static const char two[] = "*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n";
+
+/* However the bytes come, and however many were there before: two commands, whose bytes can be passed on as they are. */
+static void a_stream_is_cut_into_its_commands(void **state)
+{
+    (void)state;
+    for (size_t before = 0; before < sizeof two; before++) {
+        for (size_t step = 1; step < sizeof two; step += 3) {
+            struct drip drip = {two + before, sizeof two - 1 - before, 0, step};
+            const struct rdb_source source = {.context = &drip, .read = read_drip};
+            struct aof_reader reader;
+            struct aof_command commands[8];
+            size_t count, seen = 0;
+            char passed[sizeof two] = "";
+            assert_true(aof_reader_open_stream(&reader, &source, two, before));
+            while (aof_reader_next(&reader, commands, 8, &count) == AOF_READ_COMMANDS) {
+                seen += count;
+                memcpy(passed + commands[0].offset, aof_reader_bytes(&reader),
+                       reader.offset - commands[0].offset);
+            }
+            assert_int_equal(seen, 2);
+            assert_string_equal(passed, two);
+            aof_reader_close(&reader);
+        }
+    }
+}
+
+static void a_stream_ends_between_commands_or_within_one(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < sizeof two; len++) {
+        struct drip drip = {two, len, 0, 7};
+        const struct rdb_source source = {.context = &drip, .read = read_drip};
+        struct aof_reader reader;
+        struct aof_command commands[8];
+        size_t count;
+        enum aof_read got;
+        assert_true(aof_reader_open_stream(&reader, &source, NULL, 0));
+        do {
+            got = aof_reader_next(&reader, commands, 8, &count);
+        } while (got == AOF_READ_COMMANDS);
+        assert_int_equal(got, len == 0 || len == 14 || len == sizeof two - 1 ? AOF_READ_END : AOF_READ_TORN);
+        aof_reader_close(&reader);
+    }
+}
+
+static void a_stream_has_no_annotations(void **state)
+{
+    (void)state;
+    struct drip drip = {"#TS:1\r\n", 7, 0, 7};
+    const struct rdb_source source = {.context = &drip, .read = read_drip};
+    struct aof_reader reader;
+    struct aof_command command;
+    size_t count;
+    assert_true(aof_reader_open_stream(&reader, &source, NULL, 0));
+    assert_int_equal(aof_reader_next(&reader, &command, 1, &count), AOF_READ_DAMAGED);
+    aof_reader_close(&reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +339,9 @@ int main(void)
         cmocka_unit_test(a_length_that_hides_commands_is_damage),
         cmocka_unit_test(arguments_larger_than_a_window_are_read_whole),
         cmocka_unit_test(a_command_of_many_arguments_is_read_whole),
+        cmocka_unit_test(a_stream_is_cut_into_its_commands),
+        cmocka_unit_test(a_stream_ends_between_commands_or_within_one),
+        cmocka_unit_test(a_stream_has_no_annotations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
