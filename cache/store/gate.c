@@ -32,7 +32,8 @@ void gate_alone(struct gate *gate, int loop)
     atomic_store_explicit(&gate->flags[loop].inside, false, memory_order_release);
     pthread_mutex_lock(&gate->alone);
     if (atomic_load_explicit(&gate->members, memory_order_relaxed) == 1) {
-        pthread_mutex_unlock(&gate->alone); /* the last guest has resigned while a single loop waited for it */
+        pthread_mutex_unlock(
+            &gate->alone); /* the last guest has resigned while a single loop waited for it */
         return;
     }
     /* In this order: who finds the gate raised can then sleep on the mutex, and does not compete for it. */

@@ -725,6 +725,22 @@ def test_a_snapshot_on_the_replica_while_it_follows(master, start_replica):
     assert_same(master, replica)
 
 
+@pytest.mark.parametrize("appendonly", ["no", "yes"])
+def test_a_snapshot_that_is_under_way_is_given_up_for_the_masters(master, start_server, appendonly):
+    write(master)
+    replica = start_server(rdb_key_save_delay=1000, appendonly=appendonly, save="3600 1000000")
+    with replica.connect() as client:
+        client.pipeline([("SET", "own:%d" % number, "x") for number in range(20000)])
+        assert isinstance(client("BGSAVE"), str)
+        eventually(lambda: replica.info("persistence")["rdb_bgsave_in_progress"] == "1")
+    assert replica("REPLICAOF", "127.0.0.1", master.port) == "OK"
+    assert_same(master, replica)
+    assert replica.config("rdb-key-save-delay", "0") == "0"
+    eventually(lambda: replica("SAVE") == "OK")
+    assert replica("DEBUG", "RELOAD") == "OK"
+    assert differences(contents(master), contents(replica)) == ""
+
+
 # ---- chains --------------------------------------------------------------------------------------------------------
 
 
