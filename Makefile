@@ -372,4 +372,4 @@ help:
 	@echo 'make docs docs-check  the pages made from the tables in the code'
 	@echo 'make install          to PREFIX=$(PREFIX), under DESTDIR'
 
--include bench/bench.mk $(wildcard k8s/examples/*/*.mk) tests/apps/apps.mk tests/redis-suite/redis-suite.mk tests/crash/crash.mk
+-include bench/bench.mk $(wildcard k8s/examples/*/*.mk) tests/apps/apps.mk tests/redis-suite/redis-suite.mk tests/crash/crash.mk tests/replication/replication.mk

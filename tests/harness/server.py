@@ -134,7 +134,7 @@ class Server:
         try:
             for _ in range(START_SECONDS * 100):
                 try:
-                    with Connection(self.address) as connection:
+                    with self.connect() as connection:
                         connection.send(question)
                         connection.shutdown_write()
                         if b"-LOADING" not in connection.until_closed():
