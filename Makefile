@@ -146,7 +146,7 @@ endef
 deps:
 	$(call install-missing,$(BUILD_PACKAGES))
 deps-test:
-	$(call install-missing,$(BUILD_PACKAGES) $(TEST_PACKAGES) $(SANITIZER_PACKAGES))
+	$(call install-missing,$(BUILD_PACKAGES) $(TEST_PACKAGES) $(REPLICATION_PACKAGES) $(SANITIZER_PACKAGES))
 deps-node: # a Node.js from elsewhere, which brings its own npm, conflicts with Debian's packages and does as well
 	@command -v node >/dev/null && command -v npm >/dev/null || $(MAKE) --no-print-directory deps-node-install
 .PHONY: deps-node-install
@@ -192,7 +192,7 @@ build/tests/integration/%: tests/integration/%.c
 test: deps-test deps-node
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory -k test-all
-test-all: test-unit test-integration test-differential test-apps test-migration test-crash-short
+test-all: test-unit test-integration test-differential test-apps test-migration test-crash-short test-replication
 
 test-unit: $(call unit-programs,debug)
 	@tests/run-unit $^
@@ -363,6 +363,7 @@ help:
 	@echo 'make test-unit test-integration test-differential test-apps test-asan test-tsan test-long'
 	@echo 'make test-migration      data folders of Redis and Valkey, in and out'
 	@echo 'make test-crash       kill -9, power cuts, full disks, injected faults; ROUNDS=300 of each mode; test-crash-short'
+	@echo 'make test-replication test-chaos   the guarantees between hosts, under faults; ROUNDS=100 SEED=1'
 	@echo 'make test-stress      a storm of clients; SECONDS=60 SEED=1 STRESS_FLAVOUR=release; test-stress-nomem: without memory'
 	@echo 'make test-redis-suite the Tcl suite of redis against a running server'
 	@echo 'make coverage         tests with coverage; HTML in build/coverage/report'

@@ -1,12 +1,12 @@
 """Fixtures of the crash tests: a limit on the time of each, a small disk of its own, and a server with faults."""
 
 import os
-import signal
 import subprocess
 
 import pytest
 
 from harness import server as harness
+from harness.limit import time_limit
 
 LIMIT_SECONDS = 240 if not harness.is_sanitized() else 900
 
@@ -14,15 +14,8 @@ LIMIT_SECONDS = 240 if not harness.is_sanitized() else 900
 @pytest.fixture(autouse=True)
 def limited_time():
     """No test runs for ever."""
-
-    def expire(_signal, _frame):
-        raise TimeoutError("the test ran for more than %d s" % LIMIT_SECONDS)
-
-    before = signal.signal(signal.SIGALRM, expire)
-    signal.alarm(LIMIT_SECONDS)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+    with time_limit(LIMIT_SECONDS):
+        yield
 
 
 class Disk:

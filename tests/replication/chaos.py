@@ -106,7 +106,7 @@ class Round:
         finally:
             group.network.heal()
             records += load.end()
-            self.history = History(records, group.losses, POPULATION, populated)
+            self.history = History(records, group.losses, POPULATION, populated, group.outages)
         group.converge()
         self.history.records += last_look(group, records)
 

@@ -8,6 +8,7 @@ promises then is that the others have them.
 import signal
 import time
 
+from history import Outage
 from subjects import NOTHING
 
 HOUR = 3600
@@ -29,6 +30,13 @@ class Fault:
         self.node = rng.randrange(count)
         self.draw(rng, count)
 
+    @classmethod
+    def of(cls, node, **drawn):
+        """One that is told instead of drawn."""
+        fault = cls.__new__(cls)
+        vars(fault).update(drawn, node=node)
+        return fault
+
     def draw(self, rng, count):
         """Draws what else there is to draw."""
 
@@ -41,7 +49,10 @@ class Kill(Fault):
 
     def draw(self, rng, count):
         self.down, self.wiped = lasting(rng, 0.05, 3), rng.random() < 0.4
-        self.how = "wiped" if self.wiped else "killed"
+
+    @property
+    def how(self):
+        return "wiped" if self.wiped else "killed"
 
     def __str__(self):
         return "kill node %d, %s its disk, start after %.2f s" % (self.node, "without" if self.wiped else "with", self.down)
@@ -124,6 +135,7 @@ def stop_and_start(group, numbers, start=True):
         if start:
             node.start_again()
             group.wait("node %d follows again" % number, lambda node=node: node.serves() and group.follows(node), READY_SECONDS)
+        group.outages.append(Outage(number, began, time.monotonic_ns()))
         if number == 0:
             group.lose("stopped", True, began)
 

@@ -68,7 +68,7 @@ class Group:
         self.subject, self.directory = subject, Path(directory)
         self.network = Network(count, directory)
         self.network.seed(seed)
-        self.nodes, self.losses = [], []
+        self.nodes, self.losses, self.outages = [], [], []
         try:
             for host in self.network.hosts:
                 self.nodes.append(Node(host, self.directory / ("node%d" % host.number), subject.settings(host.number, count),

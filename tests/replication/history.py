@@ -6,6 +6,7 @@ from typing import NamedTuple
 SECOND = 1_000_000_000
 NEVER = -1 << 62
 DONE, NIL, REFUSED, UNKNOWN = "+", "0", "!", "?"
+GAVE_UP = "gave_up"  # the value of an operation whose client had no more patience
 LAST_LOOK = -1  # the client that reads everything at every node when all is over
 
 
@@ -44,13 +45,22 @@ class Loss(NamedTuple):
         return self.since <= acknowledged <= self.ended and self.began <= read
 
 
+class Outage(NamedTuple):
+    """A node was being restarted by SIGTERM, for its own part."""
+
+    node: int
+    began: int
+    ended: int
+
+
 class History:
     """`population` keys were written before the first fault, by `populated` (a time)."""
 
-    def __init__(self, records, losses=(), population=0, populated=NEVER):
+    def __init__(self, records, losses=(), population=0, populated=NEVER, outages=()):
         self.records = list(records)
         self.losses = sorted(losses, key=lambda loss: loss.began)
         self.population, self.populated = population, populated
+        self.outages = list(outages)
 
     def of_kind(self, *kinds):
         return [record for record in self.records if record.kind in kinds]

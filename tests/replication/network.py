@@ -10,6 +10,7 @@ what the node does, not what the network does to the client.
 
 import contextlib
 import ctypes
+import functools
 import os
 import subprocess
 import threading
@@ -36,8 +37,9 @@ def name_of(number):
     return "node-%d.%s" % (number, SERVICE)
 
 
+@functools.cache
 def build(target):
-    """Builds a program of the tests when it is not current, and returns its path."""
+    """Builds a program of the tests when it is not current, once in a run, and returns its path."""
     subprocess.run(["make", "--silent", target], cwd=ROOT, check=True)
     return os.path.join(ROOT, target)
 

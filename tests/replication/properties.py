@@ -9,7 +9,7 @@ know) only increase, so a read is judged by the greatest number acknowledged bef
 import bisect
 from collections import Counter
 
-from history import DONE, LAST_LOOK, NEVER, NIL, REFUSED, SECOND, UNKNOWN, by_key
+from history import DONE, GAVE_UP, LAST_LOOK, NEVER, NIL, REFUSED, SECOND, UNKNOWN, by_key
 
 MS = SECOND // 1000
 DEADLINE_SLACK = 2 * MS  # deadlines are whole milliseconds
@@ -220,6 +220,19 @@ def kept_until_deadline(history):
             and not history.excused(made.replied, read.replied)]
 
 
+def served_through(history):
+    """While a node is restarted by SIGTERM no request fails that a client sends to another one. A client may run out of patience."""
+    found = []
+    for record in history.records:
+        if record.answered or record.value == GAVE_UP:
+            continue
+        meanwhile = [outage for outage in history.outages if outage.began <= record.replied and record.sent <= outage.ended]
+        if meanwhile and all(outage.node != record.node for outage in meanwhile):
+            found.append("%s %s at node %d failed while node %d was restarted: %s" % (
+                record.kind, record.key, record.node, meanwhile[0].node, record.value))
+    return found
+
+
 PROPERTIES = {
     "seen-everywhere": seen_everywhere,
     "seen-at-master": seen_at_master,
@@ -229,6 +242,7 @@ PROPERTIES = {
     "one-master": one_master,
     "expired-is-gone": expired_is_gone,
     "kept-until-deadline": kept_until_deadline,
+    "served-through": served_through,
 }
 
 

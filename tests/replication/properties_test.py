@@ -3,7 +3,7 @@
 import pytest
 
 import properties
-from history import DONE, LAST_LOOK, NIL, SECOND, UNKNOWN, History, Loss, Record, parse
+from history import DONE, GAVE_UP, LAST_LOOK, NIL, REFUSED, SECOND, UNKNOWN, History, Loss, Outage, Record, parse
 
 MS = SECOND // 1000
 
@@ -12,7 +12,7 @@ class Story:
     """A history told in milliseconds."""
 
     def __init__(self, population=0, populated=0):
-        self.records, self.losses = [], []
+        self.records, self.losses, self.outages = [], [], []
         self.population, self.populated = population, populated * MS
 
     def add(self, kind, key, sent, replied, value="-", argument="-", node=0, client=0, outcome=DONE):
@@ -23,8 +23,12 @@ class Story:
         self.losses.append(Loss(since * MS, began * MS, ended * MS, "told so"))
         return self
 
+    def restart(self, node, began, ended):
+        self.outages.append(Outage(node, began * MS, ended * MS))
+        return self
+
     def found(self, name):
-        return properties.PROPERTIES[name](History(self.records, self.losses, self.population, self.populated))
+        return properties.PROPERTIES[name](History(self.records, self.losses, self.population, self.populated, self.outages))
 
 
 def test_a_line_of_the_load_is_a_record():
@@ -196,6 +200,17 @@ def test_a_value_is_read_until_its_deadline_and_not_after_it(sent, outcome, gone
     story = Story().add("setpx", "d:0", 0, 1, "OK", argument=100).add("get", "d:0", sent, sent + 1, 100, outcome=outcome, node=1)
     assert (story.found("expired-is-gone") == []) == gone
     assert (story.found("kept-until-deadline") == []) == kept
+
+
+# ---- rolling restarts -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("node, sent, outcome, value, fine", [
+    (1, 12, DONE, 1, True), (0, 12, UNKNOWN, "closed", True), (1, 12, UNKNOWN, GAVE_UP, True), (1, 30, REFUSED, "READONLY", True),
+    (1, 12, REFUSED, "READONLY", False), (1, 9, UNKNOWN, "closed", False)])
+def test_a_restart_is_felt_by_the_clients_of_that_node_alone(node, sent, outcome, value, fine):
+    story = Story().restart(0, 10, 20).add("incr", "c:0", sent, sent + 2, value, node=node, outcome=outcome)
+    assert (story.found("served-through") == []) == fine
 
 
 def test_judge_names_what_was_broken():

@@ -24,7 +24,7 @@ NOTHING = None
 # What plain replication promises, of either server; then what Ordinal does beyond it, by write-ack.
 EQUAL = {"converges"}
 PLAIN = EQUAL | {"seen-at-master", "consumed-once", "one-master"}
-ROSTER = PLAIN | {"no-empty-master", "expired-is-gone", "kept-until-deadline"}
+ROSTER = PLAIN | {"no-empty-master", "expired-is-gone", "kept-until-deadline", "served-through"}
 PROMISES = {
     ("redis", "none"): EQUAL,
     ("ordinal", "none"): PLAIN,

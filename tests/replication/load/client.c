@@ -134,6 +134,14 @@ static void op_end(struct client *c, char outcome)
     c->role->told(c);
 }
 
+/* Ends an operation of which no reply will come. */
+static void op_lose(struct client *c, const char *why)
+{
+    snprintf(c->op.value, sizeof c->op.value, "%s", why);
+    link_close(&c->links[c->op.node]);
+    op_end(c, '?');
+}
+
 static void op_begin(struct client *c, int epoll)
 {
     struct link *link = &c->links[c->op.node];
@@ -150,8 +158,7 @@ static void op_begin(struct client *c, int epoll)
     c->busy = true;
     c->op.sent = now();
     if (!link_send(link, c->request, c->request_len)) {
-        link_close(link);
-        op_end(c, '?');
+        op_lose(c, "closed");
     }
 }
 
@@ -159,8 +166,7 @@ void client_step(struct client *c, int epoll)
 {
     int64_t moment = now();
     if (c->busy && moment - c->op.sent > c->patience) {
-        link_close(&c->links[c->op.node]);
-        op_end(c, '?');
+        op_lose(c, "gave_up");
     } else if (!c->busy && moment >= c->wake_at) {
         c->op.replies = 0;
         c->role->ask(c);
@@ -206,17 +212,17 @@ void client_readable(struct link *link)
     if (mine) {
         take_replies(c, link);
     }
-    if (!open) {
+    if (!open && mine && c->busy) {
+        op_lose(c, "closed");
+    } else if (!open) {
         link_close(link);
-        if (mine && c->busy) {
-            op_end(c, '?');
-        }
     }
 }
 
 void client_end(struct client *c)
 {
     if (c->busy) {
+        snprintf(c->op.value, sizeof c->op.value, "gave_up");
         c->op.outcome = '?';
         c->op.replied = now();
         op_record(c);

@@ -6,7 +6,7 @@
  *
  * SENT and REPLIED are CLOCK_MONOTONIC in nanoseconds, the same clock for all, taken before the request is sent and after the reply
  * has come, so what they say of an order is so. OUTCOME is '+' done, '0' done and nil, '!' refused and certainly not done, '?' not
- * known: no reply came in time, the connection broke, or the error leaves it open. An empty field is "-".
+ * known: no reply came in time ("gave_up"), the connection broke ("closed"), or the error leaves it open. An empty field is "-".
  */
 #ifndef ORDINAL_LOAD_CLIENT_H
 #define ORDINAL_LOAD_CLIENT_H
