@@ -72,7 +72,7 @@ class Group:
         try:
             for host in self.network.hosts:
                 self.nodes.append(Node(host, self.directory / ("node%d" % host.number), subject.settings(host.number, count),
-                                       subject.command()))
+                                       subject.command(host.number)))
             self.settle()
         except BaseException:
             self.close()

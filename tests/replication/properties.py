@@ -80,10 +80,14 @@ def seen_everywhere(history):
 
 def seen_at_master(history):
     """The same of node 0 alone: what plain replication promises its master's clients."""
-    return stale_texts(stale(history, lambda record: record.node == 0))
+    return stale_texts(stale(history, is_at_master)) + tokens_seen(history, is_at_master)
 
 
-def tokens_seen(history):
+def is_at_master(record):
+    return record.node == 0
+
+
+def tokens_seen(history, judged=lambda record: True):
     found = []
     for key, records in by_key(record for record in history.records if record.key.startswith("t:")).items():
         made = min((record.replied for record in records if record.kind == "set" and record.outcome == DONE), default=None)
@@ -91,7 +95,7 @@ def tokens_seen(history):
         first_try = min((record.sent for record in takers), default=None)
         taken = min((record.replied for record in takers if record.outcome == DONE), default=None)
         for record in records:
-            if record.kind != "get" or not record.answered:
+            if record.kind != "get" or not record.answered or not judged(record):
                 continue
             if record.outcome == DONE and taken is not None and taken < record.sent and not history.excused(taken, record.replied):
                 found.append("token %s was taken, and is read again at node %d %.3f ms later" % (
@@ -127,6 +131,10 @@ def consumed_once(history):
             taken = given.get(rest.key + "=" + element)
             if taken and not history.excused(taken[0].replied, rest.replied):
                 found.append("%s was handed out, and is in the queue again at node %d" % (element, rest.node))
+    for read in history.of_kind("get"):
+        if read.client == LAST_LOOK and read.outcome == DONE and read.key in given and not history.excused(
+                given[read.key][0].replied, read.replied):
+            found.append("%s was handed out, and is there in the end at node %d" % (read.key, read.node))
     return found
 
 

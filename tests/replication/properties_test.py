@@ -124,6 +124,12 @@ def test_an_element_that_is_handed_out_twice_or_comes_back_is_found():
     assert len(story.found("consumed-once")) == 1
 
 
+def test_a_token_that_was_handed_out_and_is_there_in_the_end_is_found():
+    story = Story().add("getdel", "t:1", 0, 1, "token").add("get", "t:1", 8, 9, outcome=NIL, client=LAST_LOOK)
+    assert story.found("consumed-once") == []
+    assert len(story.add("get", "t:1", 8, 9, "token", node=2, client=LAST_LOOK).found("consumed-once")) == 1
+
+
 def test_the_same_element_of_two_queues_is_two():
     assert Story().add("pop", "q:0", 0, 1, "a").add("pop", "q:1", 2, 3, "a").found("consumed-once") == []
 

@@ -6,6 +6,7 @@ import pytest
 import faults
 import properties
 from chaos import Plan, Round
+from harness import server as harness
 from history import History
 from harness.resp import Error
 from network import name_of
@@ -81,7 +82,6 @@ def test_the_original_loses_values_before_their_deadline_where_a_clock_is_early(
 
 def can_replicate(tmp_path_factory):
     """Whether the server under test can be a replica."""
-    from harness import server as harness  # noqa: PLC0415
     server = harness.Server(tmp_path_factory.mktemp("probe"))
     try:
         return not isinstance(server("REPLICAOF", "NO", "ONE"), Error)

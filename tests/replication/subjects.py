@@ -4,6 +4,7 @@ may lose. A later state of the server is a row here.
   redis     Debian's redis-server, replicas by --replicaof: promises only that its replicas end equal. By it the tests show that they find
             what they look for
   ordinal   write-ack none: plain replicas by --replicaof, which promise what Redis's do, and a little more; another level: a roster
+  ordinal-redis, redis-ordinal   a master of one kind with replicas of the other: a migration, both ways
 """
 
 import math
@@ -11,7 +12,6 @@ import os
 import tempfile
 from pathlib import Path
 
-from harness import server as harness
 from harness.redis import program
 from network import name_of
 
@@ -21,18 +21,22 @@ WRITE_ACKS = ("none", "master", "one", "quorum", "all")
 EVERYTHING = math.inf
 NOTHING = None
 
-# What plain replication promises, of either server; then what Ordinal does beyond it, by write-ack.
-EQUAL = {"converges"}
-PLAIN = EQUAL | {"seen-at-master", "consumed-once", "one-master"}
-ROSTER = PLAIN | {"no-empty-master", "expired-is-gone", "kept-until-deadline", "served-through"}
+# What replicas promise, of either server; what Ordinal's master does besides; and what a roster does, by write-ack.
+EQUAL = {"converges", "expired-is-gone"}
+PLAIN = EQUAL | {"seen-at-master", "consumed-once", "one-master", "nothing-lost"}
+ROSTER = PLAIN | {"no-empty-master", "kept-until-deadline", "served-through"}
 PROMISES = {
     ("redis", "none"): EQUAL,
+    ("ordinal-redis", "none"): PLAIN,
+    ("redis-ordinal", "none"): EQUAL,
     ("ordinal", "none"): PLAIN,
     ("ordinal", "master"): ROSTER,
-    ("ordinal", "one"): ROSTER | {"nothing-lost"},
-    ("ordinal", "quorum"): ROSTER | {"nothing-lost"},
-    ("ordinal", "all"): ROSTER | {"nothing-lost", "seen-everywhere"},
+    ("ordinal", "one"): ROSTER,
+    ("ordinal", "quorum"): ROSTER,
+    ("ordinal", "all"): ROSTER | {"seen-everywhere"},
 }
+# What a node with a stepped clock does not promise after a restart, unless the others tell it the time.
+BY_THE_CLOCK = {"expired-is-gone", "kept-until-deadline"}
 # What the folder still has after a kill -9, by persistence: all but the writes of so many seconds.
 FORGOTTEN = {"none": EVERYTHING, "everysec": EVERYSEC_SECONDS, "always": NOTHING}
 PERSISTENCE = {
@@ -61,9 +65,14 @@ class Subject:
     def has_roster(self):
         return self.write_ack != "none"
 
-    def command(self):
-        """The program; redis-server is redis-check-rdb by another name."""
-        if self.name != "redis":
+    def is_redis(self, number):
+        """Whether this node is a redis-server."""
+        kinds = self.name.split("-")
+        return kinds[min(number, len(kinds) - 1)] == "redis"
+
+    def command(self, number):
+        """The program of this node, None for the server under test; redis-server is redis-check-rdb by another name."""
+        if not self.is_redis(number):
             return None
         link = Path(tempfile.gettempdir()) / ("ordinal-test-%d" % os.getuid()) / "redis-server"
         link.parent.mkdir(mode=0o700, exist_ok=True)
@@ -74,7 +83,7 @@ class Subject:
     def settings(self, number, count):
         """Those of the node of this number in a set of so many."""
         settings = {**COMMON, **PERSISTENCE[self.persistence]}
-        if self.name == "ordinal":
+        if not self.is_redis(number):
             settings["loops"] = 2
         if self.has_roster:
             settings["roster"] = ",".join("%s:%d" % (name_of(other), PORT) for other in range(count))
@@ -87,6 +96,10 @@ class Subject:
         """The nodes that are sent writes: all of them, where replicas carry writes to the master."""
         return range(count) if self.has_roster else [0]
 
+    def promised(self, steps_clocks):
+        """The names of the properties that hold; `steps_clocks`: in a round that does so."""
+        return self.promises - BY_THE_CLOCK if steps_clocks and not self.has_roster else self.promises
+
     def loses(self, how, alone):
         """The last so many seconds of acknowledged writes that may be gone after the master, or all nodes at once, ended in one of
         these ways; NOTHING where none may. `how`: "stopped" (SIGTERM), "killed", "wiped" (killed, and its folder emptied); `alone`: every
@@ -96,8 +109,3 @@ class Subject:
         if not self.has_roster or not alone or mine is NOTHING:
             return mine
         return NOTHING if self.write_ack != "master" or how == "stopped" else EVERYSEC_SECONDS
-
-
-def under_test():
-    """Whether the server under test, which ORDINAL names, is there."""
-    return os.path.exists(harness.binary())
