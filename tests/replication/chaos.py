@@ -4,10 +4,10 @@ A plan, all that is drawn, follows from its seed; when things happen to meet doe
 It consists of acts, one after the other: a fault of a process, one of the network, or one of each at the same time.
 """
 
+import concurrent.futures
 import random
 import shutil
 import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -78,7 +78,8 @@ class Load:
 
 
 class Round:
-    """Runs a plan in a directory of its own. `violations` is {property: texts} afterwards, "converges" among them."""
+    """Runs a plan in a directory of its own. `violations` is {property: texts} afterwards, "converges" and "runs" (no server ends by itself, or badly) among
+    them."""
 
     def __init__(self, plan, directory, roles=None, pace_us=PACE_US):
         self.plan, self.directory = plan, Path(directory)
@@ -91,8 +92,10 @@ class Round:
                 self.play(group)
                 for node in group.nodes:
                     node.stop()
-            except (Unsettled, AssertionError) as failure:
+            except Unsettled as failure:
                 self.violations["converges"] = [str(failure)]
+            except AssertionError as failure:
+                self.violations["runs"] = [str(failure)]
         promised = self.plan.subject.promised(self.plan.steps_clocks())
         self.violations.update(properties.judge(self.history, promised & set(properties.PROPERTIES)))
         return self
@@ -118,14 +121,13 @@ class Round:
         """The faults of an act at the same time: those of the network on a thread, as a process must be started by this one."""
         if any(fault.alone or fault.forgets(group.subject) for fault in act):
             group.settle()
-        beside = [threading.Thread(target=fault.carry_out, args=[group]) for fault in act if fault.network]
-        for thread in beside:
-            thread.start()
-        for fault in act:
-            if not fault.network:
-                fault.carry_out(group)
-        for thread in beside:
-            thread.join()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            beside = [pool.submit(fault.carry_out, group) for fault in act if fault.network]
+            for fault in act:
+                if not fault.network:
+                    fault.carry_out(group)
+            for one in beside:
+                one.result()
 
     def forget(self):
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -62,7 +62,7 @@ class Kill(Fault):
 
     def carry_out(self, group):
         node, began = group.nodes[self.node], time.monotonic_ns()
-        node.kill()
+        node.crash()
         if self.wiped:
             node.wipe()
         time.sleep(self.down)
@@ -88,7 +88,7 @@ class KillAll(Fault):
     def carry_out(self, group):
         began = time.monotonic_ns()
         for node in group.nodes:
-            node.kill()
+            node.crash()
         time.sleep(self.down)
         for number, gap in zip(self.order, self.gaps):
             time.sleep(gap)
@@ -156,26 +156,30 @@ class RollingRestart(Fault):
 
 
 class Scale(Fault):
-    """Down to one node and up again, by the highest number, as a StatefulSet does."""
+    """Fewer nodes and more again, always those of the highest numbers, as in a StatefulSet; all of them in the end. Who comes back has its disk or
+    not."""
 
     alone = True
 
     def draw(self, rng, count):
-        self.count, self.least, self.wiped = count, rng.choice((1, 2)), rng.random() < 0.5
+        self.count, self.wiped = count, rng.random() < 0.5
+        self.sizes = [rng.randint(1, count) for _ in range(rng.randint(1, 3))] + [count]
         self.between = lasting(rng, 0.1, 2)
 
     def __str__(self):
-        return "scale %d → %d, and after %.2f s → %d, %s the disks" % (
-            self.count, self.least, self.between, self.count, "without" if self.wiped else "with")
+        return "scale %s, %.2f s each, %s the disks" % (
+            " → ".join(map(str, [self.count, *self.sizes])), self.between, "without" if self.wiped else "with")
 
     def carry_out(self, group):
-        numbers = range(self.least, self.count)
-        stop_and_start(group, reversed(numbers), start=False)
-        time.sleep(self.between)
-        for number in numbers:
-            if self.wiped:
-                group.nodes[number].wipe()
-            group.nodes[number].start_again()
+        size = self.count
+        for wanted in self.sizes:
+            stop_and_start(group, reversed(range(wanted, size)), start=False)
+            for number in range(size, wanted):
+                if self.wiped:
+                    group.nodes[number].wipe()
+                group.nodes[number].start_again()
+            size = wanted
+            time.sleep(self.between)
 
 
 class NetworkFault(Fault):

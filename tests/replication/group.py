@@ -43,6 +43,11 @@ class Node(harness.Server):
         self.exit_status = None
         self._start(self.environment)
 
+    def crash(self):
+        """As kill -9; fails when it has ended before, by itself."""
+        assert self.alive(), "node %d has ended by itself:\n%s" % (self.number, self.log()[-2000:])
+        self.kill()
+
     def wipe(self):
         shutil.rmtree(self.data)
         self.data.mkdir()

@@ -97,7 +97,7 @@ static void reader_ask(struct client *c)
     }
 }
 
-/* ---- tokens: each is to be had once ------------------------------------------------------------------------------------ */
+/* ---- tokens: each is to be had once, by GETDEL or by a transaction ------------------------------------------------------------------------------------ */
 
 static void maker_ask(struct client *c)
 {
@@ -125,10 +125,22 @@ static void taker_ask(struct client *c)
         client_rest(c, MS / 4);
         return;
     }
-    client_ask(c, "getdel", pick_writer(c), "GETDEL %s", tokens[c->slot].key);
+    const char *key = tokens[c->slot].key;
+    if (pick(c, 3) == 0) {
+        client_ask(c, "getdel", pick_writer(c), "MULTI\nGET %s\nDEL %s\nEXEC", key, key);
+        snprintf(c->op.key, sizeof c->op.key, "%s", key);
+    } else {
+        client_ask(c, "getdel", pick_writer(c), "GETDEL %s", key);
+    }
     if (--tokens[c->slot].attempts == 0) {
         snprintf(spent[spent_count++ % SPENT], NAME, "%s", tokens[c->slot].key);
     }
+}
+
+/* Of EXEC's two replies the first one. */
+static char taken_value(const char *reply, char *text, size_t room)
+{
+    return reply_text(reply[0] == '*' ? reply + strlen("*2\r\n") : reply, text, room);
 }
 
 /* ---- queues: each element is handed to one consumer ------------------------------------------------------------------------ */
@@ -292,7 +304,7 @@ static const struct role roles[] = {
     {"register", register_ask, register_told, NULL},
     {"reader", reader_ask, nothing, NULL},
     {"maker", maker_ask, maker_told, NULL},
-    {"taker", taker_ask, nothing, NULL},
+    {"taker", taker_ask, nothing, taken_value},
     {"producer", producer_ask, producer_told, NULL},
     {"consumer", consumer_ask, nothing, NULL},
     {"deadline", deadline_ask, deadline_told, NULL},
