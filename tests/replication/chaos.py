@@ -87,15 +87,15 @@ class Round:
         self.history, self.violations = History([]), {}
 
     def run(self):
-        with Group(self.plan.subject, self.plan.count, self.directory, self.plan.seed) as group:
-            try:
+        try:
+            with Group(self.plan.subject, self.plan.count, self.directory, self.plan.seed) as group:
                 self.play(group)
                 for node in group.nodes:
                     node.stop()
-            except Unsettled as failure:
-                self.violations["converges"] = [str(failure)]
-            except AssertionError as failure:
-                self.violations["runs"] = [str(failure)]
+        except Unsettled as failure:
+            self.violations["converges"] = [str(failure)]
+        except AssertionError as failure:
+            self.violations["runs"] = [str(failure)]
         promised = self.plan.subject.promised(self.plan.steps_clocks())
         self.violations.update(properties.judge(self.history, promised & set(properties.PROPERTIES)))
         return self

@@ -163,7 +163,7 @@ class Scale(Fault):
 
     def draw(self, rng, count):
         self.count, self.wiped = count, rng.random() < 0.5
-        self.sizes = [rng.randint(1, count) for _ in range(rng.randint(1, 3))] + [count]
+        self.sizes = [rng.randint(1, count - 1), *(rng.randint(1, count) for _ in range(rng.randint(0, 2))), count]
         self.between = lasting(rng, 0.1, 2)
 
     def __str__(self):
@@ -204,11 +204,13 @@ class NetworkFault(Fault):
 
 
 class Cut(NetworkFault):
-    """One node is cut off from some of the others, in one direction or in both."""
+    """One node is cut off from some of the others, in one direction or in both; mostly the master is on one of the two sides."""
 
     def draw(self, rng, count):
         others = [number for number in range(count) if number != self.node]
         self.others = rng.sample(others, rng.randint(1, len(others)))
+        if self.node != 0 and 0 not in self.others and rng.random() < 0.75:
+            self.others[0] = 0
         self.direction = rng.choice(("from", "to", "from and to"))
 
     def __str__(self):

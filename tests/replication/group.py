@@ -108,7 +108,8 @@ class Group:
                 raise Unsettled("%s: not after %d s\n%s" % (what, seconds, self.describe()))
             dead = [node.number for node in self.nodes if not node.alive() and node.exit_status is None]
             if dead:
-                raise Unsettled("%s: nodes %s ended by themselves\n%s" % (what, dead, self.describe()))
+                raise Unsettled("%s: nodes %s ended by themselves\n%s\n%s" % (
+                    what, dead, self.describe(), self.nodes[dead[0]].log()[-2000:]))
             time.sleep(POLL_SECONDS)
 
     def up(self):
