@@ -85,6 +85,7 @@ class Round:
         self.plan, self.directory = plan, Path(directory)
         self.roles, self.pace_us = ROLES if roles is None else roles, pace_us
         self.history, self.violations = History([]), {}
+        self.took = []  # when the load began, when each act was over, and the end
 
     def run(self):
         try:
@@ -104,11 +105,13 @@ class Round:
 
     def play(self, group):
         records, populated = populate(group)
+        self.took.append(time.monotonic())
         load = Load(group, self.plan, self.roles, self.pace_us)
         try:
             time.sleep(CALM_SECONDS)
             for act in self.plan.acts:
                 self.perform(group, act)
+                self.took.append(time.monotonic())
                 time.sleep(CALM_SECONDS)
         finally:
             group.network.heal()
@@ -116,6 +119,7 @@ class Round:
             self.history = History(records, group.losses, POPULATION, populated, group.outages)
         group.converge()
         self.history.records += last_look(group, records)
+        self.took.append(time.monotonic())
 
     def perform(self, group, act):
         """The faults of an act at the same time: those of the network on a thread, as a process must be started by this one."""
@@ -129,11 +133,15 @@ class Round:
             for one in beside:
                 one.result()
 
+    def summary(self):
+        steps = [later - earlier for earlier, later in zip(self.took, self.took[1:])]
+        return "%s; acts and end took %s s" % (properties.summary(self.history), ", ".join("%.1f" % step for step in steps))
+
     def forget(self):
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def report(self):
-        lines = [str(self.plan), "left in %s" % self.directory, properties.summary(self.history)]
+        lines = [str(self.plan), "left in %s" % self.directory, self.summary()]
         for name, texts in sorted(self.violations.items()):
             lines.append("%s: %d times" % (name, len(texts)))
             lines += ["  " + text for text in texts[:5]]

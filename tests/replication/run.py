@@ -67,7 +67,7 @@ def main():
             if not options.keep_going:
                 break
         else:
-            print("  ok after %.0f s: %s" % (time.monotonic() - began, properties.summary(played.history)), flush=True)
+            print("  ok after %.0f s: %s" % (time.monotonic() - began, played.summary()), flush=True)
             played.forget()
     print("chaos: %s, %d rounds from seed %d, %d operations, %d rounds broken" % (
         "FAILED" if broken else "ok", seed - options.seed + 1, options.seed, operations, broken))
