@@ -78,8 +78,8 @@ class Load:
 
 
 class Round:
-    """Runs a plan in a directory of its own. `violations` is {property: texts} afterwards, "converges" and "runs" (no server ends by itself, or badly) among
-    them."""
+    """Runs a plan in a directory of its own. `violations` is {property: texts} afterwards; besides the properties of a history there are
+    "converges", and "runs" (no server ends by itself, or badly)."""
 
     def __init__(self, plan, directory, roles=None, pace_us=PACE_US):
         self.plan, self.directory = plan, Path(directory)
