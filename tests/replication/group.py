@@ -140,11 +140,11 @@ class Group:
 
     # ---- equal in the end ---------------------------------------------------------------------------------------------
 
-    def converge(self):
+    def converge(self, seconds=SETTLE_SECONDS):
         """Returns when every node holds the same: offset, number of keys, digest. Nobody writes any more."""
         self.settle()
         try:
-            self.wait("all nodes are equal", self.is_equal)
+            self.wait("all nodes are equal", self.is_equal, seconds)
         except Unsettled as failure:
             raise Unsettled("\n".join([str(failure), *self.differences()])) from None
 
