@@ -166,6 +166,14 @@ static void tell_final(struct server *server, bool saved)
     }
 }
 
+/* A file that was asked for while another one was under way is still to come; one that failed counts as well, as in Redis. */
+static void answer_flushers(struct saving *saving)
+{
+    if (!saving->asked) {
+        held_answer(&saving->flushers, NULL);
+    }
+}
+
 static void file_done(void *context, enum snapshot_end end, int error)
 {
     struct server *server = context;
@@ -177,6 +185,7 @@ static void file_done(void *context, enum snapshot_end end, int error)
         return;
     }
     held_answer(&saving->savers, end == SNAPSHOT_DONE ? NULL : "ERR");
+    answer_flushers(saving);
     if (kind == SAVING_FINAL && !saving->dropped) {
         tell_final(server, end == SNAPSHOT_DONE);
     }
@@ -185,23 +194,34 @@ static void file_done(void *context, enum snapshot_end end, int error)
 
 /* ---- what is asked for ------------------------------------------------------------------------------------ */
 
+/* Begins what is to be done next. False: nothing is, or it cannot be begun. */
+static bool begin_next(struct server *server)
+{
+    struct saving *saving = server->saving;
+    if (saving->final_done != NULL) {
+        bool begun = begin(server, SAVING_FINAL);
+        if (!begun) {
+            tell_final(server, false);
+        }
+        return begun;
+    }
+    bool saves = held_any(&saving->savers);
+    if (!saves && !saving->asked) {
+        return false;
+    }
+    saving->asked = false;
+    bool begun = begin(server, saves ? SAVING_SAVE : SAVING_BACKGROUND);
+    if (!begun) {
+        held_answer(&saving->savers, "ERR");
+    }
+    return begun;
+}
+
 void saving_next(struct server *server)
 {
     struct saving *saving = server->saving;
-    if (snapshot_running(&saving->snapshot)) {
-        return;
-    }
-    if (saving->final_done != NULL) {
-        if (!begin(server, SAVING_FINAL)) {
-            tell_final(server, false);
-        }
-    } else if (held_any(&saving->savers)) {
-        if (!begin(server, SAVING_SAVE)) {
-            held_answer(&saving->savers, "ERR");
-        }
-    } else if (saving->asked) {
-        saving->asked = false;
-        begin(server, SAVING_BACKGROUND);
+    if (!snapshot_running(&saving->snapshot) && !begin_next(server)) {
+        answer_flushers(saving);
     }
 }
 
@@ -209,6 +229,19 @@ void saving_request(struct server *server)
 {
     server->saving->asked = true;
     saving_next(server);
+}
+
+void saving_flushed(struct call *c)
+{
+    bool saves = c->server->config->save_count > 0 && (c->client->flags & CLIENT_REPLAYS) == 0;
+    if (!saves || c->may_not_block) {
+        reply_ok(c->reply);
+    } else {
+        held_wait(c, &c->server->saving->flushers);
+    }
+    if (saves) {
+        saving_request(c->server);
+    }
 }
 
 void saving_final(struct server *server, void (*done)(struct server *server, bool saved))
@@ -314,6 +347,7 @@ void saving_init(struct server *server)
     saving->last_save = clock_wall_us() / 1000000;
     saving->last_seconds = -1;
     held_init(&saving->savers);
+    held_init(&saving->flushers);
     snapshot_init(&saving->snapshot, &server->keyspace, &server->gate, &server->net.loops[0], &values);
     saving->snapshot.unpinned = unpinned;
     saving->snapshot.unpinned_context = server;

@@ -22,10 +22,11 @@ struct saving {
     struct rdb_file file;
     char *name; /* that the file under way shall have */
 
-    enum saving_kind kind;   /* of the file under way */
-    bool asked;              /* another one shall follow when no snapshot runs any more */
-    bool dropped;            /* the file under way was given up on purpose: it is not begun again */
-    struct held_list savers; /* clients in SAVE */
+    enum saving_kind kind;     /* of the file under way */
+    bool asked;                /* another one shall follow when no snapshot runs any more */
+    bool dropped;              /* the file under way was given up on purpose: it is not begun again */
+    struct held_list savers;   /* clients in SAVE */
+    struct held_list flushers; /* clients in FLUSHALL: until a file is complete that was begun after it */
     void (*final_done)(struct server *server, bool saved); /* of a SAVING_FINAL */
 
     bool failed;                            /* the last one */
@@ -45,6 +46,10 @@ uint64_t saving_changes(const struct server *server);
 
 /* Begins a snapshot into the file as soon as no other runs. */
 void saving_request(struct server *server);
+
+/* The call has flushed everything: where there are save points the file is made empty too, so that what was flushed does not come
+ * back. Replies OK, as Redis does when that is on the disk, or has failed; at once where the call may not block. */
+void saving_flushed(struct call *c);
 
 /* The last file before the end: what runs is given up. `done` is told, alone, when it is saved, or not; saving_drop calls it off. */
 void saving_final(struct server *server, void (*done)(struct server *server, bool saved));

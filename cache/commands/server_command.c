@@ -2,7 +2,8 @@
  * Commands about whole databases and the server as such: DBSIZE, FLUSHALL, FLUSHDB, LOLWUT, SWAPDB, TIME.
  *
  * A flush unlinks the shards and leaves the rest to the reaper, whether ASYNC, SYNC or nothing is said: the database is
- * empty when the reply goes out, and no loop waits for millions of calls of free.
+ * empty when the reply goes out, and no loop waits for millions of calls of free. With save points the client of FLUSHALL waits
+ * until the file on the disk is empty as well, and only that client.
  */
 #include "clock.h"
 #include "commands/block.h"
@@ -50,10 +51,7 @@ static void run_flushall(struct call *c)
         c->worker->dirty += db_flush(&ks->dbs[i]);
     }
     propagate_as_it_came(c);
-    if (c->server->config->save_count > 0) { /* as Redis: what was flushed shall not come back */
-        saving_request(c->server);
-    }
-    reply_ok(c->reply);
+    saving_flushed(c);
 }
 
 static void run_swapdb(struct call *c)

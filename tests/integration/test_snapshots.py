@@ -12,7 +12,7 @@ import time
 import pytest
 
 from harness.redis import check_rdb, digest_of
-from harness.resp import Error
+from harness.resp import Error, encode
 from harness.server import is_sanitized
 
 DATABASES = 3
@@ -288,11 +288,100 @@ def test_a_flush_begins_the_file_again(ordinal, start_server):
         client("BGSAVE")
         while server.info("persistence")["current_save_keys_processed"] == "0":
             pass
-        assert client("FLUSHALL") == "OK"
-        client("SET", "after", "the flush")
+        client.send(encode("FLUSHALL"))
         server.config("rdb-key-save-delay", 0)
+        assert client.read() == "OK"
+        client("SET", "after", "the flush")
         assert await_end(server)["rdb_last_bgsave_status"] == "ok"
     assert digest_of(server.directory)[1] <= 1, "the flushed keys are not in the file"
+
+
+POINTS = "3600 1"
+
+
+def keys_in_file(server):
+    return digest_of(server.directory)[1]
+
+
+@pytest.mark.parametrize("first", [None, "BGSAVE", "BGREWRITEAOF"])
+def test_with_save_points_a_flush_is_answered_when_the_file_is_empty(ordinal, start_server, first):
+    """Whatever runs when it comes, and whoever waits beside it."""
+    server = start_server(save=POINTS)
+    with server.connect() as client, server.connect() as other, server.connect() as leaver:
+        client("DEBUG", "POPULATE", 2000)
+        assert client("SAVE") == "OK"
+        assert keys_in_file(server) == 2000
+        for round_ in range(3):
+            client("DEBUG", "POPULATE", 2000)
+            if first is not None:
+                server.config("rdb-key-save-delay", 1000)
+                client(first)
+                server.config("rdb-key-save-delay", 0)
+            for flusher in (client, other, leaver):
+                flusher.send(encode("FLUSHALL"))
+            if round_ == 1:
+                leaver.close()
+            assert client.read() == other.read() == "OK"
+            assert keys_in_file(server) == 0
+            info = server.info("persistence")
+            assert info["rdb_changes_since_last_save"] == "0", info
+            if round_ == 0:
+                assert leaver.read() == "OK"
+            else:
+                leaver = server.connect()
+
+
+def test_a_flush_holds_up_nobody_else(ordinal, start_server):
+    """While the walker of the file before is slow to give way, its client waits, and others are served; in a transaction it does
+    not wait."""
+    server = start_server(save=POINTS, rdb_key_save_delay=2 * 10**6)
+    with server.connect() as client, server.connect() as other:
+        client.pipeline([("SET", "a", 1), ("SET", "b", 2), ("BGSAVE",)])
+        while server.info("persistence")["current_save_keys_processed"] == "0":
+            pass
+        client.send(encode("FLUSHALL"))
+        while other("DBSIZE") > 0:
+            pass
+        assert other("SET", "c", 3) == "OK"
+        assert other.pipeline([("MULTI",), ("FLUSHALL",), ("EXEC",)])[-1] == ["OK"]
+        assert client.is_quiet()
+        assert client.read() == "OK"
+        await_end(server)
+    assert keys_in_file(server) == 0
+
+
+def test_without_save_points_a_flush_leaves_the_file(ordinal, start_server):
+    server = start_server(save="")
+    server("SET", "a", 1)
+    assert server("SAVE") == "OK"
+    assert server("FLUSHALL") == "OK"
+    assert keys_in_file(server) == 1
+
+
+def test_a_flush_is_answered_when_its_file_cannot_be_written(ordinal, start_server):
+    server = start_server(save=POINTS, stop_writes_on_bgsave_error="no")
+    in_the_way = os.path.join(server.directory, "dump.rdb")
+    os.mkdir(in_the_way)
+    with server.connect() as client:
+        client("SET", "a", 1)
+        assert client("FLUSHALL") == "OK"
+        assert server.info("persistence")["rdb_last_bgsave_status"] == "err"
+        os.rmdir(in_the_way)
+        assert client("FLUSHALL") == "OK"
+        assert server.info("persistence")["rdb_last_bgsave_status"] == "ok"
+
+
+def test_a_flush_that_is_loaded_saves_nothing(ordinal, start_server):
+    server = start_server(save=POINTS, appendonly="yes", appendfsync="always")
+    for command in (("SET", "a", 1), ("FLUSHALL",), ("SET", "b", 2)):
+        assert server(*command) == "OK"
+    server.kill()
+    os.remove(os.path.join(server.directory, "dump.rdb"))
+    server.start_again()
+    server.wait_loaded()
+    assert server("GET", "b") == b"2"
+    assert server.info("persistence")["rdb_saves"] == "0"
+    assert not os.path.exists(os.path.join(server.directory, "dump.rdb"))
 
 
 def test_a_key_of_a_younger_type_makes_a_younger_file(ordinal, start_server):
