@@ -37,7 +37,7 @@ static int64_t count_replicas(const struct wait *wait)
 static bool on_disk(const struct wait *wait)
 {
     const struct server *server = wait->worker->server;
-    return aof_is_on(server) && aof_durable(server) >= wait->offset;
+    return aof_keeps(server, wait->offset);
 }
 
 static bool is_reached(const struct wait *wait)

@@ -276,9 +276,10 @@ uint64_t aof_due(struct conn *conn, uint64_t *own)
     return log_end(&server_of_net(conn->loop->net)->log);
 }
 
-uint64_t aof_durable(const struct server *server)
+bool aof_keeps(const struct server *server, uint64_t offset)
 {
-    return atomic_load(&server->aof->writer.durable);
+    const struct aof *aof = server->aof;
+    return atomic_load(&aof->state) == AOF_ON && atomic_load(&aof->writer.durable) >= offset;
 }
 
 bool aof_catch_up(struct server *server)

@@ -9,7 +9,9 @@
  *                                            └─ a base failed: tried again, with growing pauses
  *
  * With appendfsync always, all output is held (net/hold.h) until the log as it was then is on the disk. While the disk
- * fails, only the acknowledgements of writes are, so that reads go on; writes are refused.
+ * fails, only the acknowledgements of writes are, so that reads go on; writes are refused. After CONFIG SET appendonly yes nothing
+ * is held until the first base is complete, as in Redis: it may take minutes, and WAITAOF waits for it. A start with a
+ * snapshot alone makes no such gap (load_aof.h).
  *
  * Threads: all of this is touched alone, or by loop 0 inside the gate, except what the writer's thread tells (atomics).
  */
@@ -48,8 +50,9 @@ enum aof_rewrite aof_rewrite(struct server *server, bool may_begin);
 /* Whether a snapshot that is under way is the base of a rewrite. */
 bool aof_is_rewriting(const struct server *server);
 
-/* The offset before which everything is on the disk, and whether there is an append-only file at all. Any thread. */
-uint64_t aof_durable(const struct server *server);
+/* Whether everything before the offset would be read again after a crash: not while there is no base yet. And whether there is
+ * an append-only file at all. Any thread. */
+bool aof_keeps(const struct server *server, uint64_t offset);
 bool aof_is_on(const struct server *server);
 
 /* Waits until all that was logged is written to the files, which say it all then. False: they do not, as they are off, have no base

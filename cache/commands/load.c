@@ -14,22 +14,15 @@
 
 enum { TELL_MS = 5000, STOP_MS = 1000 };
 
-/* What is loaded at start; NULL: there is nothing. A snapshot without an append-only file where one is asked for is all there is,
- * and its first base (aof_begin): Redis starts empty there, and a later save then takes the snapshot's place. */
+/* What is loaded at start; NULL: there is nothing. */
 static const struct load_kind *find_kind(const struct server *server)
 {
     bool appendonly = server->config->appendonly;
     if (appendonly && load_kind_aof.exists(server)) {
         return &load_kind_aof;
     }
-    if (!load_kind_rdb.exists(server)) {
-        return NULL;
-    }
-    if (appendonly) {
-        logger_notice("There is no append-only file yet: it begins with the snapshot %s",
-                      server->config->dbfilename);
-    }
-    return &load_kind_rdb;
+    const struct load_kind *kind = appendonly ? &load_kind_first_base : &load_kind_rdb;
+    return kind->exists(server) ? kind : NULL;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------------------ */
@@ -122,7 +115,7 @@ static void begin_serving(struct server *server)
     double seconds = (double)(clock_now() - loading->began) / 1000;
     if (loading->end == LOAD_DONE) {
         logger_notice("DB loaded from %s: %.3f seconds",
-                      loading->kind == &load_kind_rdb ? "disk" : "append only file", seconds);
+                      loading->kind == &load_kind_aof ? "append only file" : "disk", seconds);
     }
     server->workers[0].dirty += loading->changes;
     take_up_history(server);

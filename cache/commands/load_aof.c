@@ -8,6 +8,7 @@
 #include "commands/load_rdb.h"
 #include "commands/replay.h"
 #include "logger.h"
+#include "persist/aof_adopt.h"
 #include "persist/aof_load.h"
 #include "persist/aof_upgrade.h"
 
@@ -175,3 +176,27 @@ static enum load_end run(struct loading *loading)
 }
 
 const struct load_kind load_kind_aof = {"the append-only file", exists, run};
+
+static bool snapshot_exists(const struct server *server)
+{
+    return load_kind_rdb.exists(server);
+}
+
+/* The base has keys whose deadlines have passed: so they are kept, to be logged as deleted like any other. */
+static enum load_end run_first_base(struct loading *loading)
+{
+    const struct config *config = loading->reader->config;
+    enum load_end end = load_rdb_snapshot(loading, true);
+    if (end != LOAD_DONE) {
+        return end;
+    }
+    if (!aof_adopt(config->appenddirname, config->appendfilename, config->dbfilename)) {
+        logger_warning("Can't begin the append-only file with the snapshot %s: %s", config->dbfilename,
+                       strerror(errno));
+        return LOAD_FAILED;
+    }
+    logger_notice("The append-only file begins with the snapshot %s", config->dbfilename);
+    return LOAD_DONE;
+}
+
+const struct load_kind load_kind_first_base = {"the snapshot", snapshot_exists, run_first_base};

@@ -8,8 +8,12 @@
 
 #include "commands/load.h"
 
-/* With appendonly yes at start. Where there is no append-only file a snapshot is not looked at either, as in Redis. */
+/* With appendonly yes at start. */
 extern const struct load_kind load_kind_aof;
+
+/* … and where there is no append-only file yet: the snapshot is loaded, and becomes the first base. Redis starts empty there, and a
+ * later save then takes the snapshot's place. */
+extern const struct load_kind load_kind_first_base;
 
 /* Loads it into the keyspace, which is empty. `alone`: the caller runs alone (DEBUG LOADAOF). */
 enum load_end load_aof(struct loading *loading, bool alone);

@@ -220,9 +220,9 @@ static bool exists(const struct server *server)
     return access(server->config->dbfilename, F_OK) == 0 || errno != ENOENT;
 }
 
-static enum load_end run(struct loading *loading)
+enum load_end load_rdb_snapshot(struct loading *loading, bool keep_expired)
 {
-    struct load_rdb_how how = {0};
+    struct load_rdb_how how = {.keep_expired = keep_expired};
     char *path = snapshot_path(loading->reader);
     if (path == NULL) {
         logger_warning("Cannot load the snapshot: there is not enough memory");
@@ -237,6 +237,11 @@ static enum load_end run(struct loading *loading)
     }
     free(path);
     return end;
+}
+
+static enum load_end run(struct loading *loading)
+{
+    return load_rdb_snapshot(loading, false);
 }
 
 const struct load_kind load_kind_rdb = {"the snapshot", exists, run};

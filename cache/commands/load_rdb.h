@@ -9,6 +9,9 @@
 /* The snapshot: `dbfilename` in `dir`. */
 extern const struct load_kind load_kind_rdb;
 
+/* The same, where deadlines that have passed may be kept (rdb_load.h). */
+enum load_end load_rdb_snapshot(struct loading *loading, bool keep_expired);
+
 struct load_rdb_how {
     bool
         alone; /* the caller runs alone, or nobody else runs: the gate is not entered, and nobody asks to stop */

@@ -161,6 +161,11 @@ bool disk_rename(enum disk_point point, int folder, const char *from, const char
     return !fails(point) && renameat(folder, from, folder, to) == 0;
 }
 
+bool disk_link(enum disk_point point, const char *from, const char *to)
+{
+    return !fails(point) && linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0;
+}
+
 bool disk_unlink(enum disk_point point, int folder, const char *path)
 {
     return !fails(point) && unlinkat(folder, path, 0) == 0;

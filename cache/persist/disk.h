@@ -40,6 +40,7 @@
     X(DISK_BASE_OPEN, "base-open")           /* the base of an append-only file */ \
     X(DISK_BASE_WRITE, "base-write")                                               \
     X(DISK_BASE_SYNC, "base-sync")                                                 \
+    X(DISK_BASE_LINK, "base-link") /* a snapshot becomes a base */                 \
     X(DISK_BASE_RENAME, "base-rename")                                             \
     X(DISK_BASE_SYNC_FOLDER, "base-sync-folder")                                   \
     X(DISK_RDB_OPEN, "rdb-open") /* a snapshot of SAVE, BGSAVE, … */             \
@@ -84,6 +85,9 @@ bool disk_write_all(enum disk_point point, int fd, const void *bytes, size_t len
 bool disk_sync(enum disk_point point, int fd);
 
 bool disk_rename(enum disk_point point, int folder, const char *from, const char *to);
+
+/* A second name for a file; symbolic links are followed. */
+bool disk_link(enum disk_point point, const char *from, const char *to);
 bool disk_unlink(enum disk_point point, int folder, const char *path);
 bool disk_truncate(enum disk_point point, int fd, off_t length);
 

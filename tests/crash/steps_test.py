@@ -3,6 +3,7 @@ names the steps. A first run is traced, to learn which there are and how often e
 its own that ends, tears a write, or fails there."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -201,6 +202,34 @@ def test_a_second_crash_while_the_first_is_mended_loses_nothing(tmp_path):
                 raise AssertionError("after crashes at %s and %s: %s" % (crash, where, failure)) from failure
             finally:
                 place.end()
+
+
+def begin_with_a_snapshot(place, fault="", traced=False):
+    """A server with appendonly yes on a folder that has a snapshot alone; returns whether it came to serve."""
+    snapshots = Place(place.directory / "snapshots")
+    assert snapshots.start()
+    assert snapshots.server("MSET", "key:1", 1, "last", 1) == snapshots.server("SAVE") == "OK"
+    snapshots.end()
+    shutil.copy(snapshots.data / "dump.rdb", place.data)
+    return place.start(fault, traced)
+
+
+def test_a_crash_at_any_step_by_which_a_snapshot_becomes_the_base_loses_nothing(tmp_path):
+    traced = Place(tmp_path / "traced", appendonly="yes", appendfsync="always")
+    assert begin_with_a_snapshot(traced, traced=True)
+    traced.end()
+    steps = [one for one in traced.steps() if not one[0].startswith("claim")]
+    assert {step for step, _ in steps} >= {"aof-folder", "base-link", "base-sync", "manifest-rename", "aof-open"}
+    for fault in ["%s:%d:exit" % one for one in steps] + ["base-link:1+:EPERM;base-write:1:tear"]:
+        place, log = Place(tmp_path / fault.replace(":", "-"), appendonly="yes", appendfsync="always"), Log()
+        log.sent = log.acknowledged = 1
+        try:
+            assert not begin_with_a_snapshot(place, fault), "it has not ended at " + fault
+            recover_and_check(place, log)
+        except AssertionError as failure:
+            raise AssertionError("after a crash at %s: %s" % (fault, failure)) from failure
+        finally:
+            place.end()
 
 
 def test_an_error_at_any_step_of_a_rewrite_loses_nothing(tmp_path):

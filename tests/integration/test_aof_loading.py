@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from harness.server import Server
 FOLDER = "appendonlydir"
 INCREMENT = "appendonly.aof.1.incr.aof"
 MANIFEST = "appendonly.aof.manifest"
+SNAPSHOT = b"REDIS0009\xfe\x00\x00\x01k\x01v\xff" + b"\0" * 8
 
 
 def encode(*words):
@@ -330,20 +332,63 @@ def test_a_snapshot_at_the_beginning_of_a_file_is_loaded_first(tmp_path, start):
 
 
 def test_without_an_append_only_file_the_snapshot_is_loaded_and_becomes_its_base(tmp_path, start):
-    """Redis begins empty there, and its next save takes the snapshot's place."""
-    (tmp_path / "dump.rdb").write_bytes(b"REDIS0009\xfe\x00\x00\x01k\x01v\xff" + b"\0" * 8)
+    """Redis begins empty there, and its next save takes the snapshot's place. From the first reply on nothing is lost."""
+    (tmp_path / "dump.rdb").write_bytes(SNAPSHOT)
+    server = start({"appendfsync": "always"})
+    assert server("SET", "l", "w") == "OK"
+    server.kill()
+    (tmp_path / "dump.rdb").unlink()
+    assert "The append-only file begins with the snapshot dump.rdb" in server.log()
+    assert sorted(path.name for path in (tmp_path / FOLDER).iterdir()) == [
+        "appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof", "appendonly.aof.manifest"
+    ]
     server = start()
     assert server("GET", "k") == b"v"
-    assert "it begins with the snapshot dump.rdb" in server.log()
-    while server.info("persistence")["aof_rewrite_scheduled"] != "0" or server.info("persistence")["aof_rewrite_in_progress"] != "0":
-        server("PING")
-    assert (tmp_path / FOLDER / "appendonly.aof.manifest").exists()
-    server("SET", "l", "w")
-    server.stop()
+    assert server("GET", "l") == b"w"
+
+
+def test_what_has_expired_in_a_snapshot_that_becomes_the_base_stays_gone(tmp_path, start):
+    """A command that found no such key finds none when it is loaded."""
+    past = (int(time.time() * 1000) - 60_000).to_bytes(8, "little")
+    (tmp_path / "dump.rdb").write_bytes(b"REDIS0009\xfe\x00\xfc" + past + b"\x00\x01k\xc0\x29\xff" + b"\0" * 8)
+    server = start({"appendfsync": "always"})
+    assert server("INCR", "k") == 1
+    server.kill()
+    server = start()
+    assert server("GET", "k") == b"1"
+    assert server("TTL", "k") == -1
+
+
+def test_a_snapshot_becomes_the_base_as_a_copy_where_there_are_no_links(tmp_path, start):
+    """And through a symbolic link; what an earlier attempt has left is in nobody's way, and no snapshot changes with the base."""
+    snapshots = Path("/dev/shm") / ("ordinal-%d" % os.getpid())
+    snapshots.mkdir()
+    try:
+        (snapshots / "dump.rdb").write_bytes(SNAPSHOT)
+        (tmp_path / "dump.rdb").symlink_to(snapshots / "dump.rdb")
+        (tmp_path / "old.rdb").write_bytes(b"old")
+        (tmp_path / FOLDER).mkdir()
+        os.link(tmp_path / "old.rdb", tmp_path / FOLDER / "appendonly.aof.1.base.rdb")
+        assert os.stat(snapshots).st_dev != os.stat(tmp_path).st_dev, "both are one file system here"
+        server = start()
+        assert server("SET", "l", "w") == "OK"
+        server.stop()
+        assert (tmp_path / FOLDER / "appendonly.aof.1.base.rdb").read_bytes() == SNAPSHOT
+        assert (tmp_path / "old.rdb").read_bytes() == b"old"
+    finally:
+        shutil.rmtree(snapshots)
     (tmp_path / "dump.rdb").unlink()
     server = start()
     assert server("GET", "k") == b"v"
     assert server("GET", "l") == b"w"
+
+
+def test_a_server_does_not_start_when_the_snapshot_cannot_become_the_base(tmp_path, start):
+    (tmp_path / "dump.rdb").write_bytes(SNAPSHOT)
+    (tmp_path / FOLDER / "appendonly.aof.1.base.rdb").mkdir(parents=True)
+    log = refused(start)
+    assert "Can't begin the append-only file with the snapshot dump.rdb: " in log
+    assert (tmp_path / "dump.rdb").read_bytes() == SNAPSHOT
 
 
 def test_clients_are_told_to_wait_and_watchers_to_look_again(tmp_path, start):

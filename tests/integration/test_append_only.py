@@ -333,6 +333,21 @@ def test_waitaof_waits_for_the_disk(start_aof):
         assert client("WAITAOF", 0, 1, 10) == [1, 0]
 
 
+def test_waitaof_waits_for_the_first_base(start_server):
+    """When the file is turned on, what was written and is written is kept once there is a base."""
+    server = start_server(rdb_key_save_delay=10**4, **NO_AUTO)
+    with server.connect() as client:
+        client("DEBUG", "POPULATE", 1000)
+        server.config("appendonly", "yes")
+        assert client("SET", "key", "value") == "OK"
+        assert client("WAITAOF", 1, 0, 20) == [0, 0]
+        wait_until(lambda: server.info("persistence")["aof_rewrite_in_progress"] == "1", "the first base")
+        assert client("WAITAOF", 1, 0, 20) == [0, 0]
+        server.config("rdb-key-save-delay", 0)
+        assert client("WAITAOF", 1, 0, 0) == [1, 0]
+    assert set(manifest(server)) == {("b", 1), ("i", 1)}
+
+
 def test_waitaof_gives_up(start_aof):
     server = start_aof(appendfsync="no")
     with server.connect() as client:
