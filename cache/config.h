@@ -333,6 +333,9 @@ char *config_value(const struct config *cfg, const char *name);
 bool config_set(struct config *cfg, const struct slice *pairs, size_t count, bool client_is_local, char *err,
                 size_t err_size);
 
+/* Whether one of them is a setting that CONFIG SET must not change while the data set is being loaded. */
+bool config_needs_loaded(const struct slice *pairs, size_t count);
+
 /* Calls apply after a live setting got a new value through config_set or config_reload (not while
  * loading). apply may refuse with false and a static text in *err; then all values of that call are put
  * back and the hooks that had already run are called again with the old values. One hook may be registered

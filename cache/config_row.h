@@ -39,6 +39,7 @@ enum config_flag {
     CONFIG_PENDING = 1 << 3,   /* kept, but this version does not act on it */
     CONFIG_HIDDEN = 1 << 4,    /* CONFIG GET shows it for its exact name only */
     CONFIG_UNLISTED = 1 << 5,  /* CONFIG GET never shows it */
+    CONFIG_LOADED = 1 << 6,    /* not while the data set is being loaded */
 };
 
 enum config_group {

@@ -194,6 +194,16 @@ static bool collect_changes(const struct config *cfg, const struct slice *pairs,
     return true;
 }
 
+bool config_needs_loaded(const struct slice *pairs, size_t count)
+{
+    bool needs = false;
+    for (size_t i = 0; i < count && !needs; i++) {
+        const struct config_row *row = config_row_find(pairs[2 * i].ptr, pairs[2 * i].len);
+        needs = row != NULL && (row->flags & CONFIG_LOADED) != 0;
+    }
+    return needs;
+}
+
 void config_free_changes(struct config_change *changes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -51,7 +51,8 @@ static void update_holding(struct aof *aof)
     const struct server *server = aof->server;
     int state = aof->state;
     bool sound = state == AOF_ON || (state == AOF_WAITING && aof->mending);
-    bool wanted = sound && server->config->appendfsync == CONFIG_FSYNC_ALWAYS;
+    bool ends = aof_is_ending(aof) && aof->holding; /* what is held still waits for the disk */
+    bool wanted = (sound || ends) && server->config->appendfsync == CONFIG_FSYNC_ALWAYS;
     if (wanted && !aof->holding) {
         hold_on(&aof->server->net, HOLD_DISK);
     } else if (!wanted && aof->holding) {
@@ -114,7 +115,7 @@ bool aof_know_set(struct aof *aof)
     return true;
 }
 
-/* The first base is begun by the cron: not in the middle of a transaction. */
+/* The first base is begun when the CONFIG SET is over, or by the cron: not in the middle of a transaction. */
 static bool turn_on(struct aof *aof)
 {
     int fd;
@@ -129,26 +130,45 @@ static bool turn_on(struct aof *aof)
     return true;
 }
 
-static void turn_off(struct aof *aof)
+void aof_join_writer(struct aof *aof)
 {
-    struct server *server = aof->server;
-    aof_forget_rewrite(aof);
-    if (aof->writer.running && !aof_writer_stop(&aof->writer, log_end(&server->log))) {
+    if (aof->writer.running && !aof_writer_stop(&aof->writer, aof->writer.stop_at)) {
         logger_warning("The end of the append-only file could not be written");
     }
+    held_answer(&aof->closers, NULL);
+}
+
+void aof_end_off(struct aof *aof)
+{
+    aof_join_writer(aof);
     aof_set_drop_temporary(&aof->set);
+    on_health(aof, 0);
+    update_holding(aof);
+}
+
+static void turn_off(struct aof *aof)
+{
+    aof_forget_rewrite(aof);
     aof->state = AOF_OFF;
     aof->failures = aof->pause = aof->next_try = 0;
     atomic_store(&aof->mending, false);
-    on_health(aof, 0);
-    update_holding(aof);
-    tell_durable(server);
+    if (aof->writer.running) { /* the disk may take its time: nobody is held up for it */
+        aof_writer_ask_stop(&aof->writer, log_end(&aof->server->log));
+    } else {
+        aof_end_off(aof);
+    }
+    tell_durable(aof->server);
 }
 
+/* Waits for the end of what is being written: whoever suspends has the keyspace to itself anyway. */
 void aof_suspend(struct server *server)
 {
-    if (server->aof->state != AOF_OFF) {
-        turn_off(server->aof);
+    struct aof *aof = server->aof;
+    if (aof->state != AOF_OFF) {
+        turn_off(aof);
+    }
+    if (aof_is_ending(aof)) {
+        aof_end_off(aof);
     }
 }
 
@@ -160,6 +180,32 @@ void aof_resume(struct server *server)
         aof->state = AOF_WAITING;
         aof->scheduled = true;
     }
+}
+
+void aof_reply_set(struct call *c)
+{
+    struct aof *aof = c->server->aof;
+    if (aof->state == AOF_WAITING && aof->scheduled && !c->may_not_block) {
+        aof_rewrite(c->server, true);
+    }
+    if (aof_is_ending(aof) && !c->may_not_block) {
+        held_wait(c, &aof->closers);
+    } else {
+        reply_ok(c->reply);
+    }
+}
+
+bool aof_move(struct server *server)
+{
+    struct aof *aof = server->aof;
+    if (aof->state != AOF_OFF || aof->stage != STAGE_NONE || aof->writer.running) {
+        return false;
+    }
+    if (aof->known) {
+        aof_set_free(&aof->set);
+        aof->known = false;
+    }
+    return true;
 }
 
 static bool on_appendonly(void *context, struct config *config, const char **error)
@@ -193,6 +239,7 @@ void aof_init(struct server *server)
     aof->server = server;
     aof->last_seconds = -1;
     aof->last_good = true;
+    held_init(&aof->closers);
     server->aof = aof;
     aof_writer_init(&aof->writer, &server->log, &aof->set,
                     &(struct aof_writer_hooks){aof, on_moved, on_health});

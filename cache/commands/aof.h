@@ -8,6 +8,8 @@
  *    └──────────appendonly no────────────┴───┼──────────────────────────────────┘ only a new base is sound ("mending")
  *                                            └─ a base failed: tried again, with growing pauses
  *
+ * Off is said at once; the writer's thread, which is asked to end then, may need a moment for the end of the file.
+ *
  * With appendfsync always, all output is held (net/hold.h) until the log as it was then is on the disk. While the disk
  * fails, only the acknowledgements of writes are, so that reads go on; writes are refused. After CONFIG SET appendonly yes nothing
  * is held until the first base is complete, as in Redis: it may take minutes, and WAITAOF waits for it. A start with a
@@ -39,6 +41,14 @@ void aof_end(struct server *server);
 
 /* Loop 0's cron, inside the gate: begins and ends rewrites. */
 void aof_tick(struct worker *w);
+
+/* Replies OK to a CONFIG SET. When that has turned the file on, the first base is begun here. When it has turned it off, its client
+ * waits until the end of the file is on the disk, and only that client does. Alone. */
+struct call;
+void aof_reply_set(struct call *c);
+
+/* `dir` is another one: what is known of the files is read anew there. False: files are being written in the one of before. Alone. */
+bool aof_move(struct server *server);
 
 /* The hook of net: what output to this connection has to wait for. */
 uint64_t aof_due(struct conn *conn, uint64_t *own);

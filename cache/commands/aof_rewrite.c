@@ -138,9 +138,7 @@ static bool save_base(struct aof *aof)
 static bool begin_temporary(struct aof *aof, uint64_t cut)
 {
     int fd;
-    if (aof->writer.running) {
-        aof_writer_stop(&aof->writer, 0);
-    }
+    aof_join_writer(aof);
     if (!aof_set_open_temporary(&aof->set, &fd)) {
         return false;
     }
@@ -247,7 +245,7 @@ static bool is_idle(const struct aof *aof)
 /* Whether the writer of an earlier attempt, which may hang at the disk, is out of the way. */
 static bool is_free(struct aof *aof)
 {
-    if (aof->state != AOF_WAITING || !aof->writer.running) {
+    if (aof->state == AOF_ON || !aof->writer.running) {
         return true;
     }
     aof_writer_ask_stop(&aof->writer, 0);
@@ -269,10 +267,23 @@ static void begin_mending(struct aof *aof)
     logger_warning("The AOF is not sound any more: it is begun anew, and writes are refused until then");
 }
 
+static void follow_end(struct worker *w)
+{
+    struct aof *aof = w->server->aof;
+    if (aof_is_ending(aof) && aof_writer_has_ended(&aof->writer)) {
+        gate_alone(&w->server->gate, w->loop->index);
+        if (aof_is_ending(aof)) {
+            aof_end_off(aof);
+        }
+        gate_together(&w->server->gate, w->loop->index);
+    }
+}
+
 void aof_tick(struct worker *w)
 {
     struct aof *aof = w->server->aof;
     follow_rewrite(aof);
+    follow_end(w);
     if (aof->state == AOF_ON && atomic_load(&aof->writer.broken) && aof->stage == STAGE_NONE) {
         begin_mending(aof);
     }

@@ -5,6 +5,7 @@
 #define ORDINAL_COMMANDS_AOF_STATE_H
 
 #include "commands/aof.h"
+#include "commands/held.h"
 #include "persist/aof_writer.h"
 #include "persist/rdb_file.h"
 
@@ -19,7 +20,8 @@ struct aof {
     _Atomic bool mending; /* waiting, because what is on the disk is not sound */
     bool holding;         /* hold_on */
     bool scheduled;
-    bool known; /* the set was read */
+    bool known;               /* the set was read */
+    struct held_list closers; /* clients that have turned it off: until its end is on the disk */
     enum stage stage;
     bool given_up; /* the base that is being saved is to fail */
     char base[AOF_FILE_NAME_SIZE];
@@ -44,6 +46,16 @@ void aof_apply_settings(struct aof *aof);
 
 /* The set is complete, and begins where the writer goes on. */
 void aof_become_sound(struct aof *aof);
+
+/* It was turned off, and the writer is still writing the end. Then, once its thread has ended: takes note of that. Alone. */
+static inline bool aof_is_ending(const struct aof *aof)
+{
+    return aof->state == AOF_OFF && aof->writer.running;
+}
+void aof_end_off(struct aof *aof);
+
+/* Waits for the end of the writer's thread, which was asked to end, and answers who waits for it. Alone. */
+void aof_join_writer(struct aof *aof);
 
 /* A rewrite that is under way is of no use any more. */
 void aof_forget_rewrite(struct aof *aof);

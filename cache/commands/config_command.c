@@ -1,9 +1,11 @@
 /*
  * CONFIG: the settings over the wire. config.h does the work; what runs here has the gate alone, as changed settings ask.
  */
+#include "commands/aof.h"
 #include "commands/call.h"
 #include "commands/dispatch.h"
 #include "commands/groups.h"
+#include "commands/refusing.h"
 #include "commands/tracking.h"
 #include "memory.h"
 
@@ -40,19 +42,24 @@ static size_t error_size(const struct call *c)
 
 static void run_set(struct call *c)
 {
+    const struct slice *pairs = c->argv + 2;
+    size_t count = (c->argc - 2) / 2;
     if (c->argc % 2 != 0) {
         call_syntax_error(c);
+        return;
+    }
+    if (refusing_is_loading(c->server) && config_needs_loaded(pairs, count)) {
+        refusing_reply_loading(c);
         return;
     }
     size_t size = error_size(c);
     char *error = mem_alloc(size);
     if (error == NULL) {
         call_out_of_memory(c);
-    } else if (config_set(c->server->config, c->argv + 2, (c->argc - 2) / 2, client_is_local(c->client),
-                          error, size)) {
+    } else if (config_set(c->server->config, pairs, count, client_is_local(c->client), error, size)) {
         dispatch_make_room(c->worker->loop, 0); /* a lowered limit shows at once, and the cron goes on */
         tracking_limit_keys(c->worker);
-        reply_ok(c->reply);
+        aof_reply_set(c);
     } else {
         reply_error(c->reply, error);
     }

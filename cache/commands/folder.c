@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "commands/aof.h"
+#include "commands/refusing.h"
 #include "logger.h"
 #include "persist/disk.h"
 
@@ -24,14 +26,20 @@ static int guard(enum disk_point point)
     }
 }
 
-/* Another folder is another claim. The append-only file stays where it is, and so does its claim. */
+/* Another folder is another claim: what is written in the old one has to end before. */
 static bool on_dir(void *context, struct config *config, const char **reason)
 {
-    (void)context;
-    (void)reason;
-    if (!config->appendonly) {
-        claim_move(&claim);
+    struct server *server = context;
+    (void)config;
+    if ((atomic_load(&server->refusing) & REFUSING_LOADING) != 0) {
+        *reason = "the data set is being loaded from the present one";
+        return false;
     }
+    if (!aof_move(server)) {
+        *reason = "the append-only file is kept in the present one: set appendonly to no first";
+        return false;
+    }
+    claim_move(&claim);
     return true;
 }
 
@@ -41,7 +49,7 @@ bool folder_begin(struct server *server)
     char error[1024];
     claim_init(&claim, config->claim_timeout * INT64_C(1000));
     disk_set_guard(guard);
-    config_on_change(config, "dir", on_dir, NULL);
+    config_on_change(config, "dir", on_dir, server);
     if (!config->appendonly && config->save_count == 0) {
         return true;
     }

@@ -19,6 +19,11 @@ void refusing_set_aof_errno(struct server *server, int number)
     atomic_store(&server->aof_errno, number);
 }
 
+void refusing_reply_loading(struct call *c)
+{
+    reply_error(c->reply, "LOADING Redis is loading the dataset in memory");
+}
+
 bool refusing_refuses(struct call *c)
 {
     uint32_t refusing = atomic_load(&c->server->refusing);
@@ -46,7 +51,7 @@ bool refusing_refuses(struct call *c)
         reply_error(c->reply,
                     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
     } else if ((refusing & REFUSING_LOADING) != 0 && (c->command->flags & (CMD_LOADING | CMD_SYNCING)) == 0) {
-        reply_error(c->reply, "LOADING Redis is loading the dataset in memory");
+        refusing_reply_loading(c);
     } else if ((refusing & REFUSING_RECOVERY) != 0 && (c->command->flags & CMD_LOADING) == 0) {
         reply_error(c->reply, "LOADING Ordinal asks the other nodes for the newest data before it serves");
     } else {

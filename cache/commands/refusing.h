@@ -37,6 +37,9 @@ void refusing_clear(struct server *server, enum refusing why);
 /* The error number for which the append-only file cannot be written, for MISCONF's text: set it before the bit. */
 void refusing_set_aof_errno(struct server *server, int number);
 
+/* The answer while the data set is being loaded. */
+void refusing_reply_loading(struct call *c);
+
 /* Whether the call must not run; it is answered then. EXEC is judged by what it would run. Only when some bit is set. */
 bool refusing_refuses(struct call *c);
 

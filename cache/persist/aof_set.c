@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -61,6 +62,13 @@ void aof_set_init(struct aof_set *set, const char *folder, const char *name, str
     memset(manifest, 0, sizeof *manifest);
     set->last_base = set->manifest.has_base ? set->manifest.base.number : 0;
     set->last_increment = highest(&set->manifest.increments);
+}
+
+void aof_set_free(struct aof_set *set)
+{
+    aof_manifest_free(&set->manifest);
+    free(set->doubtful.items);
+    memset(set, 0, sizeof *set);
 }
 
 bool aof_set_is_empty(const struct aof_set *set)

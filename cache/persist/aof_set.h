@@ -37,6 +37,9 @@ struct aof_set {
  * manifest over. */
 void aof_set_init(struct aof_set *set, const char *folder, const char *name, struct aof_manifest *manifest);
 
+/* Frees what it holds. */
+void aof_set_free(struct aof_set *set);
+
 /* Whether there are any files. */
 bool aof_set_is_empty(const struct aof_set *set);
 

@@ -309,6 +309,29 @@ def test_it_is_not_turned_on_where_there_can_be_no_folder(start_server):
     assert server("SET", "key", "value") == "OK"
 
 
+def test_the_folder_cannot_be_changed_while_it_is_kept_there(start_server, tmp_path):
+    """Its claim is on that folder. When it is off both move together."""
+    there = tmp_path / "there"
+    there.mkdir()
+    server = start_server(appendonly="yes", enable_protected_configs="yes", **NO_AUTO)
+    refusal = Error("ERR CONFIG SET failed (possibly related to argument 'dir') - the append-only file is kept in the present one: "
+                    "set appendonly to no first")
+    before = server.config("dir")
+    assert server("CONFIG", "SET", "dir", str(there)) == refusal
+    assert server("CONFIG", "SET", "dir", str(there), "appendonly", "no") in ("OK", refusal)  # the end of it may be still to be written
+    server.config("appendonly", "no")
+    server.config("dir", str(there))
+    assert server.config("dir") == str(there) != before
+    assert server("SET", "key", "value") == "OK"
+    server.config("appendonly", "yes")
+    assert server("WAITAOF", 1, 0, 0) == [1, 0]
+    assert sorted(path.name for path in (there / "appendonlydir").iterdir()) == [
+        "appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof", "appendonly.aof.manifest"
+    ]
+    assert [path.name for path in there.glob("ordinal.claim.[0-9]*")] == ["ordinal.claim.1"]
+    assert server("CONFIG", "SET", "dir", before) == refusal
+
+
 def test_policies_can_be_changed(start_aof):
     server = start_aof(appendfsync="everysec")
     with server.connect() as client:
@@ -418,6 +441,43 @@ def test_no_reply_comes_before_the_sync(faulty):
         assert reader.read() == b"new"
 
 
+def test_turning_it_off_holds_up_nobody_else(faulty, tmp_path):
+    """Its client waits for the disk, with those whose writes do; others go on. What was acknowledged is in the files."""
+    server, held = faulty("aof-sync:@:hold", appendfsync="always")
+    with server.connect() as writer, server.connect() as closer, server.connect() as leaver, server.connect() as other:
+        held.touch()
+        writer.send(encode("SET", "key", "value"))
+        assert not has_reply(writer, 0.2)
+        for client in (closer, leaver):
+            client.send(encode("CONFIG", "SET", "appendonly", "no"))
+        other.send(encode("SET", "other", "value") + encode("INFO", "persistence"))
+        leaver.close()
+        assert not has_reply(closer, 0.2) and not has_reply(writer, 0)
+        held.unlink()
+        assert closer.read() == writer.read() == other.read() == "OK"
+        assert b"aof_enabled:0" in other.read()
+        assert other("SET", "unlogged", 1) == "OK"
+    assert increments(server).endswith(encode("SET", "key", "value"))
+
+
+def test_it_can_be_turned_on_while_it_is_turned_off(faulty, tmp_path):
+    server, held = faulty("aof-sync:@:hold")
+    with server.connect() as writer, server.connect() as closer:
+        assert writer("SET", "key", "value") == "OK"
+        held.touch()
+        closer.send(encode("CONFIG", "SET", "appendonly", "no"))
+        wait_until(lambda: server.info("persistence")["aof_enabled"] == "0", "the end")
+        assert writer("SET", "between", 1) == "OK"
+        assert writer("CONFIG", "SET", "appendonly", "yes") == "OK"
+        assert writer("WAITAOF", 1, 0, 20) == [0, 0]
+        assert not has_reply(closer, 0)
+        held.unlink()
+        assert closer.read() == "OK"
+        assert writer("WAITAOF", 1, 0, 0) == [1, 0]
+        digest = writer("DEBUG", "DIGEST")
+    assert load_into_redis(server, tmp_path) == (2, digest)
+
+
 def test_held_replies_keep_their_order_with_pushes(faulty):
     server, held = faulty("aof-sync:@:hold", appendfsync="always")
     with server.connect() as client, server.connect() as other:
@@ -425,6 +485,7 @@ def test_held_replies_keep_their_order_with_pushes(faulty):
         client("SUBSCRIBE", "channel")
         held.touch()
         client.send(encode("INCR", "a") + encode("PUBLISH", "channel", "1") + encode("INCR", "a"))
+        assert not has_reply(client, 0.3)
         other.send(encode("PUBLISH", "channel", "2"))
         assert not has_reply(client, 0.3)
         client.send(encode("ECHO", "x" * 300000) + encode("BLPOP", "list", 0))

@@ -269,6 +269,18 @@ def test_while_it_loads_most_commands_are_refused(loading):
     assert server.info("persistence")["loading"] == "0"
 
 
+def test_what_is_loaded_from_where_is_not_changed_while_it_loads(loading):
+    server, feed = loading
+    refusal = "LOADING Redis is loading the dataset in memory"
+    for pairs in (("dir", "/"), ("appendonly", "yes"), ("loglevel", "debug", "dir", "/"), ("no-such-setting", 1, "dir", "/")):
+        assert server("CONFIG", "SET", *pairs) == refusal
+    assert server.config("loglevel") == "notice"
+    server.config("loglevel", "debug")
+    finish(feed)
+    server.wait_loaded()
+    server.config("appendonly", "no")
+
+
 def test_info_tells_how_far_it_is(loading):
     server, feed = loading
     info = server.info("persistence")
