@@ -213,6 +213,7 @@ struct config {
     bool aof_load_truncated;
     int claim_timeout;
     bool aof_use_rdb_preamble;
+    bool aof_disable_auto_gc;
     bool aof_timestamp_enabled;
 
     /* replication */

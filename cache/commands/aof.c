@@ -111,6 +111,7 @@ bool aof_know_set(struct aof *aof)
         return false;
     }
     aof_set_init(&aof->set, config->appenddirname, config->appendfilename, &manifest);
+    atomic_store(&aof->set.keeps_history, config->aof_disable_auto_gc);
     aof->known = true;
     return true;
 }
@@ -231,6 +232,19 @@ static bool on_setting(void *context, struct config *config, const char **error)
     return true;
 }
 
+/* What was kept goes at once, unless the writer's thread has the files just now: then with the step that it makes. */
+static bool on_history(void *context, struct config *config, const char **error)
+{
+    struct aof *aof = context;
+    (void)error;
+    atomic_store(&aof->set.keeps_history, config->aof_disable_auto_gc);
+    if (aof->known && atomic_load(&aof->writer.switching) != AOF_STEP_ASKED &&
+        atomic_load(&aof->writer.finishing) != AOF_STEP_ASKED) {
+        aof_set_delete_history(&aof->set);
+    }
+    return true;
+}
+
 void aof_init(struct server *server)
 {
     static const char *const names[] = {"appendfsync", "no-appendfsync-on-rewrite", "aof-timestamp-enabled"};
@@ -244,6 +258,7 @@ void aof_init(struct server *server)
     aof_writer_init(&aof->writer, &server->log, &aof->set,
                     &(struct aof_writer_hooks){aof, on_moved, on_health});
     config_on_change(server->config, "appendonly", on_appendonly, aof);
+    config_on_change(server->config, "aof-disable-auto-gc", on_history, aof);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         config_on_change(server->config, names[i], on_setting, aof);
     }
@@ -257,6 +272,11 @@ static bool is_empty(const struct keyspace *ks)
         }
     }
     return true;
+}
+
+static bool make_first_base(struct aof *aof)
+{
+    return aof_set_make_first_base(&aof->set, !aof->server->config->aof_use_rdb_preamble, REDIS_VERSION);
 }
 
 /* Goes on where the set ends. */
@@ -287,8 +307,7 @@ bool aof_begin(struct server *server)
         aof->state = AOF_WAITING; /* what was loaded is kept by a first rewrite */
         aof->scheduled = true;
     } else {
-        good = good && (!aof_set_is_empty(&aof->set) || aof_set_make_first_base(&aof->set, REDIS_VERSION)) &&
-               go_on(aof);
+        good = good && (!aof_set_is_empty(&aof->set) || make_first_base(aof)) && go_on(aof);
     }
     if (!good) {
         logger_warning("Can't open the append-only file: %s", strerror(errno));

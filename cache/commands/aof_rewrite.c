@@ -119,7 +119,9 @@ static bool save_base(struct aof *aof)
     saving_options(server, &options);
     options.sink = (struct snapshot_sink){aof, write_base, end_base};
     options.aof_base = true;
-    aof_set_next_base(&aof->set, aof->base, sizeof aof->base);
+    options.commands = !server->config->aof_use_rdb_preamble;
+    options.timestamp = options.commands && server->config->aof_timestamp_enabled;
+    aof_set_next_base(&aof->set, options.commands, aof->base, sizeof aof->base);
     if (!rdb_file_open(&aof->file, &rdb_file_base, aof->set.folder, AOF_TEMPORARY_BASE, aof->base)) {
         logger_warning("Can't begin a rewrite of the AOF: %s", strerror(errno));
         return false;

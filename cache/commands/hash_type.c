@@ -7,6 +7,7 @@
 #include "commands/hash_value.h"
 #include "commands/propagate.h"
 #include "commands/type.h"
+#include "commands/restate.h"
 #include "store/reaper.h"
 
 static const char *encoding(const struct entry *e)
@@ -70,6 +71,42 @@ static void digest(struct digest *digest, const struct entry *e)
     }
 }
 
+/* Deadlines follow when all fields are there: HSET takes them away. */
+static void restate_deadlines(struct rdb_writer *writer, const struct entry *e)
+{
+    const struct hash *h = entry_object(e);
+    struct dict_iterator at = {0};
+    const struct dict_item *it;
+    while ((it = dict_next(&h->dict, &at)) != NULL) {
+        if (item_is_timed(it)) {
+            command_write_begin(writer, 6);
+            command_write_word(writer, SLICE("HPEXPIREAT"));
+            command_write_word(writer, entry_key(e));
+            command_write_int(writer, clock_to_wall_kept(item_deadline(it)));
+            command_write_word(writer, SLICE("FIELDS"));
+            command_write_int(writer, 1);
+            command_write_word(writer, item_field(it));
+        }
+    }
+}
+
+static void restate(struct rdb_writer *writer, const struct entry *e)
+{
+    struct hash_iterator at = hash_value_iterate(e, ENTRY_NOTHING_DUE);
+    struct hash_pair pair;
+    char digits[NUMBER_I64_MAX_CHARS];
+    struct restating r =
+        restate_items(writer, e, SLICE("HSET"), hash_value_count(e, ENTRY_NOTHING_DUE), HASH_EACH);
+    while (hash_value_next(&at, &pair)) {
+        restate_item(&r);
+        restate_word(&r, listpack_text(&pair.field, digits));
+        restate_word(&r, listpack_text(&pair.value, digits));
+    }
+    if (hash_rdb_type(e) == RDB_TYPE_HASH_METADATA) {
+        restate_deadlines(writer, e);
+    }
+}
+
 static void free_object(void *object)
 {
     enum { PIECE = 256 };
@@ -108,6 +145,7 @@ const struct type type_hash = {
     .copy = copy,
     .rdb_type = hash_rdb_type,
     .save = hash_rdb_save,
+    .restate = restate,
     .load = hash_rdb_load,
     .digest = digest,
     .free = free_object,

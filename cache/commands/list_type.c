@@ -5,6 +5,7 @@
 #include "commands/digest.h"
 #include "commands/list_value.h"
 #include "commands/small.h"
+#include "commands/restate.h"
 #include "memory.h"
 #include "persist/ziplist.h"
 #include "store/reaper.h"
@@ -250,6 +251,18 @@ static void digest(struct digest *digest, const struct entry *e)
     }
 }
 
+static void restate(struct rdb_writer *writer, const struct entry *e)
+{
+    struct list_cursor cursor;
+    char room[NUMBER_I64_MAX_CHARS];
+    struct restating r = restate_items(writer, e, SLICE("RPUSH"), list_value_count(e), 1);
+    for (bool more = list_cursor_seek(&cursor, e, 0); more; more = list_cursor_next(&cursor)) {
+        struct listpack_value value = list_cursor_read(&cursor);
+        restate_item(&r);
+        restate_word(&r, listpack_text(&value, room));
+    }
+}
+
 static void free_object(void *object)
 {
     enum { PIECE = 32 }; /* chunks */
@@ -270,6 +283,7 @@ const struct type type_list = {
     .copy = copy,
     .rdb_type = rdb_type,
     .save = save,
+    .restate = restate,
     .load = load,
     .digest = digest,
     .free = free_object,

@@ -71,7 +71,10 @@ static bool open_file(struct writing *writing, const struct server *server)
     struct snapshot_options options;
     char temporary[64];
     saving_options(server, &options);
-    struct rdb_record how = {{rdb_type_of, save_value}, options.access, options.rules, writing->now};
+    struct rdb_record how = {.values = {.rdb_type = rdb_type_of, .save = save_value},
+                             .access = options.access,
+                             .rules = options.rules,
+                             .now = writing->now};
     int version = entry_timed_parts() > 0 ? RDB_VERSION_YOUNGER : RDB_VERSION_WRITTEN;
     snprintf(temporary, sizeof temporary, "temp-reload-%d.rdb", (int)getpid());
     if (!rdb_file_open(&writing->file, &rdb_file_snapshot, NULL, temporary, server->config->dbfilename)) {

@@ -10,6 +10,7 @@
 #include "commands/groups.h"
 #include "commands/pause.h"
 #include "commands/refusing.h"
+#include "commands/restate.h"
 #include "commands/type.h"
 #include "logger.h"
 #include "memory.h"
@@ -339,7 +340,7 @@ static void unpinned(void *context)
 void saving_init(struct server *server)
 {
     static const char *const names[] = {"save", "stop-writes-on-bgsave-error", "rdb-key-save-delay"};
-    const struct rdb_values values = {rdb_type_of, save_value};
+    const struct rdb_values values = {rdb_type_of, save_value, restate_entry};
     struct saving *saving = mem_must(sizeof *saving);
     memset(saving, 0, sizeof *saving);
     server->saving = saving;

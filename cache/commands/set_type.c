@@ -7,6 +7,7 @@
  */
 #include "commands/digest.h"
 #include "commands/set_value.h"
+#include "commands/restate.h"
 #include "memory.h"
 #include "store/reaper.h"
 #include "types/listpack.h"
@@ -197,6 +198,17 @@ static void digest(struct digest *digest, const struct entry *e)
     }
 }
 
+static void restate(struct rdb_writer *writer, const struct entry *e)
+{
+    struct set_iterator it;
+    struct slice member;
+    struct restating r = restate_items(writer, e, SLICE("SADD"), set_count(e), 1);
+    for (set_begin(&it, e); set_next(&it, &member);) {
+        restate_item(&r);
+        restate_word(&r, member);
+    }
+}
+
 static size_t memory(const void *object)
 {
     return mem_class(sizeof(struct dict)) - sizeof(struct dict) + dict_memory(object);
@@ -209,6 +221,7 @@ const struct type type_set = {
     .copy = copy,
     .rdb_type = rdb_type,
     .save = save,
+    .restate = restate,
     .load = load,
     .digest = digest,
     .free = free_object,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "commands/digest.h"
+#include "commands/restate.h"
 #include "commands/type.h"
 #include "commands/value.h"
 #include "types/number.h"
@@ -79,6 +80,26 @@ static void save(struct rdb_writer *writer, const struct entry *e)
     value_release(&value);
 }
 
+static void restate(struct rdb_writer *writer, const struct entry *e)
+{
+    struct value_run value;
+    struct entry_bytes runs = value_bytes(e);
+    bool apart = runs.tail.len > 0;
+    if (!apart && !value_hold(e, &value)) {
+        rdb_writer_fail(writer);
+        return;
+    }
+    command_write_begin(writer, 3);
+    command_write_word(writer, SLICE("SET"));
+    command_write_word(writer, entry_key(e));
+    if (apart) {
+        command_write_runs(writer, runs.head, runs.tail);
+    } else {
+        command_write_word(writer, value.bytes);
+        value_release(&value);
+    }
+}
+
 static enum rdb_payload_status load(const struct server *server, struct rdb_reader *reader,
                                     enum rdb_type type, const struct entry_head *head, struct entry **e)
 {
@@ -126,6 +147,7 @@ const struct type type_string = {
     .copy = copy,
     .rdb_type = rdb_type,
     .save = save,
+    .restate = restate,
     .load = load,
     .digest = digest,
     .free = free_object,

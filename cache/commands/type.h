@@ -32,6 +32,9 @@ struct type {
     enum rdb_type (*rdb_type)(const struct entry *e);
     void (*save)(struct rdb_writer *writer, const struct entry *e);
 
+    /* Writes the value as the commands that make it (restate.h), without the key's deadline. */
+    void (*restate)(struct rdb_writer *writer, const struct entry *e);
+
     /* Reads a value of one of the RDB types that type_of_rdb gives to this type, from bytes that anyone may have made up:
      * encodings are checked to the last byte. The entry is not linked anywhere, small or large as the settings say.
      * RDB_PAYLOAD_OK with *e set; or BAD_FORMAT, NO_MEMORY. A collection without elements is BAD_FORMAT. */

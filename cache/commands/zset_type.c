@@ -5,6 +5,7 @@
 #include "commands/type.h"
 #include "commands/zset_rdb.h"
 #include "commands/zset_value.h"
+#include "commands/restate.h"
 #include "store/reaper.h"
 
 static const char *encoding(const struct entry *e)
@@ -52,6 +53,17 @@ static void digest(struct digest *digest, const struct entry *e)
     }
 }
 
+static void restate(struct rdb_writer *writer, const struct entry *e)
+{
+    char room[NUMBER_I64_MAX_CHARS], text[NUMBER_DOUBLE_MAX_CHARS + 1];
+    struct restating r = restate_items(writer, e, SLICE("ZADD"), zset_value_count(e), 2);
+    for (struct zset_place at = zset_value_at(e, 0); zset_place_is(&at); zset_place_next(&at)) {
+        restate_item(&r);
+        restate_word(&r, (struct slice){text, number_format_double(text, zset_place_score(&at))});
+        restate_word(&r, zset_place_member(&at, room));
+    }
+}
+
 static void free_object(void *object)
 {
     enum { PIECE = 256 };
@@ -74,6 +86,7 @@ const struct type type_zset = {
     .copy = copy,
     .rdb_type = zset_rdb_type,
     .save = zset_rdb_save,
+    .restate = restate,
     .load = zset_rdb_load,
     .digest = digest,
     .free = free_object,

@@ -151,19 +151,30 @@ static bool adopt_increment(struct aof_set *set, const char *name, uint64_t numb
     return aof_files_add(&changed.increments, name, number) ? adopt(set, &changed) : out_of_memory(&changed);
 }
 
-/* Makes the base and all increments but the last `kept` history. */
-static bool retire(struct aof_manifest *m, size_t kept)
+static bool add_files(struct aof_files *files, const struct aof_files *others, size_t count)
 {
-    size_t retired = m->increments.count > kept ? m->increments.count - kept : 0;
-    if (m->has_base && !aof_files_add(&m->history, m->base.name, m->base.number)) {
-        return false;
-    }
-    m->has_base = false;
-    for (size_t i = 0; i < retired; i++) {
-        if (!aof_files_add(&m->history, m->increments.items[i].name, m->increments.items[i].number)) {
+    for (size_t i = 0; i < count; i++) {
+        if (!aof_files_add(files, others->items[i].name, others->items[i].number)) {
             return false;
         }
     }
+    return true;
+}
+
+/* Makes the base and all increments but the last `kept` history: the youngest stands first there, as in Redis. */
+static bool retire(struct aof_manifest *m, size_t kept)
+{
+    size_t retired = m->increments.count > kept ? m->increments.count - kept : 0;
+    struct aof_files history = {0};
+    if (!add_files(&history, &m->increments, retired) ||
+        (m->has_base && !aof_files_add(&history, m->base.name, m->base.number)) ||
+        !add_files(&history, &m->history, m->history.count)) {
+        free(history.items);
+        return false;
+    }
+    free(m->history.items);
+    m->history = history;
+    m->has_base = false;
     if (retired > 0) {
         m->increments.count -= retired;
         memmove(m->increments.items, m->increments.items + retired,
@@ -254,10 +265,11 @@ bool aof_set_open_last(struct aof_set *set, int *fd, int64_t *size, int64_t *res
 
 /* ---- bases ------------------------------------------------------------------------------------------- */
 
-void aof_set_next_base(struct aof_set *set, char *base, size_t size)
+void aof_set_next_base(struct aof_set *set, bool commands, char *base, size_t size)
 {
     set->last_base++;
-    snprintf(base, size, "%s.%llu.base.rdb", set->name, (unsigned long long)set->last_base);
+    snprintf(base, size, "%s.%llu.base.%s", set->name, (unsigned long long)set->last_base,
+             commands ? "aof" : "rdb");
 }
 
 void aof_set_remove_base(const struct aof_set *set, const char *base)
@@ -298,14 +310,16 @@ static bool write_file(struct aof_set *set, const char *name, const struct rdb_w
     return disk_rename(DISK_BASE_RENAME, AT_FDCWD, temporary.text, path_of(set, name).text);
 }
 
-bool aof_set_make_first_base(struct aof_set *set, const char *version)
+bool aof_set_make_first_base(struct aof_set *set, bool commands, const char *version)
 {
     char name[AOF_FILE_NAME_SIZE];
     struct rdb_writer writer;
     struct aof_manifest changed;
-    aof_set_next_base(set, name, sizeof name);
+    aof_set_next_base(set, commands, name, sizeof name);
     rdb_writer_init(&writer, false);
-    write_nothing(&writer, version);
+    if (!commands) {
+        write_nothing(&writer, version);
+    }
     bool written = rdb_writer_ok(&writer) && write_file(set, name, &writer);
     rdb_writer_free(&writer);
     if (!written || !aof_manifest_copy(&changed, &set->manifest)) {
@@ -378,7 +392,8 @@ bool aof_set_install(struct aof_set *set, const char *base, enum aof_behind behi
 void aof_set_delete_history(struct aof_set *set)
 {
     struct aof_manifest changed;
-    if (set->manifest.history.count == 0 || !aof_manifest_copy(&changed, &set->manifest)) {
+    if (set->manifest.history.count == 0 || atomic_load(&set->keeps_history) ||
+        !aof_manifest_copy(&changed, &set->manifest)) {
         return;
     }
     changed.history.count = 0;

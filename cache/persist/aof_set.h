@@ -15,6 +15,7 @@
 #ifndef ORDINAL_PERSIST_AOF_SET_H
 #define ORDINAL_PERSIST_AOF_SET_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct aof_set {
     char name[AOF_FILE_NAME_SIZE - 48];                 /* appendfilename */
     struct aof_manifest manifest;
     uint64_t last_base, last_increment; /* numbers that were given */
+    _Atomic bool keeps_history;         /* aof-disable-auto-gc: nothing of it is deleted. Any thread */
     struct aof_files
         doubtful; /* files that perhaps no manifest names: looked at when the next one is stored */
 };
@@ -56,14 +58,14 @@ bool aof_set_add_increment(struct aof_set *set, int *fd);
 /* Makes an increment that no manifest names; one that was left by an earlier attempt is made empty. */
 bool aof_set_open_temporary(struct aof_set *set, int *fd);
 
-/* The name for the next base. */
-void aof_set_next_base(struct aof_set *set, char *base, size_t size);
+/* The name for the next base: of a snapshot, or of commands. */
+void aof_set_next_base(struct aof_set *set, bool commands, char *base, size_t size);
 
 /* Removes the latter. */
 void aof_set_drop_temporary(struct aof_set *set);
 
-/* Makes a base that is empty, for a set that is. `version`: redis-ver. */
-bool aof_set_make_first_base(struct aof_set *set, const char *version);
+/* Makes a base that is empty, for a set that is: a snapshot by this redis-ver, or without commands. */
+bool aof_set_make_first_base(struct aof_set *set, bool commands, const char *version);
 
 /* What follows the base: the last increment, the temporary one, which gets its name, or nothing. */
 enum aof_behind { AOF_BEHIND_LAST, AOF_BEHIND_TEMPORARY, AOF_BEHIND_NOTHING };

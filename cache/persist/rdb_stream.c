@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "persist/command_writer.h"
 #include "persist/crc64.h"
 #include "types/number.h"
 
@@ -26,6 +27,10 @@ static void write_access(struct rdb_writer *writer, const struct rdb_record *how
 void rdb_record_write(struct rdb_writer *writer, const struct rdb_record *how, const struct entry *e)
 {
     struct slice key = entry_key(e);
+    if (how->commands) {
+        how->values.restate(writer, e);
+        return;
+    }
     if (entry_has_deadline(e)) {
         rdb_write_u8(writer, RDB_OPCODE_EXPIRE_MS);
         rdb_write_u64(writer, (uint64_t)clock_to_wall(entry_deadline(e)));
@@ -69,8 +74,10 @@ bool rdb_stream_begin(struct rdb_stream *stream, int version, const struct rdb_r
     if (!rdb_writer_reserve(&stream->writer, BUFFER)) {
         return false;
     }
-    int len = snprintf(magic, sizeof magic, "REDIS%04d", version);
-    rdb_write_bytes(&stream->writer, magic, (size_t)len);
+    if (!how->commands) {
+        int len = snprintf(magic, sizeof magic, "REDIS%04d", version);
+        rdb_write_bytes(&stream->writer, magic, (size_t)len);
+    }
     return true;
 }
 
@@ -81,6 +88,9 @@ void rdb_stream_free(struct rdb_stream *stream)
 
 void rdb_stream_aux(struct rdb_stream *stream, const char *name, const char *value)
 {
+    if (stream->how.commands) {
+        return;
+    }
     rdb_write_u8(&stream->writer, RDB_OPCODE_AUX);
     rdb_write_string(&stream->writer, name, strlen(name));
     rdb_write_string(&stream->writer, value, strlen(value));
@@ -95,18 +105,27 @@ void rdb_stream_aux_int(struct rdb_stream *stream, const char *name, int64_t val
 
 void rdb_stream_select(struct rdb_stream *stream, int db)
 {
-    if (stream->db != db) {
+    if (stream->db == db) {
+        return;
+    }
+    stream->db = db;
+    if (stream->how.commands) {
+        command_write_begin(&stream->writer, 2);
+        command_write_word(&stream->writer, SLICE("SELECT"));
+        command_write_int(&stream->writer, db);
+    } else {
         rdb_write_u8(&stream->writer, RDB_OPCODE_SELECT_DB);
         rdb_write_length(&stream->writer, (uint64_t)db);
-        stream->db = db;
     }
 }
 
 void rdb_stream_resize(struct rdb_stream *stream, uint64_t keys, uint64_t timed)
 {
-    rdb_write_u8(&stream->writer, RDB_OPCODE_RESIZE_DB);
-    rdb_write_length(&stream->writer, keys);
-    rdb_write_length(&stream->writer, timed);
+    if (!stream->how.commands) {
+        rdb_write_u8(&stream->writer, RDB_OPCODE_RESIZE_DB);
+        rdb_write_length(&stream->writer, keys);
+        rdb_write_length(&stream->writer, timed);
+    }
 }
 
 void rdb_stream_entry(struct rdb_stream *stream, const struct entry *e)
@@ -142,9 +161,11 @@ void rdb_stream_flush_full(struct rdb_stream *stream)
 
 void rdb_stream_end(struct rdb_stream *stream)
 {
-    rdb_write_u8(&stream->writer, RDB_OPCODE_EOF);
-    flush(stream);
-    rdb_write_u64(&stream->writer, stream->checksum ? stream->crc : 0);
+    if (!stream->how.commands) {
+        rdb_write_u8(&stream->writer, RDB_OPCODE_EOF);
+        flush(stream);
+        rdb_write_u64(&stream->writer, stream->checksum ? stream->crc : 0);
+    }
     flush(stream);
 }
 

@@ -2,6 +2,8 @@
  * An RDB stream being written: header, fields about the server, databases, keys, checksum. Bytes gather in a buffer of a megabyte and
  * go to a function from there.
  *
+ * Or the same keys as commands (rdb_record.commands), each behind the SELECT of its database: then there is nothing around them.
+ *
  * Source: RDB file format, version 10; opcodes in rdb_format.h.
  *
  * Threads: one at a time. rdb_record_write is safe in any.
@@ -18,6 +20,7 @@
 struct rdb_values {
     enum rdb_type (*rdb_type)(const struct entry *e);
     void (*save)(struct rdb_writer *writer, const struct entry *e);
+    void (*restate)(struct rdb_writer *writer, const struct entry *e); /* a whole key as commands */
 };
 
 enum rdb_access { RDB_NO_ACCESS, RDB_IDLE, RDB_FREQUENCY };
@@ -27,7 +30,8 @@ struct rdb_record {
     struct rdb_values values;
     enum rdb_access access; /* whether idle times or frequencies are written, as for maxmemory-policy … */
     struct access_rules rules;
-    int64_t now; /* … at this time (ms of clock.h) */
+    int64_t now;   /* … at this time (ms of clock.h) */
+    bool commands; /* not as a record at all, but as commands */
 };
 
 /* A key with deadline, access and value. */

@@ -99,13 +99,17 @@ static void drain(struct rdb_writer *writer, const void *bytes, size_t n)
     }
 }
 
-/* Between two strings: empties a buffer that is full enough. */
 static inline void drain_full(struct rdb_writer *writer)
 {
     if (__builtin_expect(writer->drain != NULL && writer->len >= RDB_DRAIN_AT, 0)) {
         drain(writer, writer->bytes, writer->len);
         writer->len = 0;
     }
+}
+
+void rdb_writer_drain_full(struct rdb_writer *writer)
+{
+    drain_full(writer);
 }
 
 void rdb_write_bytes(struct rdb_writer *writer, const void *bytes, size_t n)

@@ -52,6 +52,9 @@ bool rdb_writer_reserve(struct rdb_writer *writer, size_t n);
 /* Hands the buffer over to the caller, who frees it with free(); NULL if nothing was written or it failed. */
 uint8_t *rdb_writer_take(struct rdb_writer *writer, size_t *len);
 
+/* Between two strings: empties a buffer that is full enough, where there is a drain. */
+void rdb_writer_drain_full(struct rdb_writer *writer);
+
 void rdb_write_bytes(struct rdb_writer *writer, const void *bytes, size_t n);
 void rdb_write_u8(struct rdb_writer *writer, uint8_t v);
 /* Fixed-width integers, little-endian. */

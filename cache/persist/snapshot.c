@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -250,11 +251,22 @@ static void walk_db(struct walk *walk, int db)
     }
 }
 
+/* A line that redis-check-aof can cut the file at. */
+static void write_time(struct walk *walk)
+{
+    char line[48];
+    int len = snprintf(line, sizeof line, "#TS:%lld\r\n", (long long)walk->s->ctime);
+    rdb_stream_raw(&walk->stream, line, (size_t)len);
+}
+
 static void write_header(struct walk *walk)
 {
     const struct snapshot *s = walk->s;
     const struct snapshot_options *options = &s->options;
     struct rdb_stream *stream = &walk->stream;
+    if (options->timestamp) {
+        write_time(walk);
+    }
     rdb_stream_aux(stream, "redis-ver", options->version);
     rdb_stream_aux_int(stream, "redis-bits", (int64_t)sizeof(void *) * 8);
     rdb_stream_aux_int(stream, "ctime", s->ctime);
@@ -429,7 +441,8 @@ static void note_cut(struct snapshot *s)
         s->sizes[i] = (struct snapshot_size){db_size(db), db_timed(db)};
         keys += s->sizes[i].keys;
     }
-    s->how = (struct rdb_record){s->values, s->options.access, s->options.rules, clock_now()};
+    s->how =
+        (struct rdb_record){s->values, s->options.access, s->options.rules, clock_now(), s->options.commands};
     s->version = entry_timed_parts() > 0 ? RDB_VERSION_YOUNGER : RDB_VERSION_WRITTEN;
     s->ctime = clock_wall_us() / 1000000;
     s->used = mem_used();

@@ -38,7 +38,9 @@ struct snapshot_sink {
 struct snapshot_options {
     struct snapshot_sink sink;
     bool compress, checksum; /* rdbcompression, rdbchecksum */
-    bool aof_base;           /* it is the base of an append-only file */
+    bool aof_base;           /* it is the base of an append-only file … */
+    bool commands;           /* … and consists of commands … */
+    bool timestamp;          /* … after a line with the time of the cut */
     const char *version;     /* redis-ver */
     char replication_id[41]; /* "": without the fields repl-… */
     int64_t replication_offset;

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -196,8 +197,9 @@ def test_a_rewrite_leaves_a_base_and_one_increment(start_aof, tmp_path):
     assert load_into_redis(server, tmp_path) == (10, digest)
 
 
-def test_writes_during_rewrites_are_in_the_base_or_behind_it(start_aof, tmp_path):
-    server = start_aof(appendfsync="everysec")
+@pytest.mark.parametrize("preamble", ["yes", "no"])
+def test_writes_during_rewrites_are_in_the_base_or_behind_it(start_aof, tmp_path, preamble):
+    server = start_aof(appendfsync="everysec", aof_use_rdb_preamble=preamble)
     over = threading.Event()
 
     def write(number):
@@ -224,6 +226,103 @@ def test_writes_during_rewrites_are_in_the_base_or_behind_it(start_aof, tmp_path
     size, digest = server("DBSIZE"), server("DEBUG", "DIGEST")
     check(server)
     assert load_into_redis(server, tmp_path) == (size, digest)
+
+
+def fill(client):
+    """Keys of every type and size, in two databases, some with deadlines."""
+    for db in (0, 3):
+        client("SELECT", db)
+        for n in (1, 5, 64, 65, 1000):
+            commands = [
+                ("SET", "string%d" % n, b"\r\n\x00\xff" * n),
+                ("SET", "number%d" % n, -n),
+                ("APPEND", "grown%d" % n, "g" * n * 2000),
+                ("RPUSH", "list%d" % n, *("e%d" % i if i % 3 else i for i in range(n))),
+                ("SADD", "ints%d" % n, *range(n)),
+                ("SADD", "set%d" % n, *("m%d" % i for i in range(n))),
+                ("ZADD", "zset%d" % n, "inf", "last", "-inf", "first", *(word for i in range(n) for word in (i / 7, "m%d" % i))),
+                ("HSET", "hash%d" % n, *(word for i in range(n) for word in ("f%d" % i, i))),
+                ("SET", "late%d" % n, "x", "PX", 10**9 + n),
+                ("PEXPIRE", "hash%d" % n, 10**9 + n),
+            ]
+            for reply in client.pipeline(commands):
+                assert not isinstance(reply, Error), reply
+    client("SELECT", 0)
+
+
+def commands_of(path):
+    """The commands of a file that has nothing else."""
+    data = path.read_bytes()
+    commands = []
+    while data:
+        head, data = data.split(b"\r\n", 1)
+        words = []
+        for _ in range(int(head[1:])):
+            length, data = data.split(b"\r\n", 1)
+            words.append(data[: int(length[1:])])
+            data = data[int(length[1:]) + 2:]
+        commands.append(words)
+    return commands
+
+
+def test_without_a_preamble_the_base_consists_of_commands(start_aof, tmp_path):
+    """In pieces of 64 items, each key's deadline behind it; Redis loads it, and so does Ordinal."""
+    server = start_aof(aof_use_rdb_preamble="no")
+    assert names(server) == ["appendonly.aof.1.base.aof", "appendonly.aof.1.incr.aof", "appendonly.aof.manifest"]
+    with server.connect() as client:
+        fill(client)
+        digest = client("DEBUG", "DIGEST")
+    rewrite(server)
+    check(server)
+    base = Path(folder(server)) / "appendonly.aof.2.base.aof"
+    commands = commands_of(base)
+    assert [words for words in commands if words[0] == b"SELECT"] == [[b"SELECT", b"0"], [b"SELECT", b"3"]]
+    assert [len(words) - 2 for words in commands if words[1] == b"list1000"][:16] == [64] * 15 + [40]
+    assert [len(words) - 2 for words in commands if words[:2] == [b"HSET", b"hash65"]][:2] == [128, 2]
+    assert {words[0] for words in commands} == {b"SELECT", b"SET", b"RPUSH", b"SADD", b"ZADD", b"HSET", b"PEXPIREAT"}
+    assert load_into_redis(server, tmp_path) == (45, digest)
+    assert server("DEBUG", "LOADAOF") == "OK"
+    assert server("DEBUG", "DIGEST") == digest
+
+
+def test_a_base_of_commands_has_the_deadlines_of_fields(start_aof):
+    server = start_aof(aof_use_rdb_preamble="no", aof_timestamp_enabled="yes")
+    with server.connect() as client:
+        client("HSET", "hash", *(word for i in range(100) for word in ("f%d" % i, i)))
+        client("HPEXPIREAT", "hash", 10**13, "FIELDS", 2, "f1", "f70")
+        client("PEXPIREAT", "hash", 10**13 + 1)
+        digest = client("DEBUG", "DIGEST")
+        rewrite(server)
+        with open(os.path.join(folder(server), "appendonly.aof.2.base.aof"), "rb") as base:
+            assert re.match(rb"#TS:\d+\r\n\*2\r\n", base.read(100))
+        check(server)
+        assert client("DEBUG", "LOADAOF") == "OK"
+        assert client("DEBUG", "DIGEST") == digest
+        assert client("HPEXPIRETIME", "hash", "FIELDS", 3, "f1", "f2", "f70") == [10**13, -1, 10**13]
+        assert client("PEXPIRETIME", "hash") == 10**13 + 1
+
+
+def test_what_a_rewrite_replaces_can_be_kept(start_aof):
+    """Redis's own tests ask for it."""
+    server = start_aof(aof_disable_auto_gc="yes")
+    for i in range(2):
+        server("SET", "key", i)
+        rewrite(server)
+    with open(os.path.join(folder(server), "appendonly.aof.manifest")) as text:
+        assert text.read().splitlines() == [
+            "file appendonly.aof.3.base.rdb seq 3 type b",
+            "file appendonly.aof.2.incr.aof seq 2 type h",
+            "file appendonly.aof.2.base.rdb seq 2 type h",
+            "file appendonly.aof.1.incr.aof seq 1 type h",
+            "file appendonly.aof.1.base.rdb seq 1 type h",
+            "file appendonly.aof.3.incr.aof seq 3 type i",
+        ]
+    assert len(names(server)) == 7
+    assert server("DEBUG", "LOADAOF") == "OK"
+    assert server("GET", "key") == b"1"
+    server.config("aof-disable-auto-gc", "no")
+    assert names(server) == ["appendonly.aof.3.base.rdb", "appendonly.aof.3.incr.aof", "appendonly.aof.manifest"]
+    assert set(manifest(server)) == {("b", 3), ("i", 3)}
 
 
 def test_growth_starts_a_rewrite(start_aof):
