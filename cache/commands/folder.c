@@ -57,8 +57,9 @@ bool folder_begin(struct server *server)
         return true;
     }
     if (config->appendonly) {
-        logger_warning("Failed to start: %s. One server alone may keep its append-only file in a folder",
-                       error);
+        logger_warning(
+            "Failed to start: %s. An append-only file needs a folder that can be written, and that no other server writes",
+            error);
         claim_give_up(&claim);
         return false;
     }

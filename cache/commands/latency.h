@@ -11,7 +11,7 @@
 
 struct server;
 
-/* Notes an event ("command", "fast-command", "expire-cycle", "eviction-cycle", …) that took `ticks` of clock_ticks;
+/* Notes an event ("command", "fast-command", "expire-cycle", "eviction-cycle", "snapshot-wait", …) that took `ticks` of clock_ticks;
  * nothing when that is below the threshold. */
 void latency_note(struct server *server, const char *name, uint64_t ticks);
 

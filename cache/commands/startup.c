@@ -17,6 +17,7 @@
 #include "commands/command.h"
 #include "commands/cron.h"
 #include "commands/dispatch.h"
+#include "commands/latency.h"
 #include "commands/load.h"
 #include "commands/monitor.h"
 #include "commands/notify.h"
@@ -35,11 +36,21 @@
 
 /* ---- hooks of net ----------------------------------------------------------------------------------- */
 
+/* A snapshot that lags behind the writers makes them wait: LATENCY tells. */
+static void await_snapshot(struct server *server)
+{
+    uint64_t began = clock_ticks();
+    cut_await_room(&server->keyspace.cut);
+    latency_note(server, "snapshot-wait", clock_ticks() - began);
+}
+
 static void enter(struct loop *loop)
 {
     struct server *server = server_of_net(loop->net);
     log_await_room(&server->log);
-    cut_await_room(&server->keyspace.cut);
+    if (cut_is_crowded(&server->keyspace.cut)) {
+        await_snapshot(server);
+    }
     gate_enter(&server->gate, loop->index);
 }
 

@@ -155,7 +155,7 @@ static void await_progress(struct cut *cut, int64_t until_us)
     pthread_cond_timedwait(&cut->progress, &cut->lock, &until);
 }
 
-void cut_await_room_slow(struct cut *cut)
+void cut_await_room(struct cut *cut)
 {
     int64_t began = monotonic_us(), now = began;
     atomic_fetch_add(&cut->threads_wait, 1);

@@ -111,14 +111,12 @@ bool cut_must_wait(const struct db *db, struct slot slot);
 /* Nothing of the cut is worth saving any more. */
 void cut_give_up(struct cut *cut);
 
-/* Before a batch, outside of the gate: waits where too much is kept. */
-void cut_await_room_slow(struct cut *cut);
-static inline void cut_await_room(struct cut *cut)
+/* Before a batch, outside of the gate: whether too much is kept, and the wait for the walker then. */
+static inline bool cut_is_crowded(const struct cut *cut)
 {
-    if (__builtin_expect(atomic_load_explicit(&cut->kept, memory_order_relaxed) > CUT_KEPT_SOFT, 0)) {
-        cut_await_room_slow(cut);
-    }
+    return __builtin_expect(atomic_load_explicit(&cut->kept, memory_order_relaxed) > CUT_KEPT_SOFT, 0);
 }
+void cut_await_room(struct cut *cut);
 
 /* Bytes of memory that exist only because of the cut: nothing has to be evicted for them. */
 static inline int64_t cut_bytes(const struct cut *cut)
