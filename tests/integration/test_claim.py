@@ -3,6 +3,7 @@
 import glob
 import os
 import signal
+import subprocess
 import time
 
 import pytest
@@ -221,3 +222,42 @@ def test_an_append_only_file_that_is_turned_on_later_is_claimed_then(tmp_path, s
     assert isinstance(reply, Error), reply
     assert "is claimed by process %d" % first.pid in second.log()
     assert claim(second)[0] == "watching"
+
+
+# ---- a folder that cannot be written ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def read_only(tmp_path):
+    """A folder with a snapshot, and a wrapper under which a server sees it mounted read-only."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "dump.rdb").write_bytes(b"REDIS0009\xfe\x00\x00\x01k\x01v\xff" + b"\0" * 8)
+    script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    wrapper = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(folder))
+    if subprocess.run([*wrapper, "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    return folder, wrapper
+
+
+def test_an_append_only_file_needs_a_folder_that_can_be_written(start_server, read_only):
+    folder, wrapper = read_only
+    server = start_server(wrapper=wrapper, ready=False, dir=str(folder), appendonly="yes")
+    server.expected_status = 1
+    assert server.wait() == 1
+    assert "Failed to start: %s cannot be claimed: Read-only file system" % folder in server.log()
+
+
+@pytest.mark.parametrize("save", ["", "3600 1"])
+def test_without_one_a_folder_that_cannot_be_written_is_served_from(start_server, read_only, save):
+    """And nothing is said of a claim where nothing would be written."""
+    folder, wrapper = read_only
+    server = start_server(wrapper=wrapper, dir=str(folder), save=save)
+    server.wait_loaded()
+    assert server("GET", "k") == b"v"
+    assert server("SET", "l", "w") == "OK"
+    assert ("Snapshots cannot be saved: %s cannot be claimed" % folder in server.log()) == (save != "")
+    assert server.info("persistence")["claim_state"] == ("watching" if save else "none")
+    assert server("SAVE") == Error("ERR")
+    assert server("GET", "l") == b"w"
+    server.config("save", "")  # or it would not end without a file

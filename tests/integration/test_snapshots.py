@@ -281,6 +281,21 @@ def test_a_large_value_that_goes_as_a_whole_waits_for_nothing(ordinal, start_ser
     assert digest_of(server.directory)[0] == digest
 
 
+def test_latency_tells_of_writers_that_wait_for_a_snapshot(ordinal, start_server):
+    server = start_server(latency_monitor_threshold=1, rdb_key_save_delay=20000)
+    with server.connect() as client:
+        client("DEBUG", "POPULATE", 400, "key", 60000)
+        client("BGSAVE")
+        assert client("LATENCY", "HISTORY", "snapshot-wait") == []
+        for first in range(0, 400, 100):  # 24 MB are kept for the walker, who is slow
+            client.pipeline([("SET", "key:%d" % i, "other") for i in range(first, first + 100)])
+        server.config("rdb-key-save-delay", 0)
+        assert int(server.info("ordinal")["snapshot_waits"]) > 0
+        samples = client("LATENCY", "HISTORY", "snapshot-wait")
+        assert samples and all(ms >= 1 for _, ms in samples), samples
+        assert await_end(server)["rdb_last_bgsave_status"] == "ok"
+
+
 def test_a_flush_begins_the_file_again(ordinal, start_server):
     server = start_server(rdb_key_save_delay=1000)
     with server.connect() as client:
