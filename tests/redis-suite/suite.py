@@ -156,9 +156,6 @@ def adapt_files(tests: Path) -> None:
     """Where a file counts on what Ordinal does otherwise, and rightly."""
     # What ends the server is among the last lines, with what to do about it, and with what another thread says.
     replace(tests / "integration/aof.tcl", "exec tail -1 <", "exec tail -5 <")
-    # With save points FLUSHALL saves in the background, and a rewrite behind it would wait for that.
-    overrides = "{aof-use-rdb-preamble no"
-    replace(tests / "unit/aofrw.tcl", overrides + "}", overrides + ' save {""}}')
     # Half a second of writes before a rewrite is as good as three.
     replace(tests / "unit/aofrw.tcl", "after 3000", "after 500")
 
