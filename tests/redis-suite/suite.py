@@ -9,7 +9,9 @@ The exit status is 0 only if something ran and nothing failed.
 """
 
 import argparse
+import concurrent.futures
 import os
+import queue
 import re
 import shutil
 import socket
@@ -29,6 +31,7 @@ REPOSITORY = HERE.parents[1]
 ORACLE_PROGRAM = Path("/usr/bin/redis-check-rdb")
 FILE_SECONDS = 180
 START_SECONDS = 20
+PORTS = 100  # for each place
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 LINE = re.compile(r"^\[(ok|err|exception|skip|ignore|timeout)\]: (.*)$", re.IGNORECASE)
 ELAPSED = re.compile(r" \(\d+ ms\)$")
@@ -176,10 +179,17 @@ def replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def command(file: File, port: int, skips: List[str]) -> List[str]:
+class Place(NamedTuple):
+    """Where a file runs: a copy of the suite that no other file uses meanwhile, and ports for the servers that it starts."""
+
+    copy: Path
+    base_port: int
+
+
+def command(file: File, base_port: int, port: int, skips: List[str]) -> List[str]:
     words = ["./runtest", "--single", file.name, "--durable", "--ignore-encoding", "--clients", "1"]
     words += ["--tags", " ".join(DENIED_TAGS), "--timeout", str(FILE_SECONDS)]
-    words += ["--baseport", str(20000 + os.getpid() % 100 * 100), "--portcount", "100"]
+    words += ["--baseport", str(base_port), "--portcount", str(PORTS)]
     if file.how == "external":
         words += ["--host", "127.0.0.1", "--port", str(port)]
     for name in skips:
@@ -187,13 +197,13 @@ def command(file: File, port: int, skips: List[str]) -> List[str]:
     return words
 
 
-def run_file(file: File, copy: Path, path: str, skips: List[str], verbose: bool) -> Outcome:
+def run_file(file: File, place: Place, path: str, skips: List[str], verbose: bool) -> Outcome:
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="redis-suite-") as directory:
         port = free_port()
         server = start_server(path, port, Path(directory)) if file.how == "external" else None
         try:
-            output = run_suite(command(file, port, skips), copy)
+            output = run_suite(command(file, place.base_port, port, skips), place.copy)
             if server is not None and server.poll() is not None:
                 output += f"\n[err]: the server ended with status {server.returncode}\n"
                 output += Path(directory, "log").read_text(errors="replace")[-2000:]
@@ -263,6 +273,7 @@ def arguments():
     parser = argparse.ArgumentParser(description="Redis's own test suite against Ordinal.")
     parser.add_argument("files", nargs="*", help="files to run, as unit/type/string (default: those of files.txt)")
     parser.add_argument("--suite", type=Path, required=True, help="redis's source folder")
+    parser.add_argument("--jobs", type=int, default=2, help="files that run at the same time (most of them mostly wait)")
     parser.add_argument("--oracle", action="store_true", help="run against redis-server 7.0.15")
     parser.add_argument("--no-skips", action="store_true", help="run the tests of skip.txt too")
     parser.add_argument("--verbose", action="store_true", help="print all that the suite prints")
@@ -278,24 +289,50 @@ def chosen(names: List[str]) -> List[File]:
     return [File(name, "external" if how[name] == "no" else how[name], "") for name in names]
 
 
+def make_places(options, directory: Path, path: str) -> "queue.Queue[Place]":
+    places: "queue.Queue[Place]" = queue.Queue()
+    first = 20000 + os.getpid() % 20 * options.jobs * PORTS
+    for number in range(options.jobs):
+        copy = directory / str(number)
+        copy.mkdir()
+        prepare(options.suite, copy, path)
+        places.put(Place(copy, first + number * PORTS))
+    return places
+
+
+def tell(file: File, result: Outcome) -> None:
+    print(
+        f"{file.name}: {result.passed} passed, {len(result.failures)} failed, {result.left_out} left out, "
+        f"{result.seconds:.1f} s ({file.how})",
+        flush=True,
+    )
+    for failure in result.failures:
+        print(f"    {failure}", flush=True)
+
+
 def main() -> int:
     options = arguments()
     skips = {} if options.no_skips else read_skips()
-    passed, failed, start = 0, 0, time.monotonic()
+    start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="redis-suite-copy-") as directory:
         path = program(options.oracle, Path(directory))
-        prepare(options.suite, Path(directory), path)
-        for file in chosen(options.files):
-            result = run_file(file, Path(directory), path, skips.get(file.name, []), options.verbose)
-            passed += result.passed
-            failed += len(result.failures)
-            print(
-                f"{file.name}: {result.passed} passed, {len(result.failures)} failed, {result.left_out} left out, "
-                f"{result.seconds:.1f} s ({file.how})",
-                flush=True,
-            )
-            for failure in result.failures:
-                print(f"    {failure}", flush=True)
+        places = make_places(options, Path(directory), path)
+
+        def run(file: File) -> Outcome:
+            place = places.get()
+            try:
+                return run_file(file, place, path, skips.get(file.name, []), options.verbose)
+            finally:
+                places.put(place)
+
+        files = chosen(options.files)
+        results = []
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            for file, result in zip(files, pool.map(run, files)):
+                tell(file, result)
+                results.append(result)
+    passed = sum(result.passed for result in results)
+    failed = sum(len(result.failures) for result in results)
     print(f"{passed} passed, {failed} failed ({time.monotonic() - start:.0f} s)")
     return 0 if passed and not failed else 1
 
