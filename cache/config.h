@@ -60,6 +60,8 @@ enum config_sanitize { CONFIG_SANITIZE_NO, CONFIG_SANITIZE_YES, CONFIG_SANITIZE_
 
 enum config_pubsub_default { CONFIG_PUBSUB_ALLCHANNELS, CONFIG_PUBSUB_RESETCHANNELS };
 
+enum config_forward { CONFIG_FORWARD_AUTO, CONFIG_FORWARD_YES, CONFIG_FORWARD_NO };
+
 enum config_tls_auth { CONFIG_TLS_AUTH_NO, CONFIG_TLS_AUTH_YES, CONFIG_TLS_AUTH_OPTIONAL };
 
 enum config_diskless_load {
@@ -227,6 +229,8 @@ struct config {
     int64_t read_lease;       /* ms */
     bool replica_serve_stale_data;
     bool replica_read_only;
+    int replica_forward; /* enum config_forward */
+    int forward_timeout; /* ms */
     bool replica_ignore_maxmemory;
     bool replica_lazy_flush;
     bool replica_announced;

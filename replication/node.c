@@ -37,6 +37,7 @@ static void info(struct server *server, struct reply *text)
     }
     master_info(&node_of(server)->master, text);
     write_history(server, text);
+    forward_info(&node_of(server)->forward, text);
 }
 
 static void write_roster(void *context, int64_t now, struct reply *text)
@@ -50,6 +51,7 @@ static void write_roster(void *context, int64_t now, struct reply *text)
 
 static void before_poll(struct worker *w)
 {
+    forward_before_poll(&node_of(w->server)->forward, w);
     master_before_poll(&node_of(w->server)->master, w);
 }
 
@@ -60,13 +62,15 @@ static void tick(struct worker *w)
     if (w->loop->index == 0) {
         acks_tick(&node->acks);
     }
-    master_tick(&node_of(w->server)->master, w);
+    forward_tick(&node->forward, w);
+    master_tick(&node->master, w);
 }
 
 static void client_closed(struct client *client)
 {
     struct gate *gate = &client->worker->server->gate;
     int loop = client->worker->loop->index;
+    forward_client_closed(client);
     if (client->above != NULL) {
         gate_alone(gate, loop);
         feed_close(client->above);
@@ -155,6 +159,7 @@ void node_init(struct node *node, struct server *server)
     replica_init(&node->replica, server);
     acks_init(&node->acks, server, (int)node->roster.identity.count);
     recovery_init(&node->recovery, server, &node->roster, &node->replica);
+    forward_init(&node->forward, server);
 }
 
 bool node_stop(struct node *node)

@@ -9,6 +9,7 @@
 
 #include "commands/server.h"
 #include "replication/acks.h"
+#include "replication/forward.h"
 #include "replication/master.h"
 #include "replication/recovery.h"
 #include "replication/replica.h"
@@ -16,6 +17,7 @@
 
 struct node {
     struct server *server;
+    struct forward forward;  /* what only the master may do is carried to it */
     _Atomic bool is_replica; /* else a master; changes alone */
     struct master master;
     struct replica replica;

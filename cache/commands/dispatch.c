@@ -187,6 +187,7 @@ static __attribute__((noinline)) bool refused_in_state(struct call *c)
     return true;
 }
 
+/* What can be told of the command and its client alone. */
 static bool refused(struct call *c)
 {
     const struct command *command = c->command;
@@ -204,9 +205,6 @@ static bool refused(struct call *c)
             "then restart the server.");
     } else if (!c->client->authenticated && (command->flags & CMD_NO_AUTH) == 0) {
         reply_error(c->reply, "NOAUTH Authentication required.");
-    } else if (__builtin_expect(atomic_load_explicit(&c->server->refusing, memory_order_relaxed) != 0, 0) &&
-               refusing_refuses(c)) {
-        return true;
     } else {
         return (c->client->flags & (CLIENT_MONITOR | CLIENT_MULTI | CLIENT_SUBSCRIBED)) != 0 &&
                refused_in_state(c);
@@ -272,6 +270,14 @@ static bool out_of_memory(struct call *c, const struct request *request)
     return true;
 }
 
+/* What is refused by the state that this server is in. */
+static inline bool refused_now(struct call *c, const struct request *request)
+{
+    return (__builtin_expect(atomic_load_explicit(&c->server->refusing, memory_order_relaxed) != 0, 0) &&
+            refusing_refuses(c)) ||
+           (c->server->max_memory > 0 && out_of_memory(c, request));
+}
+
 /* ---- running ---------------------------------------------------------------------------------------- */
 
 /* Reads the clock again, where so much time has passed that deadlines may have. */
@@ -286,6 +292,17 @@ static inline bool paused(const struct call *c)
 {
     return __builtin_expect(atomic_load_explicit(&c->server->pause_until, memory_order_relaxed) != 0, 0) &&
            pause_holds(c->client, c->command);
+}
+
+/* Where the command runs, if there is a floor above that knows of another place. */
+static __attribute__((noinline)) enum route ask_route(struct call *c)
+{
+    return paused(c) ? ROUTE_WAITS : c->server->above.route(c);
+}
+
+static inline enum route route_of(struct call *c)
+{
+    return __builtin_expect(c->server->above.route != NULL, 0) ? ask_route(c) : ROUTE_HERE;
 }
 
 /* What may have changed while this loop waited to be alone: the time, and whether the client may run this at all. */
@@ -488,6 +505,7 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
     uint32_t flags = client->flags;
     size_t before = c->reply->len;
     bool ran = false;
+    enum route route = ROUTE_HERE;
     c->command = parsed->command;
     c->argv = request->argv;
     c->argc = request->argc;
@@ -495,10 +513,12 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
     c->db = client->db;
     c->first_key = parsed->key;
     c->first_hash = parsed->hash;
-    if (__builtin_expect(refused(c) || (server->max_memory > 0 && out_of_memory(c, request)), 0)) {
+    if (__builtin_expect(refused(c) || ((route = route_of(c)) == ROUTE_HERE && refused_now(c, request)), 0)) {
         note_refused(c, before);
-    } else if (__builtin_expect(paused(c), 0)) {
+    } else if (__builtin_expect(route == ROUTE_WAITS || paused(c), 0)) {
         return 0;
+    } else if (__builtin_expect(route == ROUTE_TAKEN, 0)) {
+        client->last_command = c->command;
     } else if (__builtin_expect((flags & CLIENT_MULTI) == 0, 1) || !queued(c, parsed)) {
         bool grows = server->max_memory > 0 && (transaction_flags(client, c->command) & CMD_DENYOOM) != 0;
         client->last_command = c->command;

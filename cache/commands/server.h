@@ -27,6 +27,7 @@
 
 struct aof;
 struct block_queues;
+struct call;
 struct client;
 struct command;
 struct histogram;
@@ -104,12 +105,21 @@ struct worker {
     struct broadcast *broadcast; /* tracking_message.c */
 };
 
+enum route {
+    ROUTE_HERE,  /* here */
+    ROUTE_KEPT,  /* in a transaction that will be carried elsewhere: it is kept, whatever this server's state refuses */
+    ROUTE_TAKEN, /* elsewhere: it was taken, and the reply will come */
+    ROUTE_WAITS, /* that is not known yet: the connection is stalled, and the command comes again */
+};
+
 /*
  * What the floor above (replication) is told of and asked for: functions that it gives before the loops run, each NULL where there is
  * nothing to call.
  */
 struct server_above {
     void *context; /* its own */
+    /* Where a command runs that passed what can be told of it and its client alone: on the client's loop, inside the gate. */
+    enum route (*route)(struct call *c);
     /* A loop is about to poll, outside of the gate: what it sends (conn_queue) goes out before. */
     void (*before_poll)(struct worker *w);
     /* Ten times a second on each loop, outside of the gate. */

@@ -76,6 +76,9 @@ static bool read_value(const char *data, size_t size, size_t *at, int depth)
     }
     bool aggregate = strchr("*~>%|", type) != NULL;
     long long values = aggregate && length > 0 ? length : 0;
+    if (values > (long long)size) {
+        return false;
+    }
     values *= type == '%' || type == '|' ? 2 : 1;
     values += type == '|';
     while (values-- > 0) {
