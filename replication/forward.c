@@ -355,16 +355,24 @@ void forward_info(struct forward *f, struct reply *text)
 
 /* ---- at the master ------------------------------------------------------------------------------------ */
 
-/* The connection is a node's: it says so in CLIENT LIST. */
-static void greet(struct call *c, struct slice node)
+/* The connection is a node's, and for one client of it where that has an address: CLIENT LIST shows both as its name. */
+static void greet(struct call *c)
 {
-    char name[64];
-    int len = snprintf(name, sizeof name, "forward@%.*s", (int)(node.len < 40 ? node.len : 40), node.ptr);
-    if (!client_set_text(&c->client->name, (struct slice){name, (size_t)len})) {
+    enum { NODE_MOST = 12, PEER_MOST = 160 };
+    char name[sizeof "forward@" + NODE_MOST + 1 + PEER_MOST];
+    struct slice node = c->argv[2];
+    struct slice peer = c->argc > 3 ? c->argv[3] : SLICE("");
+    int len = snprintf(name, sizeof name, "forward@%.*s%s%.*s",
+                       (int)(node.len < NODE_MOST ? node.len : NODE_MOST), node.ptr, peer.len > 0 ? "," : "",
+                       (int)(peer.len < PEER_MOST ? peer.len : PEER_MOST), peer.ptr);
+    struct slice text = {name, (size_t)len};
+    if (!client_name_is_valid(text)) {
+        reply_error(c->reply, CLIENT_NAME_ERROR);
+    } else if (!client_set_text(&c->client->name, text)) {
         call_out_of_memory(c);
-        return;
+    } else {
+        reply_ok(c->reply);
     }
-    reply_ok(c->reply);
 }
 
 static void reply_write_offset(struct call *c)
@@ -392,8 +400,8 @@ static void set_write_offset(struct call *c)
 
 bool forward_replconf(struct call *c)
 {
-    if (c->argc == 3 && slice_is(c->argv[1], "forward")) {
-        greet(c, c->argv[2]);
+    if ((c->argc == 3 || c->argc == 4) && slice_is(c->argv[1], "forward")) {
+        greet(c);
     } else if (c->argc == 2 && slice_is(c->argv[1], "write-offset")) {
         reply_write_offset(c);
     } else if (c->argc == 3 && slice_is(c->argv[1], "write-offset")) {

@@ -71,7 +71,7 @@ void forward_client_closed(struct client *client);
 /* The fields of INFO. Alone. */
 void forward_info(struct forward *f, struct reply *text);
 
-/* At the master: runs a REPLCONF that is one of forwarding (forward <node>; write-offset [<offset>]), and replies to it. False: it is
+/* At the master: runs a REPLCONF that is one of forwarding (forward <node> [<client>]; write-offset [<offset>]), and replies to it. False: it is
  * none. Inside the gate. */
 bool forward_replconf(struct call *c);
 

@@ -16,6 +16,7 @@ static struct parcel *parcel_new(const struct call *c, size_t room)
     struct parcel *p = mem_alloc(size);
     if (p != NULL) {
         *p = (struct parcel){.size = size,
+                             .client = c->client,
                              .since = clock_now(),
                              .db = c->client->db->id,
                              .db_after = c->client->db->id,

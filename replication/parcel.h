@@ -36,14 +36,15 @@ enum { PARCEL_LARGE = 64 * 1024 }; /* bytes from which one goes alone, so that n
 struct parcel {
     struct parcel *next; /* of its carry: what the client has sent after it */
     struct parcel *next_in_batch;
-    struct carry *carry; /* NULL: its client is gone */
-    uint32_t flags;      /* enum parcel_flag */
-    uint32_t skip;       /* replies of its own request that come before the one for the client … */
-    uint32_t prefix;     /* … and of what went up before it (upstream_add) */
-    int db, db_after;    /* number of the database that it is for, and of the one that it leaves selected */
-    int resp;            /* the protocol that its client speaks */
-    int64_t since;       /* ms of clock.h */
-    uint64_t offset;     /* PARCEL_OFFSET: the client's write offset, of the history */
+    const struct client *client; /* while there is a carry */
+    struct carry *carry;         /* NULL: its client is gone */
+    uint32_t flags;              /* enum parcel_flag */
+    uint32_t skip;               /* replies of its own request that come before the one for the client … */
+    uint32_t prefix;             /* … and of what went up before it (upstream_add) */
+    int db, db_after; /* number of the database that it is for, and of the one that it leaves selected */
+    int resp;         /* the protocol that its client speaks */
+    int64_t since;    /* ms of clock.h */
+    uint64_t offset;  /* PARCEL_OFFSET: the client's write offset, of the history */
     size_t reply_from, reply_len; /* in its batch's replies */
     const char *refusal;          /* PARCEL_REFUSED: what the master said; NULL: it was not asked */
     size_t size;                  /* of the allocation */

@@ -272,6 +272,14 @@ static struct batch *batch_new(struct upstream *u)
 static uint32_t add_state(struct upstream *u, const struct parcel *p)
 {
     uint32_t replies = 0;
+    if (!u->shared && u->told != p->client->id) { /* for CLIENT LIST there */
+        reply_array(&u->out, 4);
+        reply_bulk_string(&u->out, "REPLCONF");
+        reply_bulk_string(&u->out, "forward");
+        reply_bulk_string(&u->out, u->node);
+        reply_bulk_string(&u->out, p->client->peer);
+        replies++;
+    }
     if (u->resp != p->resp) {
         reply_array(&u->out, 2);
         reply_bulk_string(&u->out, "HELLO");
@@ -317,6 +325,7 @@ bool upstream_add(struct upstream *u, struct parcel *p)
     *(batch->last != NULL ? &batch->last->next_in_batch : &batch->first) = p;
     batch->last = p;
     u->gathering = batch;
+    u->told = p->client->id;
     u->resp = p->resp;
     u->db = p->db_after == p->db ? p->db : -1; /* a transaction may come to nothing */
     return true;
@@ -410,6 +419,7 @@ struct upstream *upstream_open(struct loop *loop, const struct upstream_options 
     u->owner = owner;
     u->area = area;
     u->shared = options->shared;
+    u->node = options->node;
     u->resp = u->out.resp = 2;
     u->active = clock_now();
     resp_skim_init(&u->skim);

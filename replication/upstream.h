@@ -49,7 +49,7 @@ struct upstream_hooks {
     void (*lost)(struct upstream *u, struct batch *batches, const char *reason);
 };
 
-/* With what it is opened. The texts are needed during the call alone. */
+/* With what it is opened. The texts are needed during the call alone, but for `node`. */
 struct upstream_options {
     const struct sockaddr *address;
     const char *user, *password; /* "": none */
@@ -69,9 +69,11 @@ struct upstream {
     const struct upstream_hooks *hooks;
     void *owner;         /* the opener's … */
     struct carry *carry; /* … and the client's that has it for itself; NULL: it is shared, or nobody's */
+    const char *node;    /* what it calls this one */
     char *area;          /* UPSTREAM_AREA bytes of the opener's to read into */
     enum upstream_state state;
     bool shared;
+    int64_t told;               /* id of the client whose address the master was told last; 0: none */
     int db;                     /* that is selected; -1: not known */
     int resp;                   /* its protocol */
     uint32_t greetings;         /* replies to come before it is ready */
