@@ -164,7 +164,8 @@ static struct upstream *open_upstream(struct carrier *k, bool shared)
 {
     struct server *server = server_of(k);
     struct sockaddr_storage address;
-    if (clock_now() < k->attempt_at || !forward_master(k->forward, &address)) {
+    uint64_t place;
+    if (clock_now() < k->attempt_at || !forward_master(k->forward, &address, &place)) {
         return NULL;
     }
     enter(k); /* where settings do not change */
@@ -184,6 +185,7 @@ static struct upstream *open_upstream(struct carrier *k, bool shared)
     }
     counter_add(&k->opened, 1);
     counter_add(&k->connections, 1);
+    u->place = place;
     u->number = (uint64_t)counter_get(&k->opened);
     u->next = k->upstreams;
     u->link = &k->upstreams;
@@ -194,11 +196,16 @@ static struct upstream *open_upstream(struct carrier *k, bool shared)
     return u;
 }
 
+static bool leads_there(const struct carrier *k, const struct upstream *u)
+{
+    return forward_is_place(k->forward, u->place);
+}
+
 /* A connection that the client has for itself. */
 static struct upstream *own_upstream(struct carrier *k, struct carry *carry)
 {
     struct upstream *u = k->pool;
-    if (u != NULL) {
+    if (u != NULL && leads_there(k, u)) {
         leave_pool(k, u);
     } else {
         u = open_upstream(k, false);
@@ -213,7 +220,7 @@ static struct upstream *own_upstream(struct carrier *k, struct carry *carry)
 static struct upstream *shared_upstream(struct carrier *k, int resp)
 {
     struct upstream **u = &k->shared[resp == 3];
-    if (*u == NULL) {
+    if (*u == NULL || !leads_there(k, *u)) { /* the old one, if any, ends what it has */
         *u = open_upstream(k, true);
     }
     return *u != NULL && upstream_is_ready(*u) ? *u : NULL;
@@ -229,7 +236,7 @@ static void release(struct carry *carry)
         return;
     }
     u->carry = NULL;
-    if (!upstream_is_ready(u) || upstream_is_busy(u) || k->pooled >= POOL_MOST) {
+    if (!upstream_is_ready(u) || upstream_is_busy(u) || !leads_there(k, u) || k->pooled >= POOL_MOST) {
         upstream_close(u, NULL);
         return;
     }
@@ -669,19 +676,27 @@ void carrier_before_poll(struct carrier *k)
 
 /* ---- time --------------------------------------------------------------------------------------------- */
 
+/* What is watched at a node that is the master no more may change elsewhere. */
+static bool watches_in_vain(const struct carrier *k, const struct upstream *u)
+{
+    return u->carry != NULL && u->carry->watches && !upstream_is_busy(u) && !leads_there(k, u);
+}
+
 static void check_upstreams(struct carrier *k, int64_t now)
 {
     struct upstream *next;
     for (struct upstream *u = k->upstreams; u != NULL; u = next) {
         next = u->next;
         bool unused = u->carry == NULL && !upstream_is_busy(u) && upstream_is_ready(u);
+        bool wanted =
+            forward_is_on(k->forward) && leads_there(k, u) && (u->shared || now - u->active <= POOL_IDLE_MS);
         int64_t timeout = forward_timeout(k->forward);
         if (!upstream_is_ready(u) && timeout > OPENING_MOST) {
             timeout = OPENING_MOST;
         }
         if (upstream_is_stuck(u, now - timeout)) {
             upstream_close(u, "it does not answer");
-        } else if (unused && (!forward_is_on(k->forward) || (!u->shared && now - u->active > POOL_IDLE_MS))) {
+        } else if ((unused && !wanted) || (watches_in_vain(k, u))) {
             upstream_close(u, NULL);
         }
     }

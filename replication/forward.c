@@ -257,14 +257,18 @@ void forward_set_master(struct forward *f, const struct sockaddr *address)
                address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
     }
     pthread_mutex_lock(&f->lock);
-    f->master = master;
+    if (memcmp(&f->master, &master, sizeof master) != 0) {
+        f->master = master;
+        atomic_fetch_add(&f->place, 1);
+    }
     pthread_mutex_unlock(&f->lock);
 }
 
-bool forward_master(struct forward *f, struct sockaddr_storage *address)
+bool forward_master(struct forward *f, struct sockaddr_storage *address, uint64_t *place)
 {
     pthread_mutex_lock(&f->lock);
     *address = f->master;
+    *place = f->place;
     pthread_mutex_unlock(&f->lock);
     return address->ss_family != 0;
 }

@@ -37,6 +37,7 @@ struct forward {
     bool (*may_read)(const struct server *server);
     pthread_mutex_t lock;
     struct sockaddr_storage master; /* under the lock: where the master is; family 0: not known */
+    _Atomic uint64_t place;         /* counts where it has been */
 };
 
 /* Before any loop runs. */
@@ -47,7 +48,15 @@ void forward_set_role(struct forward *f, bool replica);
 
 /* Where the master is; NULL: not known any more. Any thread. */
 void forward_set_master(struct forward *f, const struct sockaddr *address);
-bool forward_master(struct forward *f, struct sockaddr_storage *address);
+
+/* The same, with the number of that place. False: not known. */
+bool forward_master(struct forward *f, struct sockaddr_storage *address, uint64_t *place);
+
+/* Whether the master is where it was. */
+static inline bool forward_is_place(const struct forward *f, uint64_t place)
+{
+    return atomic_load_explicit(&f->place, memory_order_relaxed) == place;
+}
 
 /* Whether commands are carried; and how many milliseconds they wait. Any thread. */
 static inline bool forward_is_on(const struct forward *f)

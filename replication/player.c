@@ -268,6 +268,7 @@ static bool play(struct player *p, struct aof_reader *reader, size_t count)
     char reason[256] = "";
     const struct replay_bytes bytes = {p->commands, count, aof_reader_bytes(reader), reader->offset};
     enum replay_played played = replay_play(p->replay, &bytes, is_wanted, p, reason, sizeof reason);
+    forward_applied(&node_of(p->server)->forward);
     if (played == PLAYED_FAILED) {
         p->fresh = true;
         note_failure(p, "The master's stream cannot be played: ", reason);
@@ -579,6 +580,18 @@ static void talk(struct player *p)
     }
 }
 
+/* Writes of this node's clients go where the link leads, which was looked up just now. */
+static void tell_forward(struct player *p)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+    enter(p);
+    if (is_wanted(p) && getpeername(p->link->fd, (struct sockaddr *)&address, &len) == 0) {
+        forward_set_master(&node_of(p->server)->forward, (struct sockaddr *)&address);
+    }
+    leave(p);
+}
+
 static void try_once(struct player *p)
 {
     const struct attempt *attempt = &p->attempt;
@@ -588,6 +601,7 @@ static void try_once(struct player *p)
         logger_notice("Connecting to MASTER %s:%d", attempt->host, attempt->port);
     }
     if (link_open(p->link, &to, attempt->timeout)) {
+        tell_forward(p);
         talk(p);
         link_close(p->link);
     } else {

@@ -61,6 +61,7 @@ static void set_order(struct replica *r, char *host, int port, enum replica_stat
     r->host = host;
     r->port = port;
     r->error[0] = '\0';
+    forward_set_master(&node_of(r->server)->forward, NULL);
     atomic_store(&r->down_since, 0);
     atomic_store(&r->state, state);
     atomic_fetch_add(&r->order, 1);
@@ -109,6 +110,7 @@ static bool become_replica(struct replica *r)
     keyspace_freeze(&server->keyspace, KEYSPACE_FOLLOWS, true);
     atomic_store(&node_of(server)->is_replica, true);
     acks_end(&node_of(server)->acks);
+    forward_set_role(&node_of(server)->forward, true);
     client_wake_all_by_role(server);
     return true;
 }
@@ -133,6 +135,7 @@ void replica_promote(struct replica *r)
     set_order(r, NULL, 0, REPLICA_NONE);
     keyspace_freeze(&server->keyspace, KEYSPACE_FOLLOWS, false);
     atomic_store(&node_of(server)->is_replica, false);
+    forward_set_role(&node_of(server)->forward, false);
     log_follow(&server->log, false);
     clock_keep_own_wall();
     history_shift(server);

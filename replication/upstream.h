@@ -66,6 +66,7 @@ struct upstream {
     struct upstream *next, **link; /* in the list of whoever opened it */
     struct upstream *next_gathering, *next_pooled;
     uint64_t number; /* among all that its opener has had */
+    uint64_t place;  /* the opener's: where it leads */
     const struct upstream_hooks *hooks;
     void *owner;         /* the opener's … */
     struct carry *carry; /* … and the client's that has it for itself; NULL: it is shared, or nobody's */
