@@ -104,6 +104,9 @@ static void tell_history(struct call *c)
 
 static void run_replconf(struct call *c)
 {
+    if (forward_replconf(c)) {
+        return;
+    }
     if (c->argc == 2 && slice_is(c->argv[1], "history")) {
         tell_history(c);
         return;
