@@ -213,7 +213,7 @@ enum route forward_route(struct call *c)
 {
     struct forward *f = &node_of(c->server)->forward;
     struct carry *carry = c->client->carry;
-    if (!forward_is_on(f)) {
+    if (!forward_is_on(f) || c->command == NULL) {
         return run_here(carry);
     }
     if (transaction_takes(c->client, c->command)) {

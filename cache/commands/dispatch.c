@@ -305,6 +305,20 @@ static inline enum route route_of(struct call *c)
     return __builtin_expect(c->server->above.route != NULL, 0) ? ask_route(c) : ROUTE_HERE;
 }
 
+/* Whether what the client sent before must be answered elsewhere first: then what was replied to this command is taken back. */
+static bool out_of_turn(struct call *c, size_t before)
+{
+    if (c->server->above.route == NULL) {
+        return false;
+    }
+    c->command = NULL;
+    if (c->server->above.route(c) != ROUTE_WAITS) {
+        return false;
+    }
+    c->reply->len = before;
+    return true;
+}
+
 /* What may have changed while this loop waited to be alone: the time, and whether the client may run this at all. */
 static bool may_still_run(struct call *c)
 {
@@ -514,6 +528,10 @@ static uint64_t run_one(struct call *c, const struct request *request, const str
     c->first_key = parsed->key;
     c->first_hash = parsed->hash;
     if (__builtin_expect(refused(c) || ((route = route_of(c)) == ROUTE_HERE && refused_now(c, request)), 0)) {
+        if (out_of_turn(c, before)) {
+            return 0;
+        }
+        c->command = parsed->command;
         note_refused(c, before);
     } else if (__builtin_expect(route == ROUTE_WAITS || paused(c), 0)) {
         return 0;

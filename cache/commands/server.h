@@ -106,8 +106,8 @@ struct worker {
 };
 
 enum route {
-    ROUTE_HERE,  /* here */
-    ROUTE_KEPT,  /* in a transaction that will be carried elsewhere: it is kept, whatever this server's state refuses */
+    ROUTE_HERE, /* here */
+    ROUTE_KEPT, /* in a transaction that will be carried elsewhere: it is kept, whatever this server's state refuses */
     ROUTE_TAKEN, /* elsewhere: it was taken, and the reply will come */
     ROUTE_WAITS, /* that is not known yet: the connection is stalled, and the command comes again */
 };
@@ -118,7 +118,8 @@ enum route {
  */
 struct server_above {
     void *context; /* its own */
-    /* Where a command runs that passed what can be told of it and its client alone: on the client's loop, inside the gate. */
+    /* Where a command runs that passed what can be told of it and its client alone: on the client's loop, inside the gate. One that was
+     * refused (command NULL) is answered here, but may have to wait. */
     enum route (*route)(struct call *c);
     /* A loop is about to poll, outside of the gate: what it sends (conn_queue) goes out before. */
     void (*before_poll)(struct worker *w);
