@@ -482,12 +482,23 @@ static void hand_out(struct carrier *k, struct batch *batch)
     batch_free(batch);
 }
 
+/* Whether some reply tells of something that has run. */
+static bool tells(const struct batch *batch)
+{
+    const struct parcel *p = batch->first;
+    const char *refusal;
+    while (p != NULL && (p->carry == NULL || has_not_run(batch, p, &refusal))) {
+        p = p->next_in_batch;
+    }
+    return p != NULL;
+}
+
 /* Whether this node has what a batch's replies tell of. Inside the gate. */
 static bool is_applied(const struct server *server, const struct batch *batch)
 {
     const struct history *history = &server->history;
     return batch->lost || strcmp(batch->id, history->id2) == 0 ||
-           (strcmp(batch->id, history->id) == 0 && history_offset(server) >= batch->offset);
+           (strcmp(batch->id, history->id) == 0 && history_offset(server) >= batch->offset) || !tells(batch);
 }
 
 /* Replies come in the order of their connection, also behind what is still waiting. */

@@ -151,7 +151,7 @@ static enum route route_exec(struct forward *f, struct call *c, struct carry *ca
         return run_here(carry);
     }
     if (client->transaction.failed || atomic_load_explicit(&client->touched, memory_order_relaxed)) {
-        return watches ? unwatch_first(c) : run_here(carry);
+        return watches ? unwatch_first(c) : ROUTE_ANYWAY; /* it fails */
     }
     if (watches || transaction_any(client, nested_needs_master, f)) {
         return carry_transaction(c, watches);
@@ -217,7 +217,7 @@ enum route forward_route(struct call *c)
         return run_here(carry);
     }
     if (transaction_takes(c->client, c->command)) {
-        return ROUTE_KEPT;
+        return ROUTE_ANYWAY;
     }
     return route_command(f, c, carry);
 }

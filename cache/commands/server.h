@@ -107,7 +107,7 @@ struct worker {
 
 enum route {
     ROUTE_HERE, /* here */
-    ROUTE_KEPT, /* in a transaction that will be carried elsewhere: it is kept, whatever this server's state refuses */
+    ROUTE_ANYWAY, /* here, whatever this server's state refuses: it is kept for another node, or comes to nothing */
     ROUTE_TAKEN, /* elsewhere: it was taken, and the reply will come */
     ROUTE_WAITS, /* that is not known yet: the connection is stalled, and the command comes again */
 };
