@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from harness.links import FakeMaster, Wire
 from harness.resp import Closed, Error, Push, encode
 from harness.server import is_sanitized
 
@@ -558,6 +559,50 @@ def test_a_master_that_loads_runs_nothing_twice_and_nothing_out_of_order(start_s
         assert [here.read() for _ in [here.send(encode("RPUSH", "l", i)) for i in range(100)]] == list(range(1, 101))
         assert here("LRANGE", "l", 0, -1) == [b"%d" % i for i in range(100)]
     nodes.master.stop()
+
+
+class Draining(Wire):
+    """Before a master that refuses what is forwarded to it for a while, as one does that is about to end."""
+
+    def __init__(self, port):
+        self.draining, self.refused = False, 0
+        super().__init__(port)
+
+    def serve(self, sock, number):
+        if not self.draining:
+            super().serve(sock, number)
+            return
+        file = sock.makefile("rb")
+        command = FakeMaster._read(file)
+        while command is not None:
+            sock.sendall(self._reply(command))
+            command = FakeMaster._read(file)
+
+    def _reply(self, command):
+        if command[:2] == [b"REPLCONF", b"write-offset"]:
+            return b"*2\r\n$40\r\n" + b"0" * 40 + b"\r\n:0\r\n"
+        if command[0] in (b"REPLCONF", b"SELECT", b"MULTI"):
+            return b"+OK\r\n"
+        self.refused += 1
+        return b"-DRAINING The master is about to end\r\n" if command[0] != b"EXEC" else b"-EXECABORT Transaction discarded\r\n"
+
+
+def test_what_a_draining_master_refuses_is_sent_again(start_server):
+    master = start_server(repl_diskless_sync_delay=0)
+    with Draining(master.port) as wire:
+        replica = start_server(replicaof=["127.0.0.1", wire.port], replica_forward="yes")
+        eventually(lambda: is_up(replica), replica.log)
+        wire.draining = True  # the link is there; what comes from here on is refused
+        with replica.connect() as here:
+            for i in range(10):
+                here.send(encode("RPUSH", "l", i))
+            here.send(b"".join(map(lambda command: encode(*command), [("MULTI",), ("RPUSH", "l", 10), ("LLEN", "l"), ("EXEC",)])))
+            eventually(lambda: wire.refused > 30)
+            wire.draining = False
+            wire.cut()
+            assert [here.read() for _ in range(14)] == [*range(1, 11), "OK", "QUEUED", "QUEUED", [11, 11]]
+            assert here("LRANGE", "l", 0, -1) == [b"%d" % i for i in range(11)]
+        assert forward(replica)["refused"] == forward(replica)["uncertain"] == 0
 
 
 # ---- what a client may ask for --------------------------------------------------------------------------------
