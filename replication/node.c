@@ -83,6 +83,13 @@ static void durable(struct server *server)
     master_wake_waits(&node_of(server)->master);
 }
 
+/* A replica of the roster reads by its lease. */
+static bool may_read(const struct server *server)
+{
+    const struct replica *replica = &node_of(server)->replica;
+    return !replica->of_roster || lease_holds(&replica->lease);
+}
+
 /* ---- start ------------------------------------------------------------------------------------------- */
 
 void node_register(void)
@@ -160,6 +167,8 @@ void node_init(struct node *node, struct server *server)
     acks_init(&node->acks, server, (int)node->roster.identity.count);
     recovery_init(&node->recovery, server, &node->roster, &node->replica);
     forward_init(&node->forward, server);
+    atomic_store(&node->forward.roster, node->roster.identity.kind != IDENTITY_PLAIN);
+    node->forward.may_read = may_read;
 }
 
 bool node_stop(struct node *node)
