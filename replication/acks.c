@@ -78,8 +78,8 @@ bool acks_grant(struct acks *acks, struct acks_replica *replica, uint64_t sent, 
         !sync_set_grant(&acks->set, id_of(replica), sent, now, lease)) {
         return false;
     }
-    snprintf(line, ACKS_LEASE_LINE, "#LEASE %" PRId64 " %" PRId64 " %" PRId64 "\r\n", replica->clock, lease,
-             clock_to_wall(clock_now()));
+    snprintf(line, ACKS_LEASE_LINE, "#LEASE %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\r\n",
+             replica->clock, lease, clock_to_wall(clock_now()), history_offset(acks->server));
     replica->clock = 0;
     replica->granted = now;
     return true;

@@ -5,7 +5,7 @@
  *
  * A lease is a line in the replica's stream, between two records and outside of its offsets:
  *
- *     #LEASE <the replica's clock, as it sent it> <milliseconds> <the master's wall time in milliseconds>
+ *     #LEASE <the replica's clock, as it sent it> <milliseconds> <the master's wall time in milliseconds> <its offset>
  *
  * Threads: acks_heard and acks_grant on the loop of the replica's connection, inside the gate or not; acks_tick on loop 0; acks_begin
  * and acks_end alone. The mark moves under a lock.
@@ -16,7 +16,7 @@
 #include "commands/server.h"
 #include "replication/sync_set.h"
 
-enum { ACKS_LEASE_LINE = 96 };
+enum { ACKS_LEASE_LINE = 112 };
 
 struct acks {
     struct server *server;
@@ -29,6 +29,7 @@ struct acks {
 /* What a replica has told of itself, and its turn for a lease. */
 struct acks_replica {
     char id[SYNC_SET_ID + 1]; /* "": it is none of the roster's */
+    int ordinal;              /* in the roster; -1: it did not say */
     int64_t clock;            /* of the acknowledgement that came last; 0: a lease has been granted since */
     int64_t granted;          /* when it was granted one last (clock_boot) */
     bool joined;

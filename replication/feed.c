@@ -11,6 +11,7 @@
 #include "memory.h"
 #include "replication/master.h"
 #include "replication/node.h"
+#include "replication/roster_watch.h"
 
 enum {
     NEWLINE_MS = 1000, /* to one that waits, so that it does not give up */
@@ -32,6 +33,7 @@ struct feed *feed_of(struct call *c)
         memset(feed, 0, sizeof *feed);
         feed->master = &node_of(c->server)->master;
         feed->client = client;
+        feed->acks.ordinal = -1;
         client->above = feed;
     }
     return client->above;
@@ -167,6 +169,7 @@ void feed_close(struct feed *feed)
         }
         leave_sync(feed);
         acks_lost(acks_of(feed), &feed->acks);
+        roster_watch_lost(node_of(server_of(feed)), feed);
         master_remove(feed->master, feed);
     }
     mem_free(feed, sizeof *feed);

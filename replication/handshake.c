@@ -185,6 +185,13 @@ static enum handshake_answer ask_for_data(struct link *link, const struct handsh
     return answer;
 }
 
+static bool tell_member(struct link *link, const struct handshake_own *own)
+{
+    char ordinal[16];
+    snprintf(ordinal, sizeof ordinal, "%d", own->ordinal);
+    return tell(link, (const char *[]){"REPLCONF", "node-id", own->node_id, "ordinal", ordinal}, 5);
+}
+
 /* Each master that serves takes a later epoch than any it has heard of: one that is in this node's epoch with another id has not heard
  * of it. */
 static bool is_behind(const struct history_line *history, const struct handshake_own *own)
@@ -215,8 +222,7 @@ enum handshake_answer handshake_run(struct link *link, const struct handshake_ow
         }
         return HANDSHAKE_FAILED;
     }
-    if (told && own->node_id != NULL &&
-        !tell(link, (const char *[]){"REPLCONF", "node-id", own->node_id}, 3)) {
+    if (told && own->node_id != NULL && !tell_member(link, own)) {
         return HANDSHAKE_FAILED;
     }
     enum handshake_answer answer = ask_for_data(link, own, result);

@@ -9,7 +9,7 @@
  *     REPLCONF capa eof capa psync2             the same
  *     REPLCONF history                          +HISTORY <state> <epoch> <offset> <id>, from an Ordinal alone (history_line.h)
  *     REPLCONF newer history                    the replica has one that the master should have taken, and ends here
- *     REPLCONF node-id <id>                     +OK, from an Ordinal: the replica may be granted leases (acks.h)
+ *     REPLCONF node-id <id> ordinal <number>    +OK, from an Ordinal: the replica may be granted leases (acks.h)
  *     PSYNC <id> <offset + 1>  or  ? -1         +FULLRESYNC <id> <offset>, +CONTINUE [<id>], or an error
  *
  * Source: redis.io, "Redis replication", and what Redis 7.0.15 sends.
@@ -31,6 +31,7 @@ struct handshake_own {
     const char *id;      /* the history that it has … */
     uint64_t offset;     /* … up to here; `id` NULL: none that would count */
     const char *node_id; /* of a member of the roster, which wants leases; NULL: it is none */
+    int ordinal;         /* … this one */
     int64_t epoch;       /* a master with a history of an earlier one is not followed; 0: whatever it has */
     bool
         recovers; /* it will be the master, and takes what it can get: also of a replica without its own master */

@@ -25,18 +25,20 @@ static void look_at_clock(int64_t took, int64_t wall)
 bool lease_take(struct lease *lease, struct slice line)
 {
     char text[128];
-    int64_t sent, length, wall;
+    int64_t sent, length, wall, offset;
     if (line.len >= sizeof text) {
         return false;
     }
     memcpy(text, line.ptr, line.len);
     text[line.len] = '\0';
     int64_t now = clock_boot();
-    if (sscanf(text, "#LEASE %" SCNd64 " %" SCNd64 " %" SCNd64, &sent, &length, &wall) != 3 || sent <= 0 ||
-        sent > now || length <= 0 || length > LONGEST_MS) {
+    if (sscanf(text, "#LEASE %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &sent, &length, &wall, &offset) !=
+            4 ||
+        sent <= 0 || sent > now || length <= 0 || length > LONGEST_MS) {
         return false;
     }
     lease->length = length;
+    atomic_store(&lease->master_offset, offset);
     atomic_store(&lease->until, sent + length);
     atomic_fetch_add(&lease->grants, 1);
     look_at_clock(now - sent, wall);

@@ -17,7 +17,8 @@
 struct lease {
     _Atomic int64_t until; /* ms of clock_boot; 0: there is none */
     _Atomic uint64_t grants;
-    int64_t length; /* of the last one, in ms */
+    _Atomic int64_t master_offset; /* of the history, as the last one said */
+    int64_t length;                /* of the last one, in ms */
 };
 
 /* Takes an annotation of the stream: a line "#LEASE …" (acks.h) renews it, and says what time it is for the master. False: it is

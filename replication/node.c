@@ -7,6 +7,7 @@
 #include "commands/text.h"
 #include "logger.h"
 #include "replication/roster_text.h"
+#include "replication/roster_watch.h"
 #include "replication/sync_command.h"
 
 /* ---- INFO -------------------------------------------------------------------------------------------- */
@@ -61,6 +62,9 @@ static void tick(struct worker *w)
     recovery_tick(&node->recovery, w);
     if (w->loop->index == 0) {
         acks_tick(&node->acks);
+        gate_enter(&w->server->gate, 0);
+        roster_watch(node);
+        gate_leave(&w->server->gate, 0);
     }
     forward_tick(&node->forward, w);
     master_tick(&node->master, w);

@@ -553,6 +553,7 @@ static void talk(struct player *p)
                                 .id = attempt->has_past ? attempt->id : NULL,
                                 .offset = (uint64_t)attempt->offset,
                                 .node_id = attempt->of_roster ? p->server->run_id : NULL,
+                                .ordinal = node_of(p->server)->roster.identity.ordinal,
                                 .epoch = attempt->epoch,
                                 .recovers = attempt->recovers};
     set_state(p, REPLICA_HANDSHAKE);

@@ -47,12 +47,25 @@ static void note_node(struct feed *feed, struct slice id)
     }
 }
 
+static bool note_ordinal(struct call *c, struct feed *feed, struct slice value)
+{
+    int64_t ordinal;
+    if (!call_int_range(c, value, 0, IDENTITY_ORDINAL_MAX, "ERR value is out of range", &ordinal)) {
+        return false;
+    }
+    feed->acks.ordinal = (int)ordinal;
+    return true;
+}
+
 /* One pair of words. False: an error has been replied. */
 static bool note_option(struct call *c, struct feed *feed, struct slice name, struct slice value)
 {
     int64_t number = 0;
     if (slice_is(name, "listening-port")) {
         return note_port(c, feed, value);
+    }
+    if (slice_is(name, "ordinal")) {
+        return note_ordinal(c, feed, value);
     }
     if (slice_is(name, "ip-address")) {
         return note_address(c, feed, value);
