@@ -195,8 +195,12 @@ static void tend(struct master *master, int64_t now)
 
 static void ping(struct master *master, struct worker *w, int64_t now)
 {
+    struct gate *gate = &master->server->gate;
+    gate_enter(gate, 0);
     int64_t period = (int64_t)master->server->config->repl_ping_replica_period * 1000;
-    if (master->feeds != NULL && now - master->pinged >= period) {
+    bool due = master->count > 0 && now - master->pinged >= period;
+    gate_leave(gate, 0);
+    if (due) {
         master->pinged = now;
         append(w, PING, sizeof PING - 1);
     }
