@@ -16,9 +16,13 @@
 
 #define ID     "0123456789012345678901234567890123456789"
 #define HELLO  "+PONG\r\n"
-#define KNOWN  "+OK\r\n+OK\r\n"
-#define PSYNC  HELLO KNOWN
 #define UNSAID "-ERR Unrecognized REPLCONF option\r\n"
+#define KNOWN  "+OK\r\n+OK\r\n" UNSAID
+#define PSYNC  HELLO KNOWN
+
+/* What an Ordinal says. */
+#define OTHER_ID      "abcdefabcdefabcdefabcdefabcdefabcdefabcd"
+#define TOLD(history) HELLO "+OK\r\n+OK\r\n+HISTORY serves " history " 1700000000000\r\n"
 
 static struct link to_master;
 static int master;
@@ -74,7 +78,8 @@ static void what_is_asked(void **state)
     assert_int_equal(result.offset, 99);
     assert_string_equal(asked,
                         "*1\r\n$4\r\nPING\r\n*3\r\n$8\r\nREPLCONF\r\n$14\r\nlistening-port\r\n$4\r\n7000\r\n"
-                        "*5\r\n$8\r\nREPLCONF\r\n$4\r\ncapa\r\n$3\r\neof\r\n$4\r\ncapa\r\n$6\r\npsync2\r\n"
+                        "*7\r\n$8\r\nREPLCONF\r\n$4\r\ncapa\r\n$3\r\neof\r\n$4\r\ncapa\r\n$6\r\npsync2\r\n"
+                        "$4\r\ncapa\r\n$7\r\nordinal\r\n*2\r\n$8\r\nREPLCONF\r\n$7\r\nhistory\r\n"
                         "*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n");
 }
 
@@ -110,9 +115,42 @@ static void what_a_master_need_not_know(void **state)
     struct handshake_result result;
     (void)state;
     own.announce_ip = "10.0.0.1";
-    assert_int_equal(run(HELLO UNSAID UNSAID UNSAID "\n\n\n+FULLRESYNC " ID " 0\r\n", &own, &result),
+    assert_int_equal(run(HELLO UNSAID UNSAID UNSAID UNSAID "\n\n\n+FULLRESYNC " ID " 0\r\n", &own, &result),
                      HANDSHAKE_FULL);
     assert_non_null(strstr(asked, "$10\r\nip-address\r\n$8\r\n10.0.0.1\r\n"));
+}
+
+static void a_member_of_the_roster_says_who_it_is(void **state)
+{
+    struct handshake_own own = knows;
+    struct handshake_result result;
+    (void)state;
+    own.node_id = "me";
+    own.ordinal = 2;
+    own.epoch = 3;
+    assert_int_equal(run(TOLD("3 50 " ID) "+OK\r\n+CONTINUE\r\n", &own, &result), HANDSHAKE_CONTINUE);
+    assert_non_null(strstr(asked, "$7\r\nnode-id\r\n$2\r\nme\r\n$7\r\nordinal\r\n$1\r\n2\r\n"));
+    assert_int_equal(result.history.epoch, 3);
+    assert_int_equal(result.history.clock, 1700000000000);
+    assert_true(result.asked <= result.heard);
+}
+
+/* It would empty this node. */
+static void a_master_of_an_older_history_is_not_followed(void **state)
+{
+    static const char *const older[] = {TOLD("2 5000 " ID) "+OK\r\n", TOLD("3 5000 " OTHER_ID) "+OK\r\n"};
+    struct handshake_own own = knows;
+    struct handshake_result result;
+    (void)state;
+    own.epoch = 3;
+    for (size_t i = 0; i < sizeof older / sizeof *older; i++) {
+        assert_int_equal(run(older[i], &own, &result), HANDSHAKE_FAILED);
+        assert_non_null(strstr(asked, "REPLCONF\r\n$5\r\nnewer\r\n"));
+        assert_null(strstr(asked, "PSYNC\r\n"));
+        assert_non_null(strstr(to_master.error, "is older than this node's"));
+    }
+    own.epoch = 0; /* whoever is told by hand to follow does so */
+    assert_int_equal(run(TOLD("2 5000 " ID) "+CONTINUE\r\n", &own, &result), HANDSHAKE_CONTINUE);
 }
 
 static void answers_that_are_none(void **state)
@@ -180,6 +218,8 @@ int main(void)
         cmocka_unit_test(a_history_is_asked_for_by_its_next_byte),
         cmocka_unit_test(passwords),
         cmocka_unit_test(what_a_master_need_not_know),
+        cmocka_unit_test(a_member_of_the_roster_says_who_it_is),
+        cmocka_unit_test(a_master_of_an_older_history_is_not_followed),
         cmocka_unit_test(answers_that_are_none),
         cmocka_unit_test(how_a_snapshot_comes),
     };
