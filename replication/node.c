@@ -38,14 +38,15 @@ static void info(struct server *server, struct reply *text)
     }
     master_info(&node_of(server)->master, text);
     write_history(server, text);
-    forward_info(&node_of(server)->forward, text);
 }
 
 static void write_roster(void *context, int64_t now, struct reply *text)
 {
     static struct roster_view view; /* INFO runs alone */
-    roster_view(context, now, &view);
+    struct node *node = context;
+    roster_view(&node->roster, now, &view);
     roster_write_info(&view, text);
+    forward_info(&node->forward, text);
 }
 
 /* ---- hooks ------------------------------------------------------------------------------------------- */
@@ -162,7 +163,7 @@ void node_init(struct node *node, struct server *server)
         .loaded = loaded,
         .info = info,
     };
-    section.context = &node->roster;
+    section.context = node;
     find_roster(node);
     info_add(server, &section);
     master_init(&node->master, server);

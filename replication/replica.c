@@ -110,7 +110,7 @@ static bool become_replica(struct replica *r)
     keyspace_freeze(&server->keyspace, KEYSPACE_FOLLOWS, true);
     atomic_store(&node_of(server)->is_replica, true);
     acks_end(&node_of(server)->acks);
-    forward_set_role(&node_of(server)->forward, true);
+    forward_set_role(&node_of(server)->forward, !recovery_is_active(&node_of(server)->recovery));
     client_wake_all_by_role(server);
     return true;
 }

@@ -40,6 +40,8 @@ bool refusing_refuses(struct call *c)
     } else if (writes && (refusing & REFUSING_AOF_ERROR) != 0) {
         reply_errorf(c->reply, "MISCONF Errors writing to the AOF file: %s",
                      strerror(atomic_load(&c->server->aof_errno)));
+    } else if ((refusing & REFUSING_RECOVERY) != 0 && (c->command->flags & CMD_LOADING) == 0) {
+        reply_error(c->reply, "LOADING Ordinal asks the other nodes for the newest data before it serves");
     } else if ((refusing & REFUSING_FEW_REPLICAS) != 0 && (flags & CMD_WRITE) != 0) {
         reply_error(c->reply, "NOREPLICAS Not enough good replicas to write.");
     } else if ((refusing & REFUSING_NO_QUORUM) != 0 && (flags & CMD_WRITE) != 0) {
@@ -52,8 +54,6 @@ bool refusing_refuses(struct call *c)
                     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
     } else if ((refusing & REFUSING_LOADING) != 0 && (c->command->flags & (CMD_LOADING | CMD_SYNCING)) == 0) {
         refusing_reply_loading(c);
-    } else if ((refusing & REFUSING_RECOVERY) != 0 && (c->command->flags & CMD_LOADING) == 0) {
-        reply_error(c->reply, "LOADING Ordinal asks the other nodes for the newest data before it serves");
     } else {
         return false;
     }

@@ -82,7 +82,7 @@ def master(nodes):
 
 
 def forward(server):
-    info = server.info("replication")
+    info = server.info("roster")
     return {name[len("forward_") :]: int(value) for name, value in info.items() if name.startswith("forward_")}
 
 

@@ -631,7 +631,8 @@ def test_what_a_replica_says_of_itself(start_server):
         wait_up(replica)
         port = str(replica.port).encode()
         assert master.told == [[b"PING"], [b"AUTH", b"u", b"p"], [b"REPLCONF", b"listening-port", port],
-                               [b"REPLCONF", b"ip-address", b"10.1.2.3"], [b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]]  # fmt: skip
+                               [b"REPLCONF", b"ip-address", b"10.1.2.3"], [b"REPLCONF", b"capa", b"eof", b"capa", b"psync2", b"capa", b"ordinal"],
+                               [b"REPLCONF", b"history"]]  # fmt: skip
 
 
 # ---- what clients may do -------------------------------------------------------------------------------------------

@@ -32,6 +32,11 @@ def is_error(reply, code):
     return reply.code == code
 
 
+def own_keys(node):
+    """How many keys the node itself has: what it may not read it would ask the master for."""
+    return int(node.info("keyspace").get("db0", "keys=0").split("keys=")[1].split(",")[0])
+
+
 class Roster:
     """Nodes that know each other by the setting `roster`."""
 
@@ -188,7 +193,7 @@ def test_a_master_that_comes_back_empty_and_alone_empties_nobody(roster):
     r.nodes[1].signal(signal.SIGCONT)
     eventually(lambda: "history is older than this node's" in r.nodes[1].log(), "the other refuses to follow")
     eventually(lambda: r.nodes[0]("DBSIZE") == 100, "the master asks again")
-    assert r.nodes[1]("DBSIZE") == 100
+    assert own_keys(r.nodes[1]) == 100
 
 
 def test_one_that_was_written_to_meanwhile_is_left_to_people(roster):
@@ -203,8 +208,8 @@ def test_one_that_was_written_to_meanwhile_is_left_to_people(roster):
     eventually(lambda: r.nodes[0]("SET", "other", "1") == "OK", "it serves without the other")
     r.nodes[1].signal(signal.SIGCONT)
     eventually(lambda: "has to be given up by hand" in r.nodes[0].log(), "the master says so")
-    assert r.nodes[1]("DBSIZE") == 100
-    assert r.nodes[0]("DBSIZE") == 1
+    assert own_keys(r.nodes[1]) == 100
+    assert own_keys(r.nodes[0]) == 1
 
 
 # ---- acknowledgements and leases ---------------------------------------------------------------------------------------
