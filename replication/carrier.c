@@ -12,7 +12,8 @@ enum {
     BACKOFF_MIN = 20, /* ms */
     BACKOFF_MAX = 500,
     REFUSED_FOR = 50,     /* ms until what the master refused is sent again */
-    OPENING_MOST = 3000,  /* ms that a connection may take to open */
+    OPENING_MOST = 3000,  /* ms that a connection may take to open … */
+    OPENING_AT_ONCE = 64, /* … and so many at a time */
     POOL_MOST = 16,       /* connections that are nobody's … */
     POOL_IDLE_MS = 10000, /* … and for how long they are kept */
 };
@@ -51,19 +52,27 @@ static void touch(struct carry *carry)
 
 /* ---- connections -------------------------------------------------------------------------------------- */
 
+/* Those who wait for a connection look for one. */
+static void touch_waiting(struct carrier *k)
+{
+    for (struct carry *carry = k->carries; carry != NULL; carry = carry->next) {
+        if (carry->unsent != NULL) {
+            touch(carry);
+        }
+    }
+}
+
 static void on_ready(struct upstream *u)
 {
     struct carrier *k = u->owner;
     k->backoff = 0;
     k->attempt_at = 0;
+    k->opening--;
     if (u->carry != NULL) {
         touch(u->carry);
-        return;
     }
-    for (struct carry *carry = k->carries; carry != NULL; carry = carry->next) {
-        if (carry->unsent != NULL) {
-            touch(carry);
-        }
+    if (u->carry == NULL || k->opening == OPENING_AT_ONCE / 2) {
+        touch_waiting(k);
     }
 }
 
@@ -135,6 +144,7 @@ static void on_lost(struct upstream *u, struct batch *batches, const char *reaso
         u->next->link = u->link;
     }
     counter_add(&k->connections, -1);
+    k->opening -= u->greetings > 0;
     leave_pool(k, u);
     leave_gathering(k, u);
     for (int i = 0; i < 2; i++) {
@@ -165,7 +175,8 @@ static struct upstream *open_upstream(struct carrier *k, bool shared)
     struct server *server = server_of(k);
     struct sockaddr_storage address;
     uint64_t place;
-    if (clock_now() < k->attempt_at || !forward_master(k->forward, &address, &place)) {
+    if (clock_now() < k->attempt_at || k->opening >= OPENING_AT_ONCE ||
+        !forward_master(k->forward, &address, &place)) {
         return NULL;
     }
     enter(k); /* where settings do not change */
@@ -185,6 +196,7 @@ static struct upstream *open_upstream(struct carrier *k, bool shared)
     }
     counter_add(&k->opened, 1);
     counter_add(&k->connections, 1);
+    k->opening++;
     u->place = place;
     u->number = (uint64_t)counter_get(&k->opened);
     u->next = k->upstreams;
@@ -493,12 +505,23 @@ static bool tells(const struct batch *batch)
     return p != NULL;
 }
 
-/* Whether this node has what a batch's replies tell of. Inside the gate. */
-static bool is_applied(const struct server *server, const struct batch *batch)
+/*
+ * Whether this node has what a batch's replies tell of. Where the master's history is another one than this node's, which offsets say
+ * nothing about, it has once it has taken up another history, which it does by a snapshot of then. Inside the gate.
+ */
+static bool is_applied(const struct server *server, struct batch *batch)
 {
     const struct history *history = &server->history;
-    return batch->lost || strcmp(batch->id, history->id2) == 0 ||
-           (strcmp(batch->id, history->id) == 0 && history_offset(server) >= batch->offset) || !tells(batch);
+    if (batch->lost || !tells(batch)) {
+        return true;
+    }
+    if (strcmp(batch->id, history->id) == 0) {
+        return history_offset(server) >= batch->offset;
+    }
+    if (batch->own_id[0] == '\0') {
+        memcpy(batch->own_id, history->id, sizeof batch->own_id);
+    }
+    return strcmp(batch->id, history->id2) == 0 || strcmp(batch->own_id, history->id) != 0;
 }
 
 /* Replies come in the order of their connection, also behind what is still waiting. */

@@ -59,6 +59,7 @@ struct carrier {
     struct upstream *pool;         /* those of single clients that are nobody's now … */
     int pooled;                    /* … so many */
     struct batch *answered, **end; /* whose replies are there, or never will be, oldest first */
+    int opening;                   /* connections that are not ready yet */
     int64_t attempt_at;            /* ms of clock.h: no connection is opened before … */
     int64_t backoff;               /* … after so many ms since the last one failed; 0: none has */
     char *area;                    /* that upstreams read into */

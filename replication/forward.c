@@ -30,11 +30,12 @@ static bool needs_master(const struct forward *f, const struct command *command)
            is_wait(f, command);
 }
 
-/* Whether it reads, and this node may not answer. */
+/* Whether it reads, and this node may not answer: it has no data, or they may be too old. */
 static bool may_not_read(const struct forward *f, const struct command *command)
 {
-    return (command->flags & CMD_READONLY) != 0 &&
-           (refusing_is_loading(f->server) || (f->may_read != NULL && !f->may_read(f->server)));
+    uint32_t refusing = atomic_load_explicit(&f->server->refusing, memory_order_relaxed);
+    return (command->flags & CMD_READONLY) != 0 && ((refusing & (REFUSING_LOADING | REFUSING_STALE)) != 0 ||
+                                                    (f->may_read != NULL && !f->may_read(f->server)));
 }
 
 static bool nested_needs_master(void *context, const struct nested *nested)
@@ -379,11 +380,12 @@ static void greet(struct call *c)
     }
 }
 
+/* Behind all that this node has, not only what came over this connection: a reply may tell of what others have written. */
 static void reply_write_offset(struct call *c)
 {
     reply_array(c->reply, 2);
     reply_bulk(c->reply, c->server->history.id, HISTORY_ID);
-    reply_int(c->reply, history_of_log(&c->server->history, c->client->write_offset));
+    reply_int(c->reply, history_offset(c->server));
 }
 
 /* What the client has written over other connections: for WAIT. */

@@ -351,8 +351,12 @@ void upstream_flush(struct upstream *u)
     u->last = batch;
 }
 
-bool upstream_is_stuck(const struct upstream *u, int64_t before)
+bool upstream_is_stuck(struct upstream *u, int64_t before)
 {
+    if (u->unwritten != u->tcp.write_queue_size) { /* the master takes what it is sent */
+        u->unwritten = u->tcp.write_queue_size;
+        u->active = clock_now();
+    }
     if (u->state == UPSTREAM_OPENING) {
         return u->active < before;
     }

@@ -36,7 +36,8 @@ struct batch {
     int64_t since;      /* ms of clock.h: when the last reply came */
     int64_t offset;     /* of the history `id`, which this node must have reached */
     char id[HISTORY_ID + 1];
-    struct reply replies; /* of its parcels, one behind the other */
+    char own_id[HISTORY_ID + 1]; /* the receiver's */
+    struct reply replies;        /* of its parcels, one behind the other */
 };
 
 /* What whoever opens one is told, on the loop's thread. */
@@ -78,6 +79,7 @@ struct upstream {
     int db;                     /* that is selected; -1: not known */
     int resp;                   /* its protocol */
     uint32_t greetings;         /* replies to come before it is ready */
+    size_t unwritten;           /* bytes that the kernel had not taken when that was looked at last */
     int64_t active;             /* ms of clock.h: when bytes came last, or it began to wait for some */
     struct reply out;           /* what is gathered */
     struct batch *gathering;    /* … for this batch */
@@ -109,7 +111,7 @@ bool upstream_add(struct upstream *u, struct parcel *parcel);
 void upstream_flush(struct upstream *u);
 
 /* Whether the master keeps it waiting, for longer than a command can be blamed for: since `before`, ms of clock.h. */
-bool upstream_is_stuck(const struct upstream *u, int64_t before);
+bool upstream_is_stuck(struct upstream *u, int64_t before);
 
 /* Closes it, as if the connection had broken; `reason` is told to `lost`. */
 void upstream_close(struct upstream *u, const char *reason);
