@@ -46,7 +46,9 @@ static void write_roster(void *context, int64_t now, struct reply *text)
     struct node *node = context;
     roster_view(&node->roster, now, &view);
     roster_write_info(&view, text);
-    forward_info(&node->forward, text);
+    if (node->roster.identity.kind != IDENTITY_PLAIN || forward_is_on(&node->forward)) {
+        forward_info(&node->forward, text);
+    }
 }
 
 /* ---- hooks ------------------------------------------------------------------------------------------- */

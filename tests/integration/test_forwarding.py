@@ -1,5 +1,6 @@
 """Forwarding: a client may talk to a replica as if it were the master. One master and two replicas, all real."""
 
+import contextlib
 import itertools
 import os
 import random
@@ -573,12 +574,22 @@ class Draining(Wire):
     """Before a master that refuses what is forwarded to it for a while, as one does that is about to end."""
 
     def __init__(self, port):
-        self.draining, self.refused = False, 0
+        self.draining, self.refused, self.refusing = False, 0, []
         super().__init__(port)
+
+    def go_on(self):
+        """What refused ends; what is connected from here on reaches the master. No other connection is touched."""
+        self.draining = False
+        for sock in self.refusing:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def serve(self, sock, number):
         if not self.draining:
             super().serve(sock, number)
+            return
+        self.refusing.append(sock)
+        if not self.draining:
             return
         file = sock.makefile("rb")
         command = FakeMaster._read(file)
@@ -606,8 +617,7 @@ def test_what_a_draining_master_refuses_is_sent_again(start_server):
                 here.send(encode("RPUSH", "l", i))
             here.send(b"".join(map(lambda command: encode(*command), [("MULTI",), ("RPUSH", "l", 10), ("LLEN", "l"), ("EXEC",)])))
             eventually(lambda: wire.refused > 30)
-            wire.draining = False
-            wire.cut()
+            wire.go_on()
             assert [here.read() for _ in range(14)] == [*range(1, 11), "OK", "QUEUED", "QUEUED", [11, 11]]
             assert here("LRANGE", "l", 0, -1) == [b"%d" % i for i in range(11)]
         assert forward(replica)["refused"] == forward(replica)["uncertain"] == 0
