@@ -135,7 +135,7 @@ static int compare(const void *a, const void *b)
 /* What `replicas` of the members have. With too few of them: nothing new. */
 static uint64_t had_by(const struct sync_set *set, int replicas)
 {
-    uint64_t acked[SYNC_SET_MOST];
+    uint64_t acked[SYNC_SET_MOST] = {0};
     for (int i = 0; i < set->count; i++) {
         acked[i] = set->members[i].acked;
     }

@@ -101,7 +101,7 @@ struct client {
     struct subscriber *subscriber; /* while CLIENT_SUBSCRIBED */
     struct tracker *tracker;       /* once it has tracked, or was redirected to */
     void *above;                   /* what the floor above keeps of it (server_above.client_closed) */
-    struct carry *carry;           /* once it was carried to another node (server_above.route), whose field this is */
+    struct carry *carry; /* once it was carried to another node (server_above.route), whose field this is */
 };
 
 /* The client of a new connection, or NULL when there is no memory. */

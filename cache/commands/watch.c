@@ -228,7 +228,8 @@ void watch_forget(struct client *client)
 {
     struct server *server = client->worker->server;
     struct watch *next;
-    if (client->watches.first == NULL) { /* what it watched elsewhere may have made its mark (server_above.route) */
+    if (client->watches.first ==
+        NULL) { /* what it watched elsewhere may have made its mark (server_above.route) */
         atomic_store_explicit(&client->touched, false, memory_order_relaxed);
         return;
     }

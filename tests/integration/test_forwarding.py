@@ -1,6 +1,5 @@
 """Forwarding: a client may talk to a replica as if it were the master. One master and two replicas, all real."""
 
-import contextlib
 import itertools
 import os
 import random
@@ -571,30 +570,23 @@ def test_a_master_that_loads_runs_nothing_twice_and_nothing_out_of_order(start_s
 
 
 class Draining(Wire):
-    """Before a master that refuses what is forwarded to it for a while, as one does that is about to end."""
+    """Before a master that refuses what is forwarded to it for a while, as one does that is about to end. It ends a connection
+    between two batches (each has write-offset at its end), so that nothing is under way."""
 
     def __init__(self, port):
-        self.draining, self.refused, self.refusing = False, 0, []
+        self.draining, self.refused = False, 0
         super().__init__(port)
-
-    def go_on(self):
-        """What refused ends; what is connected from here on reaches the master. No other connection is touched."""
-        self.draining = False
-        for sock in self.refusing:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
 
     def serve(self, sock, number):
         if not self.draining:
             super().serve(sock, number)
             return
-        self.refusing.append(sock)
-        if not self.draining:
-            return
         file = sock.makefile("rb")
         command = FakeMaster._read(file)
         while command is not None:
             sock.sendall(self._reply(command))
+            if not self.draining and command[:2] == [b"REPLCONF", b"write-offset"]:
+                return
             command = FakeMaster._read(file)
 
     def _reply(self, command):
@@ -617,7 +609,7 @@ def test_what_a_draining_master_refuses_is_sent_again(start_server):
                 here.send(encode("RPUSH", "l", i))
             here.send(b"".join(map(lambda command: encode(*command), [("MULTI",), ("RPUSH", "l", 10), ("LLEN", "l"), ("EXEC",)])))
             eventually(lambda: wire.refused > 30)
-            wire.go_on()
+            wire.draining = False
             assert [here.read() for _ in range(14)] == [*range(1, 11), "OK", "QUEUED", "QUEUED", [11, 11]]
             assert here("LRANGE", "l", 0, -1) == [b"%d" % i for i in range(11)]
         assert forward(replica)["refused"] == forward(replica)["uncertain"] == 0
