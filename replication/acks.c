@@ -58,7 +58,7 @@ void acks_heard(struct acks *acks, struct acks_replica *replica, uint64_t acked,
                 const struct loop *self)
 {
     uint64_t end = log_end(&acks->server->log);
-    if (!acks->active || replica->id[0] == '\0') {
+    if (!acks->active || replica->id[0] == '\0' || replica->left) {
         return;
     }
     replica->clock = clock;
@@ -95,6 +95,7 @@ void acks_lost(struct acks *acks, struct acks_replica *replica)
 
 void acks_left(struct acks *acks, struct acks_replica *replica, const struct loop *self)
 {
+    replica->left = true;
     if (replica->joined) {
         sync_set_leave(&acks->set, id_of(replica));
         replica->joined = false;

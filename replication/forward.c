@@ -376,6 +376,7 @@ static void greet(struct call *c)
     } else if (!client_set_text(&c->client->name, text)) {
         call_out_of_memory(c);
     } else {
+        c->client->flags |= CLIENT_FORWARDED;
         reply_ok(c->reply);
     }
 }

@@ -8,17 +8,25 @@
 
 enum {
     LONGEST_MS = 3600 * 1000,
-    PROMPT_MS = 50,  /* a grant that came within so long tells the time … */
-    CLOCK_OFF_MS = 5 /* … and counts when it is more off than what it took, and this */
+    PROMPT_MS = 50, /* a grant that came within so long tells the time */
+    OFF_MS =
+        2 /* by so much more than what it took, and what counts took, it may be off without being wrong */
 };
 
-/* The master's wall clock as it is now, give or take half of what the grant took. */
-static void look_at_clock(int64_t took, int64_t wall)
+void lease_set_clock(struct lease *lease, int64_t wall, int64_t took)
 {
-    int64_t now = clock_now();
-    int64_t off = clock_to_wall_kept(now) - (wall + took / 2);
-    if (took <= PROMPT_MS && (off > took + CLOCK_OFF_MS || off < -took - CLOCK_OFF_MS)) {
-        clock_keep_wall(wall + took / 2, now);
+    clock_keep_wall(wall + took / 2, clock_now());
+    lease->clock_took = took;
+}
+
+/* The master's wall clock is known give or take half of what it took to hear of it: a quicker grant tells it better, and one that does
+ * not agree tells of a step, or that clocks do not run alike. */
+static void look_at_clock(struct lease *lease, int64_t took, int64_t wall)
+{
+    int64_t off = clock_to_wall_kept(clock_now()) - (wall + took / 2);
+    int64_t may = took + lease->clock_took + OFF_MS;
+    if (took <= PROMPT_MS && (took < lease->clock_took || off > may || off < -may)) {
+        lease_set_clock(lease, wall, took);
     }
 }
 
@@ -41,7 +49,7 @@ bool lease_take(struct lease *lease, struct slice line)
     atomic_store(&lease->master_offset, offset);
     atomic_store(&lease->until, sent + length);
     atomic_fetch_add(&lease->grants, 1);
-    look_at_clock(now - sent, wall);
+    look_at_clock(lease, now - sent, wall);
     return true;
 }
 

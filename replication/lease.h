@@ -19,11 +19,16 @@ struct lease {
     _Atomic uint64_t grants;
     _Atomic int64_t master_offset; /* of the history, as the last one said */
     int64_t length;                /* of the last one, in ms */
+    int64_t
+        clock_took; /* how long it took to hear what time it is for the master, when that was taken over, in ms */
 };
 
 /* Takes an annotation of the stream: a line "#LEASE …" (acks.h) renews it, and says what time it is for the master. False: it is
  * another line, or makes no sense. */
 bool lease_take(struct lease *lease, struct slice line);
+
+/* The master's wall clock showed `wall` (ms) about half of `took` (ms) ago. */
+void lease_set_clock(struct lease *lease, int64_t wall, int64_t took);
 
 /* What this node has is not the master's any more. */
 void lease_drop(struct lease *lease);

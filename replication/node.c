@@ -1,9 +1,11 @@
 #include "replication/node.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "commands/info.h"
+#include "commands/load.h"
 #include "commands/text.h"
 #include "logger.h"
 #include "replication/roster_text.h"
@@ -29,10 +31,29 @@ static void write_history(struct server *server, struct reply *text)
               history->backlog, (long long)history_backlog_size(server), (long long)first, (long long)kept);
 }
 
+/* Whom this node will follow once what it has is loaded. False: nobody. */
+static bool will_follow(struct node *node, struct roster_member *master)
+{
+    const struct identity *identity = &node->roster.identity;
+    const char *setting = node->server->config->replicaof;
+    const char *blank = strrchr(setting, ' ');
+    if (blank != NULL) {
+        snprintf(master->host, sizeof master->host, "%.*s", (int)(blank - setting), setting);
+        master->port = atoi(blank + 1);
+        return true;
+    }
+    return identity->kind != IDENTITY_PLAIN && identity->ordinal > 0 &&
+           roster_member(&node->roster, 0, 0, master);
+}
+
 static void info(struct server *server, struct reply *text)
 {
+    struct roster_member master;
     if (server_is_replica(server)) {
         replica_info(&node_of(server)->replica, text);
+    } else if (load_is_active(server) && will_follow(node_of(server), &master)) {
+        text_addf(text, "role:slave\r\nmaster_host:%s\r\nmaster_port:%d\r\nmaster_link_status:down\r\n",
+                  master.host, master.port);
     } else {
         text_addf(text, "role:master\r\n");
     }
@@ -68,6 +89,7 @@ static void tick(struct worker *w)
         gate_enter(&w->server->gate, 0);
         roster_watch(node);
         gate_leave(&w->server->gate, 0);
+        drain_tick(node);
     }
     forward_tick(&node->forward, w);
     master_tick(&node->master, w);
@@ -88,6 +110,11 @@ static void client_closed(struct client *client)
 static void durable(struct server *server)
 {
     master_wake_waits(&node_of(server)->master);
+}
+
+static bool begin_drain(struct server *server, void (*done)(struct server *server))
+{
+    return drain_begin(node_of(server), done);
 }
 
 /* A replica of the roster reads by its lease. */
@@ -163,6 +190,7 @@ void node_init(struct node *node, struct server *server)
         .client_closed = client_closed,
         .durable = durable,
         .loaded = loaded,
+        .drain = begin_drain,
         .info = info,
     };
     section.context = node;

@@ -9,6 +9,7 @@
 
 #include "commands/server.h"
 #include "replication/acks.h"
+#include "replication/drain.h"
 #include "replication/forward.h"
 #include "replication/master.h"
 #include "replication/recovery.h"
@@ -24,6 +25,7 @@ struct node {
     struct roster roster;
     struct recovery recovery;
     struct acks acks;
+    struct drain drain;
 };
 
 static inline struct node *node_of(const struct server *server)

@@ -225,11 +225,13 @@ static bool acknowledge(struct player *p)
     char text[128], offset[32], clock[32];
     uint64_t end = log_end(&p->server->log);
     int len = snprintf(offset, sizeof offset, "%lld", (long long)history_of_log(&p->server->history, end));
+    bool leaves = atomic_load_explicit(&p->replica->leaves, memory_order_relaxed);
     int size = snprintf(text, sizeof text, "*%d\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$%d\r\n%s\r\n",
                         p->leases ? 5 : 3, len, offset);
     if (p->leases) {
         len = snprintf(clock, sizeof clock, "%lld", (long long)clock_boot());
-        size += snprintf(text + size, sizeof text - (size_t)size, "$5\r\nCLOCK\r\n$%d\r\n%s\r\n", len, clock);
+        size += snprintf(text + size, sizeof text - (size_t)size, "$5\r\n%s\r\n$%d\r\n%s\r\n",
+                         leaves ? "LEAVE" : "CLOCK", len, clock);
     }
     p->acked = end;
     return link_write(p->link, text, (size_t)size);
@@ -238,7 +240,7 @@ static bool acknowledge(struct player *p)
 static void on_annotation(void *context, struct slice line)
 {
     struct player *p = context;
-    if (is_wanted(p)) {
+    if (is_wanted(p) && !atomic_load(&p->replica->leaves)) {
         lease_take(&p->replica->lease, line);
     }
 }
@@ -566,7 +568,8 @@ static void talk(struct player *p)
     enum handshake_answer answer = handshake_run(p->link, &own, &result);
     p->leases = attempt->of_roster && !attempt->recovers && result.history.epoch > 0;
     if (answer != HANDSHAKE_FAILED && result.history.epoch > 0) { /* an Ordinal: deadlines are by its clock */
-        clock_keep_wall(result.history.clock + (result.heard - result.asked) / 2, result.heard);
+        int64_t since = clock_now() - result.heard;
+        lease_set_clock(&p->replica->lease, result.history.clock + since, result.heard - result.asked);
     }
     switch (answer) {
     case HANDSHAKE_CONTINUE: go_on(p, &result); break;

@@ -128,6 +128,13 @@ bool replica_follow(struct replica *r, struct slice host, int port)
     return true;
 }
 
+void replica_leave(struct replica *r)
+{
+    atomic_store(&r->leaves, true);
+    lease_drop(&r->lease);
+    wake_player(r);
+}
+
 void replica_promote(struct replica *r)
 {
     struct server *server = r->server;

@@ -42,7 +42,8 @@ struct replica {
     _Atomic bool admitted; /* the player takes part in the gate; changes alone */
     bool
         of_roster; /* the roster says so: then no master is followed whose history is older than this node's; for the last order */
-    bool started;  /* there is a thread */
+    _Atomic bool leaves; /* it answers no read any more, and says so with its acknowledgements */
+    bool started;        /* there is a thread */
     _Atomic bool stop;
     struct lease lease; /* until when reads may be answered, while of_roster */
     int event;          /* ends the player's waits (link.h) */
@@ -59,6 +60,9 @@ void replica_loaded(struct replica *r);
 
 /* When loop 0 has ended, before the others are stopped: ends the player. False: it cannot be ended, and uses what is here. */
 bool replica_stop(struct replica *r);
+
+/* From here on this node answers no read by itself, and its master need not wait for it. Alone. */
+void replica_leave(struct replica *r);
 
 /* Orders: to follow that master, or none. Alone. False: no memory. */
 bool replica_follow(struct replica *r, struct slice host, int port);

@@ -88,7 +88,7 @@ static bool note_option(struct call *c, struct feed *feed, struct slice name, st
     return true;
 }
 
-/* REPLCONF ACK offset [FACK offset] [CLOCK milliseconds]: the only words of a replica that are not replied to in any case. */
+/* REPLCONF ACK offset [FACK offset] [CLOCK milliseconds | LEAVE milliseconds]: the only words of a replica that are not replied to in any case. */
 static void acknowledge(struct call *c)
 {
     struct feed *feed = c->client->above;
@@ -98,6 +98,9 @@ static void acknowledge(struct call *c)
         return;
     }
     for (size_t i = 3; i + 1 < c->argc; i += 2) {
+        if (slice_is(c->argv[i], "leave")) {
+            acks_left(&node_of(c->server)->acks, &feed->acks, c->worker->loop);
+        }
         int64_t *to = slice_is(c->argv[i], "fack") ? &synced : slice_is(c->argv[i], "clock") ? &clock : NULL;
         if (to != NULL && !number_parse_i64(c->argv[i + 1].ptr, c->argv[i + 1].len, to)) {
             return;

@@ -34,6 +34,7 @@ static struct batch *take_batches(struct upstream *u)
     u->first = u->last = u->gathering = NULL;
     for (struct batch *batch = batches; batch != NULL; batch = batch->next) {
         batch->lost = true;
+        batch->unsent = batch->unsent || u->drains;
     }
     return batches;
 }
@@ -169,6 +170,8 @@ static void take(struct upstream *u, const char *bytes, size_t len)
         size_t used = resp_skim(&u->skim, bytes, len, &status);
         if (!resp_skim_is_push(&u->skim)) {
             keep(u, bytes, used);
+        } else if (memmem(bytes, used, "draining", 8) != NULL) {
+            u->drains = true;
         }
         bytes += used;
         len -= used;

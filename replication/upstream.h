@@ -32,9 +32,10 @@ struct batch {
     struct parcel *due; /* whose replies come now; NULL: all have come but the last, of write-offset */
     uint32_t skip;      /* replies that come before that one */
     bool lost;          /* the connection broke: some parcels may have no reply, and there is no offset */
-    bool unsent;        /* … before a byte was written */
-    int64_t since;      /* ms of clock.h: when the last reply came */
-    int64_t offset;     /* of the history `id`, which this node must have reached */
+    bool
+        unsent; /* … before a byte was written, or after the master said that it runs nothing more (drain.h) */
+    int64_t since;  /* ms of clock.h: when the last reply came */
+    int64_t offset; /* of the history `id`, which this node must have reached */
     char id[HISTORY_ID + 1];
     char own_id[HISTORY_ID + 1]; /* the receiver's */
     struct reply replies;        /* of its parcels, one behind the other */
@@ -75,6 +76,7 @@ struct upstream {
     char *area;          /* UPSTREAM_AREA bytes of the opener's to read into */
     enum upstream_state state;
     bool shared;
+    bool drains;                /* the master is about to end: what it has not answered it has not run */
     int64_t told;               /* id of the client whose address the master was told last; 0: none */
     int db;                     /* that is selected; -1: not known */
     int resp;                   /* its protocol */

@@ -27,10 +27,12 @@ enum client_flag {
     CLIENT_WOKEN = 1 << 9,           /* its loop is about to end its wait (CLIENT UNBLOCK) … */
     CLIENT_WOKEN_BY_ERROR = 1 << 10, /* … with an error */
     CLIENT_MULTI = 1 << 16,          /* its commands are kept for EXEC (transaction.h) */
-    CLIENT_WOKEN_BY_ROLE = 1 << 13,  /* … with that of a node which has become a replica, and is closed */
+    CLIENT_WOKEN_BY_ROLE = 1 << 14,  /* … with that of a node which has become a replica, and is closed */
     CLIENT_SUBSCRIBED = 1 << 11,     /* to something (pubsub.h) */
     CLIENT_TRACKING = 1 << 12,       /* it is told of changed keys (tracking.h) */
-    CLIENT_REPLICA = 1 << 13,        /* it gets the log: its connection is a feed's (replication/feed.h) */
+    CLIENT_FORWARDED =
+        1 << 15,              /* another node carries its clients' commands over it (replication/forward.h) */
+    CLIENT_REPLICA = 1 << 13, /* it gets the log: its connection is a feed's (replication/feed.h) */
     CLIENT_REPLAYS =
         1 << 20, /* it has no connection: its commands come from an append-only file (replay.h) */
 };

@@ -131,6 +131,8 @@ struct server_above {
     void (*durable)(struct server *server);
     /* All that is loaded at start is there (server->loading says what its history was), and serving begins: alone. */
     void (*loaded)(struct server *server);
+    /* The server is about to end: what has to come first is begun, and `done` is called, alone, when it is over. False: nothing has to. */
+    bool (*drain)(struct server *server, void (*done)(struct server *server));
     /* Writes the section "Replication" of INFO; alone. */
     void (*info)(struct server *server, struct reply *text);
 };

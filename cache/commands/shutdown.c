@@ -17,6 +17,8 @@ struct shutdown_options {
 static struct {
     struct held_list clients; /* that sent SHUTDOWN */
     bool force, by_signal;
+    bool draining; /* other nodes have been told (server_above.drain): it is not called off any more */
+    struct shutdown_options options;
 } ending;
 
 #define CANNOT "ERR Errors trying to SHUTDOWN. Check logs."
@@ -54,16 +56,40 @@ static bool saves(const struct server *server, const struct shutdown_options *op
     return !loading && !options->nosave && (options->save || server->config->save_count > 0);
 }
 
-static void begin(struct server *server, const struct shutdown_options *options, bool by_signal)
+static void end(struct server *server)
 {
-    ending.force = ending.force || options->force;
-    ending.by_signal = by_signal;
+    const struct shutdown_options *options = &ending.options;
     if (!saves(server, options)) {
         saving_drop(server);
         server_stop(server);
-    } else if (!server->ending) {
+    } else {
         pause_for_shutdown(server, true);
         saving_final(server, final_done);
+    }
+}
+
+/* Alone: the drain is over. */
+static void drained(struct server *server)
+{
+    ending.draining = false;
+    end(server);
+}
+
+static void begin(struct server *server, const struct shutdown_options *options, bool by_signal)
+{
+    bool again = server->ending;
+    ending.force = ending.force || options->force;
+    ending.by_signal = by_signal;
+    ending.options = *options;
+    if (options->now || options->nosave || server->above.drain == NULL || again) {
+        if (!again || !saves(server, options)) {
+            end(server);
+        }
+    } else if (server->above.drain(server, drained)) {
+        ending.draining = true;
+        pause_for_shutdown(server, true); /* nothing is written any more */
+    } else {
+        end(server);
     }
 }
 
@@ -106,6 +132,11 @@ static void abort_shutdown(struct call *c)
 {
     if (!c->server->ending || atomic_load(&c->server->stopping)) {
         reply_error(c->reply, "ERR No shutdown in progress.");
+        return;
+    }
+    if (ending.draining) {
+        reply_error(c->reply,
+                    "ERR The other nodes have been told that this one ends: it cannot be called off.");
         return;
     }
     logger_notice("Shutdown manually aborted");

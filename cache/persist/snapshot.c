@@ -97,10 +97,10 @@ static size_t cost_of(const struct entry *e)
     return 16 + (entry_form(e) == FORM_OBJECT ? OBJECT_COST : entry_value_len(e));
 }
 
-/* What was dead at the cut is not of it. */
+/* What was dead at the cut is not of it; but of a keyspace that follows another one, which has not said so yet, it is. */
 static void write_entry(struct walk *walk, const struct entry *e)
 {
-    if (entry_deadline(e) > walk->s->how.now) {
+    if (walk->s->keeps_dead || entry_deadline(e) > walk->s->how.now) {
         rdb_stream_entry(&walk->stream, e);
         count_key(walk);
     }
@@ -444,6 +444,7 @@ static void note_cut(struct snapshot *s)
     s->how =
         (struct rdb_record){s->values, s->options.access, s->options.rules, clock_now(), s->options.commands};
     s->version = entry_timed_parts() > 0 ? RDB_VERSION_YOUNGER : RDB_VERSION_WRITTEN;
+    s->keeps_dead = (atomic_load(&s->keyspace->frozen) & KEYSPACE_FOLLOWS) != 0;
     s->ctime = clock_wall_us() / 1000000;
     s->used = mem_used();
     atomic_store(&s->progress.keys_total, keys);

@@ -290,3 +290,71 @@ def test_acknowledged_writes_go_out_in_the_order_of_their_commands(roster):
         client.send(b"".join(b"INCR n\r\nGET n\r\nPING\r\n" for _ in range(50)))
         for number in range(1, 51):
             assert [client.read(), client.read(), client.read()] == [number, b"%d" % number, "PONG"]
+
+
+# ---- planned ends ------------------------------------------------------------------------------------------------------
+
+
+class Counter(threading.Thread):
+    """Counts at one node, one request after the other, and reads each number there."""
+
+    def __init__(self, node, key):
+        super().__init__()
+        self.node, self.key, self.done, self.count, self.wrong = node, key, threading.Event(), 0, []
+        self.start()
+
+    def run(self):
+        with self.node.connect() as client:
+            while not self.done.is_set():
+                self.count += 1
+                replies = [client("INCR", self.key), client("GET", self.key)]
+                if replies != [self.count, b"%d" % self.count]:
+                    self.wrong.append(replies)
+
+    def end(self):
+        self.done.set()
+        self.join()
+        return self.wrong
+
+
+def test_a_master_that_is_restarted_fails_no_request_at_other_nodes(roster):
+    r = roster()
+    r.start(0, 1, 2)
+    r.wait_in_sync()
+    counters = [Counter(r.nodes[1 + number % 2], "n%d" % number) for number in range(6)]
+    for _ in range(2):
+        seen = counters[0].count
+        eventually(lambda: counters[0].count > seen + 20, "it counts")  # noqa: B023
+        r.nodes[0].stop()
+        r.start(0)
+        r.wait_in_sync()
+    assert [counter.end() for counter in counters] == [[]] * 6
+    assert [int(r.nodes[0]("GET", counter.key)) for counter in counters] == [counter.count for counter in counters]
+
+
+def test_pops_that_wait_at_a_master_that_is_restarted_go_on_waiting(roster):
+    r = roster()
+    r.start(0, 1, 2)
+    r.wait_in_sync()
+    with r.nodes[1].connect() as client:
+        client.send(b"BRPOP q 0\r\n")
+        eventually(lambda: r.nodes[0].info("clients")["blocked_clients"] == "1", "it waits")
+        r.nodes[0].stop()
+        r.start(0)
+        eventually(lambda: r.nodes[0].info("clients")["blocked_clients"] == "1", "it waits again")
+        assert r.nodes[2]("LPUSH", "q", "x") == 1
+        assert client.read() == [b"q", b"x"]
+
+
+def test_a_replica_that_is_restarted_holds_no_write_up(roster):
+    r = roster(read_lease=5000)
+    r.start(0, 1, 2)
+    r.wait_in_sync()
+    counter = Counter(r.nodes[0], "n")
+    seen = counter.count
+    eventually(lambda: counter.count > seen + 20, "it counts")
+    r.nodes[2].stop()
+    seen, began = counter.count, time.monotonic()
+    eventually(lambda: counter.count > seen + 20, "it goes on")
+    assert time.monotonic() - began < 2.5
+    assert counter.end() == []

@@ -65,6 +65,10 @@ class Node(harness.Server):
         about = self.about("persistence")
         return about.get("loading") == "0" and self.alive()
 
+    def in_sync(self):
+        """Whether a node of a roster says so of itself: the master serves, a replica holds a lease."""
+        return "state=in_sync," in self.about("roster").get("roster_member%d" % self.number, "")
+
 
 class Group:
     """`count` nodes of a subject, under a directory of their own."""
@@ -118,7 +122,7 @@ class Group:
 
     def is_settled(self):
         """Every node that runs serves, and follows the master."""
-        return all(node.serves() and self.follows(node) for node in self.up())
+        return all(node.serves() and self.follows(node) and (node.in_sync() or not self.subject.has_roster) for node in self.up())
 
     @staticmethod
     def follows(node):
@@ -164,8 +168,16 @@ class Group:
         return None if isinstance(size, Error) or isinstance(digest, Error) else (offset, size, digest)
 
     def differences(self):
-        """Texts about keys in which replicas differ from the master."""
-        found = []
+        """What the nodes say of themselves, and texts about keys in which replicas differ from the master: by digests, since a
+        replica that may not read would answer with what the master has."""
+        found = ["node %d: %r" % (node.number, self.state(node)) for node in self.nodes]
+        with self.master.connect() as connection:
+            names = connection("KEYS", "*")
+            mine = connection("DEBUG", "DIGEST-VALUE", *names)
+        for node in self.nodes[1:]:
+            with node.connect() as connection:
+                theirs = connection("DEBUG", "DIGEST-VALUE", *names)
+            found += ["  node %d has another %r" % (node.number, name) for name, a, b in zip(names, mine, theirs) if a != b][:5]
         with self.master.connect() as connection:
             wanted = contents(connection, databases=1)
         for node in self.nodes[1:]:

@@ -87,6 +87,7 @@ class Subject:
             settings["loops"] = 2
         if self.has_roster:
             settings["roster"] = ",".join("%s:%d" % (name_of(other), PORT) for other in range(count))
+            settings["roster-self"] = number
             settings["write-ack"] = self.write_ack
         elif number > 0:
             settings["replicaof"] = [name_of(0), PORT]

@@ -1,0 +1,31 @@
+/*
+ * The drain: what a node of a roster does before it ends, so that nobody notices but its own clients.
+ *
+ *   master    holds writes back (they wait, and are never answered), tells the nodes that carry to it, and ends when every replica has the
+ *             end of the log and every reply that waits for them is out. What was carried here and is not answered when the
+ *             connections close has not run: it is sent again to whoever serves next.
+ *   replica   answers no read by itself any more, and says so: no write waits for it.
+ *
+ * It lasts shutdown-timeout at most.
+ *
+ * Threads: alone, but drain_tick: loop 0's.
+ */
+#ifndef ORDINAL_REPLICATION_DRAIN_H
+#define ORDINAL_REPLICATION_DRAIN_H
+
+#include "commands/server.h"
+
+struct node;
+
+struct drain {
+    void (*done)(struct server *server); /* NULL: none is under way */
+    int64_t began;                       /* ms of clock.h */
+};
+
+/* Begins one; `done` is told, alone, when it is over. False: there is nothing to wait for. */
+bool drain_begin(struct node *node, void (*done)(struct server *server));
+
+/* Several times a second. */
+void drain_tick(struct node *node);
+
+#endif
