@@ -7,8 +7,6 @@
 
 enum { LEAST_MS = 250 }; /* what was told to other nodes is with them by then */
 
-static const char notice[] = ">1\r\n$8\r\ndraining\r\n";
-
 /* Behind the replies to all that ran before writes were held back. */
 static void tell_carriers(struct loop *loop, void *argument)
 {
@@ -17,7 +15,7 @@ static void tell_carriers(struct loop *loop, void *argument)
         const struct client *client = conn->client;
         next = conn->next;
         if (client != NULL && (client->flags & CLIENT_FORWARDED) != 0) {
-            conn_send(conn, notice, sizeof notice - 1);
+            conn_send(conn, DRAIN_NOTICE, sizeof DRAIN_NOTICE - 1);
         }
     }
 }

@@ -17,6 +17,9 @@
 
 struct node;
 
+/* What a connection is told over which another node carries. */
+#define DRAIN_NOTICE ">1\r\n$8\r\ndraining\r\n"
+
 struct drain {
     void (*done)(struct server *server); /* NULL: none is under way */
     int64_t began;                       /* ms of clock.h */

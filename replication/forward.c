@@ -378,6 +378,9 @@ static void greet(struct call *c)
     } else {
         c->client->flags |= CLIENT_FORWARDED;
         reply_ok(c->reply);
+        if (c->server->ending) { /* the others have been told already */
+            REPLY_LITERAL(c->reply, DRAIN_NOTICE);
+        }
     }
 }
 

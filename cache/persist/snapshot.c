@@ -97,13 +97,12 @@ static size_t cost_of(const struct entry *e)
     return 16 + (entry_form(e) == FORM_OBJECT ? OBJECT_COST : entry_value_len(e));
 }
 
-/* What was dead at the cut is not of it; but of a keyspace that follows another one, which has not said so yet, it is. */
+/* Also what is past its deadline: that it is gone is said by a DEL in the log, behind the cut, and until then commands that are logged
+ * may have seen it alive. */
 static void write_entry(struct walk *walk, const struct entry *e)
 {
-    if (walk->s->keeps_dead || entry_deadline(e) > walk->s->how.now) {
-        rdb_stream_entry(&walk->stream, e);
-        count_key(walk);
-    }
+    rdb_stream_entry(&walk->stream, e);
+    count_key(walk);
 }
 
 static bool visit(void *context, const struct entry *e)
@@ -444,7 +443,6 @@ static void note_cut(struct snapshot *s)
     s->how =
         (struct rdb_record){s->values, s->options.access, s->options.rules, clock_now(), s->options.commands};
     s->version = entry_timed_parts() > 0 ? RDB_VERSION_YOUNGER : RDB_VERSION_WRITTEN;
-    s->keeps_dead = (atomic_load(&s->keyspace->frozen) & KEYSPACE_FOLLOWS) != 0;
     s->ctime = clock_wall_us() / 1000000;
     s->used = mem_used();
     atomic_store(&s->progress.keys_total, keys);

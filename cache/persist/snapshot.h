@@ -86,7 +86,6 @@ struct snapshot {
     void *context;
     struct snapshot_size *sizes; /* of each database at the cut */
     int version;                 /* of RDB, that it needs */
-    bool keeps_dead;             /* entries past their deadline are part of it */
     struct rdb_record how;
     int64_t ctime, used; /* at the cut: seconds of wall time, bytes of memory */
 
