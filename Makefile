@@ -213,19 +213,21 @@ test-apps: all srp-packages fib-packages node20 client-packages client-hiredis
 test-migration: all
 	$(PYTEST) tests/migration $(PYTEST_ARGS)
 
+# Sanitizers take some programs to several times their two minutes.
+UNIT_SLOW := 600
 # With -k the integration tests run even where a unit test has failed.
 test-asan: test-asan-unit test-asan-integration
 test-tsan: test-tsan-unit test-tsan-integration
 
 .PHONY: test-asan-unit test-asan-integration test-tsan-unit test-tsan-integration
 test-asan-unit: $(call unit-programs,asan)
-	@tests/run-unit $^
+	@UNIT_TIMEOUT=$(UNIT_SLOW) tests/run-unit $^
 
 test-asan-integration: asan $(HELPERS)
 	ORDINAL=build/asan/ordinal $(PYTEST) $(PYTEST_PARALLEL) tests/integration $(PYTEST_ARGS)
 
 test-tsan-unit: $(call unit-programs,tsan)
-	@UNIT_WRAPPER="$(TSAN_WRAPPER)" tests/run-unit $^
+	@UNIT_TIMEOUT=$(UNIT_SLOW) UNIT_WRAPPER="$(TSAN_WRAPPER)" tests/run-unit $^
 
 test-tsan-integration: tsan $(HELPERS)
 	ORDINAL=build/tsan/ordinal ORDINAL_WRAPPER="$(TSAN_WRAPPER)" $(PYTEST) $(PYTEST_PARALLEL) tests/integration $(PYTEST_ARGS)
