@@ -32,7 +32,8 @@ struct acks_replica {
     int ordinal;              /* in the roster; -1: it did not say */
     int64_t clock;            /* of the acknowledgement that came last; 0: a lease has been granted since */
     int64_t granted;          /* when it was granted one last (clock_boot) */
-    bool joined, left;
+    _Atomic bool joined;      /* others look at it */
+    bool left;
 };
 
 void acks_init(struct acks *acks, struct server *server, int members);
