@@ -150,7 +150,8 @@ class Group:
         try:
             self.wait("all nodes are equal", self.is_equal, seconds)
         except Unsettled as failure:
-            raise Unsettled("\n".join([str(failure), *self.differences()])) from None
+            states = ["node %d: %r" % (node.number, self.state(node)) for node in self.nodes]
+            raise Unsettled("\n".join([str(failure), *states, *self.differences()])) from None
 
     def is_equal(self):
         states = {self.state(node) for node in self.nodes}
@@ -168,9 +169,9 @@ class Group:
         return None if isinstance(size, Error) or isinstance(digest, Error) else (offset, size, digest)
 
     def differences(self):
-        """What the nodes say of themselves, and texts about keys in which replicas differ from the master: by digests, since a
-        replica that may not read would answer with what the master has."""
-        found = ["node %d: %r" % (node.number, self.state(node)) for node in self.nodes]
+        """Texts about keys in which replicas differ from the master: by digests too, since a replica that may not read would
+        answer with what the master has."""
+        found = []
         with self.master.connect() as connection:
             names = connection("KEYS", "*")
             mine = connection("DEBUG", "DIGEST-VALUE", *names)
