@@ -202,7 +202,7 @@ static void on_taken(struct conn_lent *lent)
 }
 
 /* Writes. False: the kernel has not taken all of it. */
-static bool write_runs(struct feed *feed, int what, const struct slice *runs, int count)
+static bool write_runs(struct feed *feed, enum feed_writing what, const struct slice *runs, int count)
 {
     feed->writing = what;
     feed->written = 0;

@@ -29,6 +29,8 @@ enum feed_state {
     FEED_ONLINE
 };
 
+enum feed_writing { FEED_IDLE, FEED_TEXT, FEED_SNAPSHOT, FEED_LOG };
+
 struct feed {
     struct master *master;
     struct client *client;
@@ -57,7 +59,7 @@ struct feed {
 
     /* What is being written. */
     struct conn_lent lent;
-    enum { FEED_IDLE, FEED_TEXT, FEED_SNAPSHOT, FEED_LOG } writing;
+    enum feed_writing writing;
     size_t written; /* by the write under way, when it is over */
     char text[160]; /* goes out first */
     bool between;   /* what was sent last ends between two records */
