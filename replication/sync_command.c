@@ -1,6 +1,7 @@
 #include "replication/sync_command.h"
 
 #include "commands/call.h"
+#include "commands/refusing.h"
 #include "logger.h"
 #include "replication/node.h"
 #include "types/number.h"
@@ -160,7 +161,7 @@ static bool may_sync(struct call *c)
     const struct node *node = node_of(c->server);
     const struct feed *feed = c->client->above;
     if (recovery_is_active(&node->recovery)) {
-        reply_error(c->reply, "LOADING Ordinal asks the other nodes for the newest data before it serves");
+        reply_error(c->reply, REFUSING_RECOVERY_ERROR);
         return false;
     }
     if (!replica_has_data(&node->replica) && !(feed != NULL && feed->recovers && node->replica.has_past)) {

@@ -41,7 +41,7 @@ bool refusing_refuses(struct call *c)
         reply_errorf(c->reply, "MISCONF Errors writing to the AOF file: %s",
                      strerror(atomic_load(&c->server->aof_errno)));
     } else if ((refusing & REFUSING_RECOVERY) != 0 && (c->command->flags & CMD_LOADING) == 0) {
-        reply_error(c->reply, "LOADING Ordinal asks the other nodes for the newest data before it serves");
+        reply_error(c->reply, REFUSING_RECOVERY_ERROR);
     } else if ((refusing & REFUSING_FEW_REPLICAS) != 0 && (flags & CMD_WRITE) != 0) {
         reply_error(c->reply, "NOREPLICAS Not enough good replicas to write.");
     } else if ((refusing & REFUSING_NO_QUORUM) != 0 && (flags & CMD_WRITE) != 0) {

@@ -24,6 +24,9 @@ enum refusing {
     REFUSING_RECOVERY = 1 << 6, /* commands without CMD_LOADING: a master that looks for the newest history */
 };
 
+/* What a master says that does not serve yet (REFUSING_RECOVERY), also to who wants to follow it. */
+#define REFUSING_RECOVERY_ERROR "LOADING Ordinal asks the other nodes for the newest data before it serves"
+
 /* Whether the data set is being loaded: loops leave the keyspace alone then, the loading thread works on it. */
 static inline bool refusing_is_loading(const struct server *server)
 {

@@ -14,22 +14,11 @@ import pytest
 from harness.links import FakeMaster, Wire
 from harness.resp import Closed, Error, Push, encode
 from harness.server import is_sanitized
+from harness.wait import SECONDS, eventually
 
 pytestmark = pytest.mark.usefixtures("ordinal")
 
-SECONDS = 60 if is_sanitized() else 20
 SLOWER = 5 if is_sanitized() else 1
-
-
-def eventually(what, why=lambda: ""):
-    """Waits until `what()` is true, and returns it."""
-    until = time.monotonic() + SECONDS
-    while True:
-        result = what()
-        if result:
-            return result
-        assert time.monotonic() < until, why()
-        time.sleep(0.01)
 
 
 def is_up(replica):

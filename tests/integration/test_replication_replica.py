@@ -11,7 +11,8 @@ import pytest
 from harness.links import EMPTY_RDB, FakeMaster, Wire, full_resync, stream
 from harness.redis import RedisServer
 from harness.resp import Closed, Error
-from harness.server import free_port, is_sanitized
+from harness.server import free_port
+from harness.wait import SECONDS, eventually
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "migration"))
 
@@ -19,7 +20,6 @@ from dataset import contents, differences, write, write_more  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("ordinal")
 
-SECONDS = 60 if is_sanitized() else 20
 READONLY = "READONLY You can't write against a read only replica."
 MASTERDOWN = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 
@@ -56,17 +56,6 @@ def start_replica(start_server):
         return start_server(replicaof="127.0.0.1 %d" % getattr(of, "port", of), **settings)
 
     return start
-
-
-def eventually(what, why=lambda: ""):
-    """Waits until `what()` is true, and returns it."""
-    until = time.monotonic() + SECONDS
-    while True:
-        result = what()
-        if result:
-            return result
-        assert time.monotonic() < until, why()
-        time.sleep(0.01)
 
 
 def replication(server):
