@@ -8,7 +8,8 @@
  *
  *   a new entry                    has the right mark: the cut does not have it
  *   removed, replaced, evicted     the old entry, whole, goes to the walker instead of being freed ("kept")
- *   past its deadline              is just freed: nobody would see it again
+ *   past its deadline              goes to the walker where a command comes upon it (a change behind the cut may have read it while it
+ *                                  lived, and will be done again); the sweep leaves it until the walker has been there
  *   renamed, moved, new deadline   the old shell goes to the walker, with the value pinned (pin.h) that it shares with the new one
  *   small value changed in place   a copy goes to the walker, or (an object) its bytes as they will be in the file
  *   large value changed in place   is pinned and goes to the walker, who saves it next; the client that wants to change it waits,
@@ -84,11 +85,16 @@ static inline bool cut_is_active(const struct cut *cut)
     return __builtin_expect(atomic_load_explicit(&cut->active, memory_order_relaxed), 0);
 }
 
+/* Whether there is a cut that is being saved, not one that has been given up. */
+static inline bool cut_is_saving(const struct cut *cut)
+{
+    return cut_is_active(cut) && atomic_load_explicit(&cut->keeping, memory_order_relaxed);
+}
+
 /* Whether the cut still has to save what hangs in the slot. */
 static inline bool cut_wants(const struct cut *cut, struct slot slot)
 {
-    return cut_is_active(cut) && !slot_is_marked(slot) &&
-           atomic_load_explicit(&cut->keeping, memory_order_relaxed);
+    return cut_is_saving(cut) && !slot_is_marked(slot);
 }
 
 /* The value in the slot is about to be changed in place: saves it first, where that is still to be done, and waits for whoever

@@ -113,13 +113,6 @@ static void tell(struct db *db, const struct entry *e, enum db_gone why, struct 
     }
 }
 
-/* Frees an entry that no command removed, once whoever wants to know has been told. */
-static void end_entry(struct db *db, struct entry *e, enum db_gone why, struct store_stats *stats)
-{
-    tell(db, e, why, stats);
-    reaper_free_entry(e);
-}
-
 /* Frees an entry that has been unlinked, or leaves it to the cut that wanted it. */
 static inline void let_go(struct db *db, struct entry *e, bool wanted)
 {
@@ -135,26 +128,39 @@ static inline bool wanted_by_cut(const struct db *db, struct slot slot)
     return cut_wants(&db->keyspace->cut, slot);
 }
 
-void db_evicted(struct db *db, struct entry *e, bool wanted, struct store_stats *stats)
+/* Lets an entry go that no command removed, once whoever wants to know has been told. */
+static void end_entry(struct db *db, struct entry *e, bool wanted, enum db_gone why,
+                      struct store_stats *stats)
 {
-    tell(db, e, DB_EVICTED, stats);
+    tell(db, e, why, stats);
     let_go(db, e, wanted);
 }
 
-/* What a sweep came upon, or a look-up; the entry is not linked any more unless it stays. */
-static void note_swept(struct db *db, struct entry *e, enum shard_swept what, uint64_t dropped,
-                       struct store_stats *stats)
+void db_evicted(struct db *db, struct entry *e, bool wanted, struct store_stats *stats)
 {
-    if (what == SHARD_EXPIRED) {
-        stats->expired++;
-        end_entry(db, e, DB_EXPIRED, stats);
-        return;
-    }
+    end_entry(db, e, wanted, DB_EVICTED, stats);
+}
+
+/* What was past its deadline, and unlinked. */
+static void note_expired(struct db *db, struct entry *e, bool wanted, struct store_stats *stats)
+{
+    stats->expired++;
+    end_entry(db, e, wanted, DB_EXPIRED, stats);
+}
+
+/* So many parts of an entry that stays were dropped. */
+static void note_parts(struct db *db, struct entry *e, uint64_t dropped, struct store_stats *stats)
+{
     stats->expired_parts += dropped;
     tell(db, e, DB_PARTS_EXPIRED, stats);
-    if (what == SHARD_EMPTIED) {
-        end_entry(db, e, DB_EMPTIED, stats);
-    }
+}
+
+/* An entry whose last parts were dropped, unlinked. */
+static void note_emptied(struct db *db, struct entry *e, bool wanted, uint64_t dropped,
+                         struct store_stats *stats)
+{
+    note_parts(db, e, dropped, stats);
+    end_entry(db, e, wanted, DB_EMPTIED, stats);
 }
 
 enum { FOUND_SWEEP_PARTS = 16 }; /* parts that a look-up drops: 5 microseconds */
@@ -164,19 +170,22 @@ static bool outlives(struct db *db, struct slot slot, uint64_t hash, int64_t now
 {
     struct entry *e = slot_entry(slot);
     struct shard *s = db_shard(db, hash);
+    bool wanted = wanted_by_cut(db, slot);
     uint64_t dropped = 0;
     if (keyspace_is_frozen(db->keyspace)) {
         return !entry_is_dead(e, now);
     }
     if (entry_deadline(e) <= now) {
-        note_swept(db, shard_remove(s, slot, hash), SHARD_EXPIRED, 0, stats);
+        note_expired(db, shard_remove(s, slot, hash), wanted, stats);
         return false;
     }
-    if (!entry_sweep_parts(e, now, FOUND_SWEEP_PARTS, &dropped)) {
-        note_swept(db, shard_remove(s, slot, hash), SHARD_EMPTIED, dropped, stats);
+    if (!entry_sweep_parts(e, now, wanted ? 0 : FOUND_SWEEP_PARTS, &dropped)) {
+        note_emptied(db, shard_remove(s, slot, hash), wanted, dropped, stats);
         return false;
     }
-    note_swept(db, e, SHARD_PARTS_EXPIRED, dropped, stats);
+    if (dropped > 0) {
+        note_parts(db, e, dropped, stats);
+    }
     return true;
 }
 
@@ -204,9 +213,15 @@ static inline struct entry *living(struct db *db, struct slot slot, uint64_t has
 void db_sweep_parts(struct db *db, struct entry *e, int64_t now, struct store_stats *stats)
 {
     uint64_t dropped = 0;
-    if (!keyspace_is_frozen(db->keyspace) && entry_parts_due(e) <= now &&
-        entry_sweep_parts(e, now, UINT64_MAX, &dropped)) {
-        note_swept(db, e, SHARD_PARTS_EXPIRED, dropped, stats);
+    if (keyspace_is_frozen(db->keyspace) || entry_parts_due(e) > now) {
+        return;
+    }
+    if (cut_is_active(&db->keyspace->cut)) {
+        struct slice key = entry_key(e);
+        cut_keep(db, slot_of(db, keyspace_hash(db->keyspace, key), key));
+    }
+    if (entry_sweep_parts(e, now, UINT64_MAX, &dropped)) {
+        note_parts(db, e, dropped, stats);
     }
 }
 
@@ -406,8 +421,11 @@ bool db_remove(struct db *db, uint64_t hash, struct slice key, int64_t now, stru
         return true;
     }
     uint64_t dropped = 0;
-    bool expired = entry_deadline(e) <= now || entry_sweep_parts(e, now, 0, &dropped);
-    note_swept(db, e, expired ? SHARD_EXPIRED : SHARD_EMPTIED, dropped, stats);
+    if (entry_deadline(e) <= now || entry_sweep_parts(e, now, 0, &dropped)) {
+        note_expired(db, e, wanted, stats);
+    } else {
+        note_emptied(db, e, wanted, dropped, stats);
+    }
     return false;
 }
 
@@ -599,7 +617,13 @@ struct sweep {
 static void swept(void *context, struct entry *e, enum shard_swept what, uint64_t dropped)
 {
     const struct sweep *sweep = context;
-    note_swept(sweep->db, e, what, dropped, sweep->stats);
+    if (what == SHARD_EXPIRED) {
+        note_expired(sweep->db, e, false, sweep->stats);
+    } else if (what == SHARD_EMPTIED) {
+        note_emptied(sweep->db, e, false, dropped, sweep->stats);
+    } else {
+        note_parts(sweep->db, e, dropped, sweep->stats);
+    }
 }
 
 uint32_t db_sweep(struct db *db, uint32_t index, int64_t now, struct store_stats *stats, bool *more)
@@ -615,7 +639,7 @@ uint32_t db_sweep(struct db *db, uint32_t index, int64_t now, struct store_stats
     }
     db_lock_shard(db, s);
     struct sweep sweep = {db, stats};
-    uint32_t freed = shard_sweep(s, now, swept, &sweep);
+    uint32_t freed = shard_sweep(s, now, cut_is_saving(&db->keyspace->cut), swept, &sweep);
     *more = shard_is_due(s, now);
     db_unlock_shard(db, s);
     return freed;

@@ -307,7 +307,8 @@ struct entry *shard_remove(struct shard *s, struct slot slot, uint64_t hash)
 struct sweep {
     struct shard *shard;
     int64_t now;
-    bool all; /* looks at every entry with a deadline, whatever its code */
+    bool all;   /* looks at every entry with a deadline, whatever its code */
+    bool spare; /* leaves what a cut still has to save */
     shard_swept_fn *swept;
     void *context;
 };
@@ -322,9 +323,20 @@ static void renew(struct shard *s, struct slot slot, const struct entry *e, int6
     }
 }
 
+/* The sweep after this one looks at the entry again. */
+static void put_off(const struct sweep *sweep, struct slot slot)
+{
+    uint16_t code = (uint16_t)((sweep->now >> DUE_SHIFT) + 1);
+    slot.line->due[slot.index] = code != 0 ? code : 1;
+}
+
 /* Looks at an entry that is due. True when it is gone; else its code is renewed. */
 static bool sweep_slot(const struct sweep *sweep, struct slot slot)
 {
+    if (sweep->spare && !slot_is_marked(slot)) {
+        put_off(sweep, slot);
+        return false;
+    }
     struct entry *e = slot_entry(slot);
     enum shard_swept what = SHARD_EXPIRED;
     uint64_t dropped = 0;
@@ -387,15 +399,21 @@ static void free_expired(void *unused, struct entry *e, enum shard_swept what, u
     }
 }
 
-uint32_t shard_sweep(struct shard *s, int64_t now, shard_swept_fn *swept, void *context)
+uint32_t shard_sweep(struct shard *s, int64_t now, bool spare, shard_swept_fn *swept, void *context)
 {
     int64_t unit = now >> DUE_SHIFT;
     uint32_t dead = 0;
     if (s->next_due <= unit) {
         int64_t next = INT64_MAX;
         /* After a long pause (a stopped process) old codes look like new ones. */
-        struct sweep sweep = {s, now, unit - s->next_due > INT16_MAX, swept != NULL ? swept : free_expired,
-                              context};
+        struct sweep sweep = {
+            .shard = s,
+            .now = now,
+            .all = unit - s->next_due > INT16_MAX,
+            .spare = spare,
+            .swept = swept != NULL ? swept : free_expired,
+            .context = context,
+        };
         for (uint32_t i = 0; i < s->lines; i++) {
             dead += sweep_line(&sweep, shard_line(s, i));
             int64_t due = line_next_due(shard_line(s, i), unit);

@@ -186,9 +186,10 @@ typedef void shard_swept_fn(void *context, struct entry *e, enum shard_swept wha
 enum { SHARD_SWEEP_PARTS = 256 };
 
 /* Takes out every entry that is past its deadline at `now` (ms of clock.h) or has no part that lives, drops parts that are past
- * theirs, tells `swept` (NULL: frees what is to be freed), and gives back table memory that is no longer needed. Returns how many
- * entries were taken out. Costs a few nanoseconds when nothing is due. */
-uint32_t shard_sweep(struct shard *s, int64_t now, shard_swept_fn *swept, void *context);
+ * theirs, tells `swept` (NULL: frees what is to be freed), and gives back table memory that is no longer needed. `spare`: what a cut
+ * still has to save stays as it is until a later sweep. Returns how many entries were taken out. Costs a few nanoseconds when nothing
+ * is due. */
+uint32_t shard_sweep(struct shard *s, int64_t now, bool spare, shard_swept_fn *swept, void *context);
 
 /* Whether a sweep has something to do: after one, whether an entry had more parts to drop than one sweep drops. */
 static inline bool shard_is_due(const struct shard *s, int64_t now)

@@ -351,6 +351,41 @@ def test_a_flush_begins_the_rewrite_anew(start_aof):
     check(server)
 
 
+def test_what_dies_during_a_rewrite_can_still_be_read_by_the_commands_behind_its_base(start_aof):
+    """Entries and fields whose copies live on: the base must have them, though they had gone before their turn to be saved came."""
+    server = start_aof(rdb_key_save_delay="10000")
+    count = 40
+    with server.connect() as client:
+        for i in range(5 * count):
+            client("SET", "filler:%d" % i, i)
+        for i in range(count):
+            client("SET", "entry:%d" % i, i)
+            client("HSET", "hash:%d" % i, "dies", i, "stays", i)
+            client("PEXPIRE", "entry:%d" % i, 500)
+            client("HPEXPIRE", "hash:%d" % i, 500, "FIELDS", 1, "dies")
+        assert client("BGREWRITEAOF") == "Background append only file rewriting started"
+        wait_until(lambda: server.info("persistence")["current_save_keys_processed"] != "0", "its first keys")
+        for i in range(count):
+            for copy, persist in (("entry:%d", ("PERSIST",)), ("hash:%d", ("HPERSIST", "FIELDS", 1, "dies"))):
+                assert client("COPY", copy % i, "copy of " + copy % i) == 1
+                client(persist[0], "copy of " + copy % i, *persist[1:])
+        last = count - 1
+        wait_until(lambda: not client("EXISTS", "entry:%d" % last) and client("HLEN", "hash:%d" % last) == 1, "their death")
+        for i in range(0, count, 2):
+            assert client("GET", "entry:%d" % i) is None
+            assert client("HGET", "hash:%d" % i, "dies") is None
+        assert is_rewriting(server), "too late: everything has been saved"
+    server.config("rdb-key-save-delay", "0")
+    wait_until(lambda: not is_rewriting(server), "the end of the rewrite")
+    assert server("DEBUG", "LOADAOF") == "OK"
+    with server.connect() as client:
+        for i in range(count):
+            assert client("GET", "copy of entry:%d" % i) == b"%d" % i
+            assert client("HMGET", "copy of hash:%d" % i, "dies", "stays") == [b"%d" % i] * 2
+            assert client("EXISTS", "entry:%d" % i) == 0
+            assert client("HGETALL", "hash:%d" % i) == [b"stays", b"%d" % i]
+
+
 def test_in_a_transaction_a_rewrite_is_scheduled(start_aof):
     server = start_aof()
     with server.connect() as client:
@@ -605,6 +640,7 @@ def test_connections_with_held_replies_can_go(faulty):
     number = killed("CLIENT", "ID")
     held.touch()
     killed.send(encode("SET", "a", 1))
+    wait_until(lambda: b"\r\na\r\n" in increments(server), "the write of the client that is killed next")
     quitting.send(encode("SET", "b", 2) + encode("QUIT"))
     gone.send(encode("SET", "c", 3))
     admin.send(encode("CLIENT", "KILL", "ID", number))

@@ -252,14 +252,55 @@ static void a_large_value_that_goes_before_its_turn_is_kept(void **state)
     end();
 }
 
-static void what_dies_of_its_deadline_is_not_kept(void **state)
+/* One sweep of everything; how many entries it took out. */
+static uint32_t sweep_all(int64_t now)
+{
+    uint32_t gone = 0;
+    bool more;
+    for (uint32_t i = 0; i < SHARDS; i++) {
+        gone += db_sweep(&ks.dbs[0], i, now, &stats, &more);
+    }
+    return gone;
+}
+
+static void what_a_command_finds_past_its_deadline_is_kept(void **state)
 {
     (void)state;
-    set(&ks.dbs[0], 1, SLICE("value"), START - 1);
+    char room[16];
+    set(&ks.dbs[0], 1, SLICE("removed"), START - 1);
+    set(&ks.dbs[0], 2, SLICE("looked up"), START - 1);
+    struct slice name = name_of(2, room);
     begin();
     assert_false(drop(&ks.dbs[0], 1));
+    assert_null(db_find(&ks.dbs[0], keyspace_hash(&ks, name), name, START, &stats));
+    assert_int_equal(db_size(&ks.dbs[0]), 0);
     walk(0, NULL);
-    assert_int_equal(saved[1].times, 0);
+    assert_int_equal(saved[1].times, 1);
+    assert_string_equal(saved[1].first, "removed");
+    assert_int_equal(saved[2].times, 1);
+    assert_string_equal(saved[2].first, "looked up");
+    end();
+}
+
+static void a_sweep_leaves_what_has_to_be_saved(void **state)
+{
+    (void)state;
+    enum { UNIT = 1 << DUE_SHIFT };
+    fill(&ks.dbs[0], 0, KEYS, 1);
+    for (int i = 0; i < KEYS; i += 2) {
+        set(&ks.dbs[0], i, SLICE("dies"), START + UNIT);
+    }
+    begin();
+    set(&ks.dbs[0], KEYS, SLICE("new"), START + UNIT);
+    uint64_t expired = stats.expired;
+    assert_int_equal(sweep_all(START + 3 * UNIT), 1);
+    walk(0, NULL);
+    for (int i = 0; i < KEYS; i++) {
+        assert_int_equal(saved[i].times, 1);
+    }
+    assert_int_equal(saved[KEYS].times, 0);
+    assert_int_equal(sweep_all(START + 4 * UNIT), KEYS / 2);
+    assert_int_equal(stats.expired - expired, KEYS / 2 + 1);
     end();
 }
 
@@ -330,7 +371,8 @@ int main(void)
         CUT_TEST(swapped_databases_are_saved_as_they_were),
         CUT_TEST(a_large_value_that_is_being_saved_outlives_its_key),
         CUT_TEST(a_large_value_that_goes_before_its_turn_is_kept),
-        CUT_TEST(what_dies_of_its_deadline_is_not_kept),
+        CUT_TEST(what_a_command_finds_past_its_deadline_is_kept),
+        CUT_TEST(a_sweep_leaves_what_has_to_be_saved),
         CUT_TEST(a_cut_that_is_given_up_keeps_nothing_and_spoils_no_other),
         CUT_TEST(who_keeps_too_much_waits_a_moment),
     };

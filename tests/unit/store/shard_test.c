@@ -200,7 +200,7 @@ static void full_lines_pass_on_and_wrap_around_the_end(void **state)
     }
     assert_as_model(s, 1000);
     assert_displaced(s);
-    assert_int_equal(shard_sweep(s, START + HOUR + (1 << DUE_SHIFT), NULL, NULL), 333);
+    assert_int_equal(shard_sweep(s, START + HOUR + (1 << DUE_SHIFT), false, NULL, NULL), 333);
     for (uint32_t n = 0; n < 1000; n += 2) {
         model[n] = 0;
     }
@@ -246,7 +246,7 @@ static void sweep_and_check(struct shard *s, uint32_t keys, int64_t now)
             dead++;
         }
     }
-    uint32_t freed = shard_sweep(s, now, NULL, NULL);
+    uint32_t freed = shard_sweep(s, now, false, NULL, NULL);
     assert_true(freed >= dead);
     for (uint32_t i = 0; i < keys; i++) {
         if (model[i] != 0 && find(s, i).line == NULL) {
@@ -311,7 +311,7 @@ static void a_sweep_frees_exactly_the_dead(void **state)
     }
     uint32_t gone = 0;
     for (int64_t now = START; now < START + 520000; now += 777) {
-        gone += shard_sweep(s, now, NULL, NULL);
+        gone += shard_sweep(s, now, false, NULL, NULL);
         for (uint32_t n = 0; n < 5000; n++) {
             bool there = find(s, n).line != NULL;
             if (model[n] > now) {
@@ -333,10 +333,10 @@ static void a_deadline_beyond_the_horizon_is_kept_to_the_moment(void **state)
     insert(s, 1, deadline, START);
     insert(s, 2, deadline + 400 * 24 * HOUR, START);
     for (int64_t now = START; now < deadline; now += HOUR / 7) {
-        assert_int_equal(shard_sweep(s, now, NULL, NULL), 0);
+        assert_int_equal(shard_sweep(s, now, false, NULL, NULL), 0);
     }
-    assert_int_equal(shard_sweep(s, deadline - 1, NULL, NULL), 0);
-    assert_int_equal(shard_sweep(s, deadline + (1 << DUE_SHIFT), NULL, NULL), 1);
+    assert_int_equal(shard_sweep(s, deadline - 1, false, NULL, NULL), 0);
+    assert_int_equal(shard_sweep(s, deadline + (1 << DUE_SHIFT), false, NULL, NULL), 1);
     assert_non_null(find(s, 2).line);
 }
 
@@ -350,9 +350,9 @@ static void codes_wrap_around_at_every_phase(void **state)
         }
         for (uint32_t n = 0; n < 60; n++) {
             int64_t deadline = model[n];
-            assert_true(shard_sweep(s, deadline - 1, NULL, NULL) <= 1);
+            assert_true(shard_sweep(s, deadline - 1, false, NULL, NULL) <= 1);
             assert_non_null(find(s, n).line);
-            shard_sweep(s, deadline + (2 << DUE_SHIFT), NULL, NULL);
+            shard_sweep(s, deadline + (2 << DUE_SHIFT), false, NULL, NULL);
             assert_null(find(s, n).line);
         }
         assert_int_equal(s->used, 0);
@@ -366,11 +366,11 @@ static void a_sweep_after_any_pause_frees_the_dead(void **state)
         insert(s, 1, START + 1000, START);
         insert(s, 2, START + 10 * HOUR, START);
         insert(s, 3, START + 1000 * HOUR, START);
-        shard_sweep(s, START + pause, NULL, NULL);
+        shard_sweep(s, START + pause, false, NULL, NULL);
         assert_null(find(s, 1).line);
         assert_int_equal(find(s, 2).line == NULL, pause >= 10 * HOUR);
         assert_non_null(find(s, 3).line);
-        shard_sweep(s, START + 2000 * HOUR, NULL, NULL);
+        shard_sweep(s, START + 2000 * HOUR, false, NULL, NULL);
         assert_int_equal(s->used, 0);
     }
 }
@@ -380,10 +380,10 @@ static void nothing_is_opened_before_it_is_due(void **state)
     struct shard *s = *state;
     insert(s, 1, START + 60000, START);
     assert_true(s->next_due > (START + 59000) >> DUE_SHIFT);
-    assert_int_equal(shard_sweep(s, START + 59000, NULL, NULL), 0);
+    assert_int_equal(shard_sweep(s, START + 59000, false, NULL, NULL), 0);
     take_out(s, 1);
     insert(s, 2, ENTRY_NO_DEADLINE, START);
-    assert_int_equal(shard_sweep(s, START + HOUR, NULL, NULL), 0);
+    assert_int_equal(shard_sweep(s, START + HOUR, false, NULL, NULL), 0);
     assert_true(s->next_due == INT64_MAX);
 }
 
@@ -395,12 +395,12 @@ static void a_table_gives_its_memory_back(void **state)
     }
     size_t full = shard_memory(s);
     assert_true(full < 10000 * 14);
-    assert_int_equal(shard_sweep(s, START + 2000, NULL, NULL), 9900);
+    assert_int_equal(shard_sweep(s, START + 2000, false, NULL, NULL), 9900);
     assert_true(shard_memory(s) < full / 20);
     for (uint32_t n = 9900; n < 10000; n++) {
         take_out(s, n);
     }
-    shard_sweep(s, START + 3000, NULL, NULL);
+    shard_sweep(s, START + 3000, false, NULL, NULL);
     assert_int_equal(shard_memory(s), 0);
 }
 
@@ -435,7 +435,7 @@ static void one_scan_visits_each_entry_once(void **state)
         for (uint32_t n = 0; n < 700; n++) {
             take_out(s, n);
         }
-        shard_sweep(s, START, NULL, NULL);
+        shard_sweep(s, START, false, NULL, NULL);
         hash_crowded(1u << 20);
     }
 }
@@ -462,7 +462,7 @@ static void a_scan_sees_what_stays_while_the_table_grows_and_shrinks(void **stat
                     take_out(s, n);
                 }
             }
-            shard_sweep(s, START, NULL, NULL);
+            shard_sweep(s, START, false, NULL, NULL);
         }
         for (uint32_t n = 0; n < stay; n++) {
             assert_int_equal(visits[n], 1);
