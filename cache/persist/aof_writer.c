@@ -18,7 +18,8 @@ enum {
     SYNC_EVERY_MS = 1000,  /* everysec */
     SLOW_SYNC_MS = 2000,   /* one that counts as delayed */
     RETRY_MS = 1000,       /* after an error */
-    LOG_EVERY_MS = 30000   /* the same error is told so often */
+    LOG_EVERY_MS = 30000,  /* the same error is told so often */
+    FORGET_BYTES = 1 << 20 /* page cache is given back in pieces of this size */
 };
 
 /* ---- errors ------------------------------------------------------------------------------------------ */
@@ -164,6 +165,17 @@ static void set_durable(struct aof_writer *w, uint64_t offset)
     w->hooks.moved(w->hooks.context, offset);
 }
 
+/* What is on the disk is not read again before the next start. Its pages serve for what is written next: pages that the kernel has had in
+ * use are cheaper than those that it must find, several times so where a hypervisor has to find them first. */
+static void forget_synced(struct aof_writer *w)
+{
+    int64_t size = atomic_load_explicit(&w->size, memory_order_relaxed);
+    if (size - w->forgotten >= FORGET_BYTES) {
+        disk_forget(w->fd, w->forgotten, size - w->forgotten);
+        w->forgotten = size / FORGET_BYTES * FORGET_BYTES;
+    }
+}
+
 static bool sync_now(struct aof_writer *w)
 {
     int64_t began = clock_now();
@@ -184,6 +196,7 @@ static bool sync_now(struct aof_writer *w)
     if (!w->temporary) {
         set_durable(w, reached);
     }
+    forget_synced(w);
     return true;
 }
 
@@ -222,6 +235,7 @@ static bool change_increment(struct aof_writer *w)
     w->fd = fd;
     w->rest += w->size;
     w->size = 0;
+    w->forgotten = 0;
     w->noted_second = 0;
     return true;
 }
@@ -366,6 +380,7 @@ bool aof_writer_start(struct aof_writer *w, uint64_t at, int fd, bool temporary,
     begin_at(w, at, fd, temporary);
     w->error = 0;
     w->size = size;
+    w->forgotten = size;
     w->rest = rest;
     if (!log_reader_open(w->log, &w->reader, at, LOG_HOLDS)) {
         errno = ENOMEM;

@@ -74,6 +74,7 @@ struct aof_writer {
     uint64_t boundary; /* at == boundary: between two commands */
     uint64_t synced_at;
     int64_t last_sync, retry_at, logged_at; /* ms of clock.h */
+    int64_t forgotten; /* bytes of the increment that the kernel need not keep in memory */
     int64_t noted_second;
     char note[48];
     size_t note_len, note_at;

@@ -156,6 +156,12 @@ bool disk_sync(enum disk_point point, int fd)
     return status == 0;
 }
 
+void disk_forget(int fd, off_t from, off_t len)
+{
+    posix_fadvise(fd, from, len,
+                  POSIX_FADV_DONTNEED); /* where that is not known, memory fills with the file */
+}
+
 bool disk_rename(enum disk_point point, int folder, const char *from, const char *to)
 {
     return !fails(point) && renameat(folder, from, folder, to) == 0;

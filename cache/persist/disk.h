@@ -84,6 +84,9 @@ bool disk_write_all(enum disk_point point, int fd, const void *bytes, size_t len
 /* fdatasync: bytes and length are on the disk when it returns true. */
 bool disk_sync(enum disk_point point, int fd);
 
+/* A range of a file that is on the disk will not be read soon: the kernel can give its pages to what is written next. */
+void disk_forget(int fd, off_t from, off_t len);
+
 bool disk_rename(enum disk_point point, int folder, const char *from, const char *to);
 
 /* A second name for a file; symbolic links are followed. */
