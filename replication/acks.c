@@ -25,12 +25,12 @@ static enum write_ack level_of(const struct acks *acks)
     return (enum write_ack)acks->server->config->write_ack;
 }
 
-/* How many replicas must have a write; of `all` that is said by the set. */
+/* How many replicas must have a write; of `all` that is said by the set. A quorum counts this node. */
 static int needed(const struct acks *acks)
 {
     switch (level_of(acks)) {
     case WRITE_ACK_ONE: return 1;
-    case WRITE_ACK_QUORUM: return acks->members / 2;
+    case WRITE_ACK_QUORUM: return (int)roster_count(acks->roster) / 2;
     default: return 0;
     }
 }
@@ -140,11 +140,11 @@ static bool on_setting(void *context, struct config *config, const char **error)
     return true;
 }
 
-void acks_init(struct acks *acks, struct server *server, int members)
+void acks_init(struct acks *acks, struct server *server, struct roster *roster)
 {
     memset(acks, 0, sizeof *acks);
     acks->server = server;
-    acks->members = members;
+    acks->roster = roster;
     pthread_mutex_init(&acks->lock, NULL);
     sync_set_init(&acks->set, 0, 0);
     config_on_change(server->config, "write-ack", on_setting, acks);

@@ -14,6 +14,7 @@
 #define ORDINAL_REPLICATION_ACKS_H
 
 #include "commands/server.h"
+#include "replication/roster.h"
 #include "replication/sync_set.h"
 
 enum { ACKS_LEASE_LINE = 112 };
@@ -21,9 +22,9 @@ enum { ACKS_LEASE_LINE = 112 };
 struct acks {
     struct server *server;
     struct sync_set set;
-    int members;          /* of the roster, this node included: what a quorum is of; 0: there is no roster */
-    pthread_mutex_t lock; /* for moving the mark */
-    bool active;          /* this node is the roster's master, and serves; changes alone */
+    struct roster *roster; /* a quorum is of its members, as they are now */
+    pthread_mutex_t lock;  /* for moving the mark */
+    bool active;           /* this node is the roster's master, and serves; changes alone */
 };
 
 /* What a replica has told of itself, and its turn for a lease. */
@@ -36,7 +37,7 @@ struct acks_replica {
     bool left;
 };
 
-void acks_init(struct acks *acks, struct server *server, int members);
+void acks_init(struct acks *acks, struct server *server, struct roster *roster);
 
 /* This node begins to serve as the roster's master, or does so no more. Alone. */
 void acks_begin(struct acks *acks);

@@ -159,6 +159,11 @@ static void loaded(struct server *server)
     struct node *node = node_of(server);
     replica_loaded(&node->replica);
     take_role(node);
+    if (!census_start(&node->census, &node->roster)) {
+        logger_warning(
+            "Failed to start: there is not enough memory, or no thread, to look the set's members up");
+        exit(1);
+    }
 }
 
 static void find_roster(struct node *node)
@@ -199,7 +204,7 @@ void node_init(struct node *node, struct server *server)
     master_init(&node->master, server);
     node->master.keeps_backlog = node->roster.identity.kind != IDENTITY_PLAIN;
     replica_init(&node->replica, server);
-    acks_init(&node->acks, server, (int)node->roster.identity.count);
+    acks_init(&node->acks, server, &node->roster);
     recovery_init(&node->recovery, server, &node->roster, &node->replica);
     forward_init(&node->forward, server);
     atomic_store(&node->forward.roster, node->roster.identity.kind != IDENTITY_PLAIN);
@@ -208,6 +213,7 @@ void node_init(struct node *node, struct server *server)
 
 bool node_stop(struct node *node)
 {
+    census_stop(&node->census);
     recovery_stop(&node->recovery);
     return replica_stop(&node->replica);
 }

@@ -9,6 +9,7 @@
 
 #include "commands/server.h"
 #include "replication/acks.h"
+#include "replication/census.h"
 #include "replication/drain.h"
 #include "replication/forward.h"
 #include "replication/master.h"
@@ -23,6 +24,7 @@ struct node {
     struct master master;
     struct replica replica;
     struct roster roster;
+    struct census census;
     struct recovery recovery;
     struct acks acks;
     struct drain drain;

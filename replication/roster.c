@@ -142,6 +142,14 @@ void roster_view(struct roster *r, int64_t now, struct roster_view *view)
     uv_mutex_unlock(&r->lock);
 }
 
+size_t roster_count(struct roster *r)
+{
+    uv_mutex_lock(&r->lock);
+    size_t count = r->count;
+    uv_mutex_unlock(&r->lock);
+    return count;
+}
+
 bool roster_member(struct roster *r, int ordinal, int64_t now, struct roster_member *out)
 {
     uv_mutex_lock(&r->lock);

@@ -77,6 +77,8 @@ void roster_free(struct roster *roster);
 
 /* now: ms of clock.h, for lag_ms. */
 void roster_view(struct roster *roster, int64_t now, struct roster_view *view);
+/* How many members there are now; a plain server has none. */
+size_t roster_count(struct roster *roster);
 /* False when there is no such member. */
 bool roster_member(struct roster *roster, int ordinal, int64_t now, struct roster_member *out);
 /* The member whose role is master; false when there is none. */

@@ -5,9 +5,11 @@ import subprocess
 
 import pytest
 
+from harness.names import NameServer
 from harness.ports import free_port
 from harness.resp import Error
 from harness.server import binary, server_environment
+from harness.wait import eventually
 
 pytestmark = pytest.mark.usefixtures("ordinal")
 
@@ -28,13 +30,23 @@ def members(server):
     return [dict(field.split("=", 1) for field in line.split(",")) for line in lines]
 
 
-def pod(tmp_path, hosts):
-    """A command under which a server sees another host name and hosts file than this machine's."""
-    path = tmp_path / "hosts"
-    path.write_text(hosts)
+def pod(tmp_path, hosts, name_server="127.0.0.1"):
+    """A command under which a server sees another host name, hosts file and name server than this machine's."""
+    (tmp_path / "hosts").write_text(hosts)
+    (tmp_path / "resolv.conf").write_text(f"nameserver {name_server}\n")
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    script = 'hostname redis-1 && mount --bind "$0" /etc/hosts && exec "$@"'
-    return ["unshare", *user, "--mount", "--uts", "sh", "-c", script, str(path)]
+    script = 'hostname redis-1 && mount --bind "$0/hosts" /etc/hosts && mount --bind "$0/resolv.conf" "$(realpath /etc/resolv.conf)" && exec "$@"'
+    return ["unshare", *user, "--mount", "--uts", "sh", "-c", script, str(tmp_path)]
+
+
+@pytest.fixture
+def name_server():
+    try:
+        server = NameServer()
+    except OSError as error:
+        pytest.skip(f"no name server can listen here: {error}")
+    yield server
+    server.close()
 
 
 def test_a_plain_server_has_no_roster(server):
@@ -91,6 +103,20 @@ def test_a_pod_knows_itself_with_no_setting(start_server, tmp_path):
     ]
     assert all(int(member["port"]) == server.port for member in members(server))
     assert "This is ordinal 1 of the set redis, service " + domain in server.log()
+
+
+def test_a_pod_follows_what_the_headless_service_lists(start_server, tmp_path, name_server):
+    """Members come as the set is made larger, and go as it is made smaller; without an answer nothing changes."""
+    service = "redis-headless.shop.svc.cluster.local"
+    ordinals = lambda: [int(member["ordinal"]) for member in members(server)]
+    name_server.services[service] = [f"redis-{ordinal}.{service}" for ordinal in range(4)]
+    server = start_server(wrapper=pod(tmp_path, KUBELET_HOSTS, name_server.address))
+    eventually(lambda: ordinals() == [0, 1, 2, 3], ordinals)
+    del name_server.services[service]
+    eventually(lambda: "cannot be looked up" in server.log(), server.log)
+    assert ordinals() == [0, 1, 2, 3]
+    name_server.services[service] = [f"redis-{ordinal}.{service}" for ordinal in range(3)]
+    eventually(lambda: ordinals() == [0, 1, 2], ordinals)
 
 
 def test_a_machine_with_a_number_in_its_name_is_no_pod(start_server, tmp_path):
