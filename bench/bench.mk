@@ -8,7 +8,7 @@
 BENCH_PACKAGES := gcc make pkg-config libuv1-dev redis-tools gnuplot-nox python3-minimal
 BENCH_PEER_PACKAGES := debootstrap
 BENCH_FLAME_PACKAGES := linux-perf
-BENCH_PROGRAMS := $(addprefix build/bench/,floor load probe hold listen blocked)
+BENCH_PROGRAMS := $(addprefix build/bench/,floor load probe hold listen blocked pair)
 BENCH_CFLAGS := -std=gnu17 -O3 -Wall -Wextra -Wshadow -Wconversion -Werror -D_GNU_SOURCE
 BENCH_ORDINAL ?= ordinal
 
@@ -39,6 +39,7 @@ build/bench/probe: bench/probe.c bench/histogram.c
 build/bench/hold: bench/hold.c bench/sockets.c
 build/bench/listen: bench/listen.c bench/sockets.c
 build/bench/blocked: bench/blocked.c bench/sockets.c bench/histogram.c
+build/bench/pair: bench/pair.c bench/sockets.c bench/histogram.c
 
 $(BENCH_PROGRAMS): $(wildcard bench/*.h)
 	@mkdir -p $(@D)

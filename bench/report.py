@@ -10,6 +10,7 @@ import idle
 import large
 import memory
 import persist
+import replication
 import scaling
 import small
 import stall
@@ -18,7 +19,7 @@ import targets
 BEGIN = "<!-- tables of bench/results/latest.json, written by bench/run.py --keep: begin -->"
 END = "<!-- end -->"
 MODULES = {"cost": cost, "memory": memory, "small": small, "expiry": expiry, "idle": idle, "blocked": blocked,
-           "stall": stall, "large": large, "persist": persist, "scaling": scaling}
+           "stall": stall, "large": large, "persist": persist, "replication": replication, "scaling": scaling}
 
 
 def markdown(rows):

@@ -75,10 +75,10 @@ class Server:
     """One server process. `arguments` are added to the command line of its kind, and go before what is common to all.
     `data` is the folder that it keeps its files in, if any, and `start_seconds` what it may take to load them."""
 
-    def __init__(self, kind, arguments=(), cores=(SERVER_CORE,), data=None, start_seconds=START_SECONDS):
+    def __init__(self, kind, arguments=(), cores=(SERVER_CORE,), data=None, start_seconds=START_SECONDS, port=None):
         self.kind = kind
         self.start_seconds = start_seconds
-        self.port = free_port()
+        self.port = port or free_port()
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [*kind.command(data), "--port", str(self.port), *COMMON, *kind.arguments, *kind.folder_arguments(data), *arguments],

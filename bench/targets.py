@@ -8,6 +8,7 @@ import cost
 import large
 import memory
 import persist
+import replication
 import small
 import stall
 
@@ -106,6 +107,38 @@ def lost_to_log(results, label):
     return found and max(100 * (1 - one["speed"]) for one in found.values())
 
 
+def of_writes(figure_of):
+    """What the measure of one client's writes beside a replica says; figure_of is given Ordinal's, and Valkey's."""
+    def figure(results, label):
+        found = results.get("replication", {}).get("writes", {})
+        valkey = valkey_of(found)
+        return figure_of(found[label], valkey) if label in found and valkey else None
+
+    return figure
+
+
+def forwarding_adds(own, _):
+    """In round trips of a PING, with nobody else there."""
+    idle = own["idle"]
+    return (idle["forwarded"]["p50_us"] - idle["acknowledged"]["p50_us"]) / idle["ping"]["p50_us"]
+
+
+def sync_against_valkey(results, label):
+    found = results.get("replication", {}).get("sync", {})
+    valkey = valkey_of(found)
+    return found[label] / valkey if label in found and valkey else None
+
+
+def replicated_cost(results, label):
+    found = results.get("replication", {}).get("cost", {}).get(label)
+    return found and found["times"]
+
+
+def replica_stall(results, label):
+    found = [stalls[label] for stalls in results.get("replication", {}).get("stalls", {}).values() if label in stalls]
+    return max(found) if found else None
+
+
 # what, at most, in which unit, where from
 TARGETS = [
     ("SET EX, no pipeline", 1.08, "× the floor", cost_ratio("SET EX", "floor")),
@@ -132,6 +165,15 @@ TARGETS = [
      of_snapshot(lambda stalls: stalls["writes and BGSAVE"]["p100_us"] / 1000)),
     ("memory above during BGSAVE under writes", 1.0, "× max(5 %, 64 MB)", of_snapshot(persist.of_allowance)),
     ("throughput lost to appendfsync everysec, pipeline 16", 10, "%", lost_to_log),
+    ("first reads at a replica that are stale, under load", 0, "", of_writes(lambda own, _: own["under load"]["fresh"]["stale"])),
+    ("acknowledged SET, p50", 1.0, "× Valkey's SET + WAIT 1", of_writes(
+        lambda own, valkey: own["idle"]["acknowledged"]["p50_us"] / valkey["idle"]["acknowledged"]["p50_us"])),
+    ("acknowledged SET under load, p99", 2.0, "× its p50", of_writes(
+        lambda own, _: own["under load"]["acknowledged"]["p99_us"] / own["under load"]["acknowledged"]["p50_us"])),
+    ("CPU of a write with a replica", 1.3, "× without", replicated_cost),
+    ("full synchronisation of a million entries", 0.67, "× Valkey", sync_against_valkey),
+    ("a SET at the replica adds", 1.0, "× a PING", of_writes(forwarding_adds)),
+    ("longest wait of a SET when the replica goes", replication.READ_LEASE_MS + 100, "ms", replica_stall),
 ]
 
 
