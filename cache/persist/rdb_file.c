@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The disk is asked to write every HAND_OVER bytes, and waited for when it is IN_FLIGHT behind. */
+/* The disk is asked to write every HAND_OVER bytes, and waited for when it is IN_FLIGHT behind. What it has then needs no memory any more:
+ * its pages serve for what is written next, and a large file does not push out all that others read. */
 enum { HAND_OVER = 4 << 20, IN_FLIGHT = 32 << 20 };
 
 const struct rdb_file_points rdb_file_snapshot = {DISK_RDB_OPEN, DISK_RDB_WRITE, DISK_RDB_SYNC,
@@ -60,8 +61,10 @@ static bool hand_over(struct rdb_file *file)
     }
     uint64_t from = file->awaited;
     file->awaited = file->handed - IN_FLIGHT;
-    return hand_range(file, from, file->awaited,
-                      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    bool good = hand_range(file, from, file->awaited,
+                           SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    disk_forget(file->fd, (off_t)from, (off_t)(file->awaited - from));
+    return good;
 }
 
 bool rdb_file_write(struct rdb_file *file, const void *bytes, size_t n)
