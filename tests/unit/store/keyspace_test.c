@@ -19,6 +19,7 @@
 #include "store/gate.h"
 #include "store/keyspace.h"
 #include "store/reaper.h"
+#include "store/shadow.h"
 
 enum { KEYS = 5000, DBS = 4 };
 #define START 1700000000000LL
@@ -543,6 +544,35 @@ static void a_flush_frees_all_in_the_reaper_thread(void **state)
     assert_true(mem_used() == before);
 }
 
+static void a_shadow_takes_the_place_of_all_databases(void **state)
+{
+    (void)state;
+    fill(&ks.dbs[1], 10);
+    struct keyspace *shadow = shadow_new(&ks);
+    assert_non_null(shadow);
+    fill(&shadow->dbs[2], 2000);
+    assert_int_equal(db_size(&ks.dbs[1]), 10);
+    assert_int_equal(db_size(&ks.dbs[2]), 0);
+    shadow_take_place(shadow, &ks);
+    shadow_free(shadow);
+    assert_int_equal(db_size(&ks.dbs[1]), 0);
+    assert_int_equal(db_size(&ks.dbs[2]), 2000);
+    assert_non_null(get(&ks.dbs[2], 1999, START));
+}
+
+static void a_shadow_that_is_dropped_leaves_them_as_they_are(void **state)
+{
+    (void)state;
+    fill(&ks.dbs[1], 10);
+    struct keyspace *shadow = shadow_new(&ks);
+    assert_non_null(shadow);
+    fill(&shadow->dbs[1], 2000);
+    shadow_free(shadow);
+    assert_int_equal(db_size(&ks.dbs[1]), 10);
+    assert_non_null(get(&ks.dbs[1], 9, START));
+    assert_null(get(&ks.dbs[1], 10, START));
+}
+
 int main(void)
 {
     static const struct entry_ops ops = {.free = NULL}; /* no objects here */
@@ -560,6 +590,8 @@ int main(void)
         STORE_TEST(an_empty_database_costs_nothing_and_answers),
         STORE_TEST(swapped_databases_exchange_all),
         STORE_TEST(a_flushed_database_takes_no_table_for_its_next_write),
+        STORE_TEST(a_shadow_takes_the_place_of_all_databases),
+        STORE_TEST(a_shadow_that_is_dropped_leaves_them_as_they_are),
         STORE_TEST(a_scan_returns_what_stays_while_others_come_and_go),
         STORE_TEST(each_calls_for_every_entry_once),
         STORE_TEST(random_keys_are_all_drawn_about_as_often),
