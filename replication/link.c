@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "replication/resolve.h"
 
 static __attribute__((format(printf, 2, 3))) bool fail(struct link *link, const char *format, ...)
 {
@@ -119,15 +120,17 @@ static bool finish_connecting(struct link *link)
     return error == 0 || fail(link, "%s", strerror(error));
 }
 
-static bool connect_to(struct link *link, const struct addrinfo *address, const char *source)
+static bool connect_to(struct link *link, const union lookup_address *address, const char *source)
 {
     int on = 1;
-    link->fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int family = address->any.sa_family;
+    socklen_t size = family == AF_INET6 ? sizeof address->v6 : sizeof address->v4;
+    link->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (link->fd < 0) {
         return fail(link, "%s", strerror(errno));
     }
-    bool good = source[0] == '\0' || bind_source(link, source, address->ai_family);
-    if (good && connect(link->fd, address->ai_addr, address->ai_addrlen) != 0) {
+    bool good = source[0] == '\0' || bind_source(link, source, family);
+    if (good && connect(link->fd, &address->any, size) != 0) {
         good = errno == EINPROGRESS ? finish_connecting(link) : fail(link, "%s", strerror(errno));
     }
     if (!good) {
@@ -141,26 +144,21 @@ static bool connect_to(struct link *link, const struct addrinfo *address, const 
 
 bool link_open(struct link *link, const struct link_address *to, int64_t timeout)
 {
-    char port[16];
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    struct addrinfo *found;
+    const struct resolve_patience patience = {timeout, link->event, link->hooks.goes_on, link->hooks.context};
+    struct lookup_target target;
     link->timeout = timeout;
     link->tick = LINK_TICK_MS;
     link->at = link->end = 0;
-    snprintf(port, sizeof port, "%d", to->port);
-    int status = getaddrinfo(to->host, port, &hints, &found);
-    if (status != 0) {
-        return fail(link, "%s cannot be looked up: %s", to->host,
-                    status == EAI_SYSTEM ? strerror(errno) : gai_strerror(status));
+    if (!resolve_host(to->host, to->port, &patience, &target, link->error, sizeof link->error)) {
+        return false;
     }
     bool open = false;
-    for (const struct addrinfo *address = found; address != NULL && !open; address = address->ai_next) {
-        open = connect_to(link, address, to->source);
+    for (size_t i = 0; i < target.count && !open; i++) {
+        open = connect_to(link, &target.addresses[i], to->source);
         if (!open && errno == ECANCELED) {
             break;
         }
     }
-    freeaddrinfo(found);
     atomic_store(&link->last_io, clock_now());
     return open;
 }
@@ -232,6 +230,11 @@ static bool fill_buffer(struct link *link)
     link->at = 0;
     link->end = got > 0 ? (size_t)got : 0;
     return got > 0;
+}
+
+bool link_await(struct link *link)
+{
+    return link->at < link->end || fill_buffer(link);
 }
 
 bool link_read_line(struct link *link, char *line, size_t size)

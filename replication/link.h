@@ -56,6 +56,9 @@ bool link_write(struct link *link, const void *bytes, size_t len);
  * that has nothing to say yet shows that it is there. False with an error. */
 bool link_read_line(struct link *link, char *line, size_t size);
 
+/* Waits until some bytes are there that were not taken yet. False with an error. */
+bool link_await(struct link *link);
+
 /* As read(2): waits until some bytes have come; 0 when the other end has closed; -1 with errno and an error: ETIMEDOUT, ECANCELED (not
  * wanted any more), or what the system says. */
 ssize_t link_read(struct link *link, void *buffer, size_t n);

@@ -144,7 +144,7 @@ static void nobody_is_there(void **state)
     assert_false(link_open(&to_master, &(struct link_address){"127.0.0.1", port, ""}, 1000));
     assert_string_equal(to_master.error, "Connection refused");
     assert_false(link_open(&to_master, &(struct link_address){"no.such.host.invalid", port, ""}, 1000));
-    assert_non_null(strstr(to_master.error, "cannot be looked up"));
+    assert_non_null(strstr(to_master.error, "no.such.host.invalid"));
     assert_false(link_open(&to_master, &(struct link_address){"127.0.0.1", port, "nonsense"}, 1000));
     assert_non_null(strstr(to_master.error, "bind-source-addr"));
     assert_int_equal(to_master.fd, -1);
