@@ -169,7 +169,8 @@ static __attribute__((noinline)) bool refused_in_state(struct call *c)
     uint32_t flags = c->command->flags;
     if ((c->client->flags & CLIENT_MULTI) != 0 && (flags & CMD_NO_MULTI) != 0) {
         reply_error(c->reply, "ERR Command not allowed inside a transaction");
-    } else if ((c->client->flags & CLIENT_MONITOR) != 0 && (flags & (CMD_WRITE | CMD_READONLY)) != 0) {
+    } else if ((c->client->flags & (CLIENT_MONITOR | CLIENT_REPLICA)) != 0 &&
+               (flags & (CMD_WRITE | CMD_READONLY | CMD_MAY_REPLICATE)) != 0) {
         reply_error(c->reply,
                     "ERR Replica can't interact with the keyspace"); /* Redis's monitors count as replicas */
     } else if ((c->client->flags & CLIENT_SUBSCRIBED) != 0 && c->client->conn->resp == 2 &&
@@ -206,7 +207,8 @@ static bool refused(struct call *c)
     } else if (!c->client->authenticated && (command->flags & CMD_NO_AUTH) == 0) {
         reply_error(c->reply, "NOAUTH Authentication required.");
     } else {
-        return (c->client->flags & (CLIENT_MONITOR | CLIENT_MULTI | CLIENT_SUBSCRIBED)) != 0 &&
+        return (c->client->flags & (CLIENT_MONITOR | CLIENT_REPLICA | CLIENT_MULTI | CLIENT_SUBSCRIBED)) !=
+                   0 &&
                refused_in_state(c);
     }
     return true;
@@ -337,6 +339,15 @@ static inline void remember_keys(struct call *c)
     }
 }
 
+/* Lets those go on whose wait the command may have ended: by the time of now, since that took its own. */
+static void serve_waiting(struct call *c)
+{
+    if (block_anyone(c->server)) {
+        refresh_now(c, clock_ticks());
+        block_serve(c);
+    }
+}
+
 /* Runs the handler alone, and after it those whose wait it may have ended. */
 static bool run_alone(struct call *c)
 {
@@ -349,7 +360,7 @@ static bool run_alone(struct call *c)
         c->command->run(c);
         propagate_ran(c);
         remember_keys(c);
-        block_serve(c);
+        serve_waiting(c);
         propagate_mark(c);
     }
     gate_together(gate, loop);
@@ -468,10 +479,33 @@ static inline void count_call(struct call *c, struct command_stats *stats, uint6
     }
 }
 
+/* Who follows the stream asks for nothing: a reply would be a part of the stream to it. */
+static void end_talkative_replica(struct call *c, size_t before)
+{
+    char name[64] = "<unknown>";
+    const char *reply = c->reply->data + before;
+    if (c->command != NULL) {
+        command_full_name(c->command, name, sizeof name);
+    }
+    if (reply[0] == '-') {
+        int len = (int)(c->reply->len - before - 3);
+        logger_warning(
+            "== CRITICAL == This master is sending an error to its replica: '%.*s' after processing the "
+            "command '%s'",
+            len, reply + 1, name);
+    }
+    logger_warning("Replica generated a reply to command '%s', disconnecting it: %s", name, c->client->peer);
+    c->client->flags |= CLIENT_KILLED;
+    conn_close(c->client->conn);
+}
+
 /* CLIENT REPLY OFF and SKIP: what was replied since `before` is taken back. */
 static __attribute__((noinline)) void drop_reply(struct call *c, uint32_t flags_before, size_t before)
 {
     uint32_t *flags = &c->client->flags;
+    if ((flags_before & CLIENT_REPLICA) != 0 && c->reply->len > before) {
+        end_talkative_replica(c, before);
+    }
     bool skipped = (flags_before & *flags & CLIENT_REPLY_SKIP) != 0; /* CLIENT REPLY ON ends a SKIP too */
     if ((*flags & CLIENT_REPLY_OFF) != 0 || skipped) {
         c->reply->len = before;
