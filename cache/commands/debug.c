@@ -63,11 +63,21 @@ static bool serialized_length(struct call *c, const struct entry *e, size_t *len
     return good;
 }
 
+/* Also what is past its deadline, as long as it lies there. */
+static const struct entry *entry_present(struct call *c)
+{
+    int64_t now = c->now;
+    c->now = ENTRY_NOTHING_DUE;
+    const struct entry *e = entry_named(c);
+    c->now = now;
+    return e;
+}
+
 static void run_object(struct call *c)
 {
     char text[256];
     size_t len;
-    const struct entry *e = entry_named(c);
+    const struct entry *e = entry_present(c);
     if (e == NULL) {
         return;
     }
@@ -229,6 +239,25 @@ static void run_change_repl_id(struct call *c)
     reply_ok(c->reply);
 }
 
+/* The words of a command as they are, which replicas get, and the append-only file; nothing is run here. */
+static void run_replicate(struct call *c)
+{
+    struct reply command = {.resp = 2};
+    reply_array(&command, (int64_t)c->argc - 2);
+    for (size_t i = 2; i < c->argc; i++) {
+        reply_bulk_slice(&command, c->argv[i]);
+    }
+    if (command.failed) {
+        call_out_of_memory(c);
+    } else {
+        if (log_is_on(&c->server->log)) {
+            log_append_raw(&c->server->log, c->worker->loop->index, command.data, command.len);
+        }
+        reply_ok(c->reply);
+    }
+    reply_free(&command);
+}
+
 static void run_log(struct call *c)
 {
     logger_warning("DEBUG LOG: %.*s", (int)(c->argv[2].len < 1024 ? c->argv[2].len : 1024), c->argv[2].ptr);
@@ -323,6 +352,8 @@ static const struct subcommand {
     {"quicklist-packed-threshold", 3, 3, run_packed_threshold, " <size>", "Accepted; changes nothing."},
     {"reload", 2, 5, run_reload, " [NOSAVE] [NOFLUSH] [MERGE]",
      "Save the snapshot, empty the server, and load the snapshot again."},
+    {"replicate", 3, 1024, run_replicate, " <command> [<arg> ...]",
+     "Send a command to the replicas as it is, without running it."},
     {"replybuffer", 4, 4, run_accepted, " <PEAK-RESET-TIME|RESIZING> <value>", "Accepted; changes nothing."},
     {"segfault", 2, 2, run_crash, "", "Crash the process by SIGSEGV."},
     {"set-active-expire", 3, 3, run_set_active_expire, " <0|1>",
