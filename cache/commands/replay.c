@@ -298,6 +298,16 @@ static inline void forget_effects(struct worker *w)
     }
 }
 
+/* A master's commands are this server's as well, for INFO: how many, while their time is the player's own. */
+static inline void count_run(struct replay *r)
+{
+    if (r->kind == REPLAY_STREAM) {
+        struct command_stats *stats = &r->worker->stats[command_id(r->call.command)];
+        stats->calls++;
+        stats->failed += r->reply.len > 0 && r->reply.data[0] == '-';
+    }
+}
+
 static bool run_command(struct replay *r, const struct planned *planned, struct slice *argv, size_t argc,
                         char *reason, size_t size)
 {
@@ -319,6 +329,7 @@ static bool run_command(struct replay *r, const struct planned *planned, struct 
     if (!good || r->reply.failed) {
         return refuse(reason, size, "There is not enough memory for '%s'", c->command->name);
     }
+    count_run(r);
     if (r->reply.len > 0 && r->reply.data[0] == '-') {
         good = note_error(r, reason, size);
     }
