@@ -259,8 +259,9 @@ static const struct config_row rows[] = {
         0, INT_MAX, "5", "Seconds to wait for more replicas before a snapshot is sent"),
     INT("repl-diskless-sync-max-replicas", NULL, repl_diskless_sync_max_replicas, 0,
         CONFIG_REPLICATION, 0, INT_MAX, "0", "Replicas that end that wait early, 0 for none"),
-    ENUM("repl-diskless-load", repl_diskless_load, CONFIG_PENDING | CONFIG_LOADED, CONFIG_REPLICATION,
-        "disabled|on-empty-db|swapdb", "disabled", "How a replica loads the snapshot that it is sent"),
+    ENUM("repl-diskless-load", repl_diskless_load, CONFIG_LOADED, CONFIG_REPLICATION,
+        "disabled|on-empty-db|swapdb", "disabled",
+        "swapdb: a replica loads a snapshot beside the data that it has, which takes the memory of both; else in its place"),
 
     INT("tls-port", NULL, tls_port, CONFIG_PENDING, CONFIG_TLS, 0, 65535, "0", "TCP port for TLS, 0 for none"),
     OTHER(CONFIG_STRING, "tls-cert-file", NULL, tls_cert_file, CONFIG_PENDING, CONFIG_TLS, "", "Certificate (PEM)"),

@@ -24,7 +24,7 @@ struct acks {
     struct sync_set set;
     struct roster *roster; /* a quorum is of its members, as they are now */
     pthread_mutex_t lock;  /* for moving the mark */
-    bool active;           /* this node is the roster's master, and serves; changes alone */
+    _Atomic bool active;   /* this node is the roster's master, and serves; changes alone */
 };
 
 /* What a replica has told of itself, and its turn for a lease. */

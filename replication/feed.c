@@ -68,7 +68,7 @@ static void become_replica(struct feed *feed)
         int off = 0;
         setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &off, sizeof off);
     }
-    feed->waits_since = clock_now();
+    feed->waits_since = feed->newline_at = clock_now();
     master_add(feed->master, feed);
 }
 
@@ -463,4 +463,12 @@ void feed_address(const struct feed *feed, char *text, size_t size)
 int64_t feed_lag_ms(const struct feed *feed, int64_t now)
 {
     return feed_state(feed) == FEED_ONLINE && !feed->old ? now - atomic_load(&feed->heard) : 0;
+}
+
+/* A snapshot that is streamed counts as one that is made until it has all been sent. */
+const char *feed_state_name(const struct feed *feed)
+{
+    enum feed_state state = feed_state(feed);
+    bool sends = state == FEED_LOADS && !feed->knows_eof && feed->length_sent;
+    return state == FEED_ONLINE ? "online" : sends ? "send_bulk" : "wait_bgsave";
 }

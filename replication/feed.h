@@ -42,7 +42,7 @@ struct feed {
     int port;
     char address[64]; /* "": that of its connection */
     bool knows_eof, knows_psync2, wants_rdb_only;
-    bool is_ordinal, recovers; /* what Ordinals tell each other: handshake.h */
+    bool recovers; /* what Ordinals tell each other: handshake.h */
     struct acks_replica acks;
     bool old; /* it came by SYNC: it sends no acknowledgements */
 
@@ -92,7 +92,8 @@ void feed_acknowledge(struct feed *feed, int64_t offset, int64_t synced, int64_t
 /* The connection is gone: alone. Frees the feed. */
 void feed_close(struct feed *feed);
 
-/* For INFO and ROLE. */
+/* For INFO and ROLE: also the state as Redis calls it. */
+const char *feed_state_name(const struct feed *feed);
 static inline enum feed_state feed_state(const struct feed *feed)
 {
     return (enum feed_state)atomic_load_explicit(&feed->state, memory_order_acquire);

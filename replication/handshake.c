@@ -154,6 +154,7 @@ static enum handshake_answer judge(struct link *link, const char *line, struct h
         const char *id = line + sizeof goes_on - 1;
         return *id == '\0' || take_id(link, id + 1, result) ? HANDSHAKE_CONTINUE : HANDSHAKE_FAILED;
     }
+    result->refused = line[0] == '-';
     if (begins(line, "-NOMASTERLINK") || begins(line, "-LOADING")) {
         fail(link, "Master is currently unable to PSYNC but should be in the future: %s", line);
         return HANDSHAKE_LATER;
@@ -171,7 +172,8 @@ static enum handshake_answer ask_for_data(struct link *link, const struct handsh
     char line[LINK_LINE], offset[32];
     bool knows = own->id != NULL;
     snprintf(offset, sizeof offset, "%llu", (unsigned long long)own->offset + 1);
-    if (!ask(link, (const char *[]){"PSYNC", knows ? own->id : "?", knows ? offset : "-1"}, 3, line)) {
+    const char *const words[] = {"PSYNC", knows ? own->id : "?", knows ? offset : "-1", "FAILOVER"};
+    if (!ask(link, words, own->fails_over ? 4 : 3, line)) {
         return HANDSHAKE_FAILED;
     }
     enum handshake_answer answer = judge(link, line, result);

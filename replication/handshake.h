@@ -10,7 +10,8 @@
  *     REPLCONF history                          +HISTORY <state> <epoch> <offset> <id>, from an Ordinal alone (history_line.h)
  *     REPLCONF newer history                    the replica has one that the master should have taken, and ends here
  *     REPLCONF node-id <id> ordinal <number>    +OK, from an Ordinal: the replica may be granted leases (acks.h)
- *     PSYNC <id> <offset + 1>  or  ? -1         +FULLRESYNC <id> <offset>, +CONTINUE [<id>], or an error
+ *     PSYNC <id> <offset + 1>  or  ? -1         +FULLRESYNC <id> <offset>, +CONTINUE [<id>], or an error; with a third word,
+ *                                               FAILOVER: the other end becomes the master by it (failover.h)
  *
  * Source: redis.io, "Redis replication", and what Redis 7.0.15 sends.
  * Threads: those of link.h.
@@ -35,6 +36,7 @@ struct handshake_own {
     int64_t epoch;       /* a master with a history of an earlier one is not followed; 0: whatever it has */
     bool
         recovers; /* it will be the master, and takes what it can get: also of a replica without its own master */
+    bool fails_over; /* it was the master, and the other end shall be */
 };
 
 enum handshake_answer {
@@ -51,6 +53,7 @@ struct handshake_result {
     struct history_line history; /* the master's; epoch 0: it did not say */
     int64_t asked, heard;        /* ms of clock.h: when it was asked, and had answered */
     bool is_made_up;             /* by the caller, for want of what the master should have said */
+    bool refused;                /* PSYNC was answered, and by an error */
 };
 
 enum handshake_answer handshake_run(struct link *link, const struct handshake_own *own,

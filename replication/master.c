@@ -23,7 +23,7 @@ void master_add(struct master *master, struct feed *feed)
     master->feeds = feed;
     feed->next_of_loop = mine->feeds;
     mine->feeds = feed;
-    master->count++;
+    master->server->replicas = ++master->count;
 }
 
 void master_remove(struct master *master, struct feed *feed)
@@ -38,7 +38,7 @@ void master_remove(struct master *master, struct feed *feed)
         link = &(*link)->next_of_loop;
     }
     *link = feed->next_of_loop;
-    master->count--;
+    master->server->replicas = --master->count;
     master->lonely_since = clock_now();
 }
 
@@ -93,6 +93,15 @@ static void append(struct worker *w, const char *bytes, size_t len)
     gate_leave(&server->gate, w->loop->index);
 }
 
+void master_ask_acks(struct master *master)
+{
+    struct server *server = master->server;
+    if (log_is_on(&server->log) && !server->ending && atomic_load(&server->pause_until) == 0) {
+        log_append_raw(&server->log, 0, GETACK, sizeof GETACK - 1);
+        log_wake_readers(&server->log);
+    }
+}
+
 void master_before_poll(struct master *master, struct worker *w)
 {
     struct master_loop *mine = &master->loops[w->loop->index];
@@ -140,7 +149,7 @@ static bool sync_is_due(const struct master *master, int64_t now)
         if (feed_state(feed) == FEED_WAITS) {
             count++;
             at_once |=
-                feed->is_ordinal; /* readers of the roster wait for it; who comes later gets another one */
+                feed->recovers || feed->acks.id[0] != '\0'; /* of the roster, whose readers wait for it */
             first = feed->waits_since < first ? feed->waits_since : first;
         }
     }
@@ -198,7 +207,8 @@ static void ping(struct master *master, struct worker *w, int64_t now)
     struct gate *gate = &master->server->gate;
     gate_enter(gate, 0);
     int64_t period = (int64_t)master->server->config->repl_ping_replica_period * 1000;
-    bool due = master->count > 0 && now - master->pinged >= period;
+    bool due = master->count > 0 && now - master->pinged >= period &&
+               !failover_is_active(&node_of(master->server)->failover);
     gate_leave(gate, 0);
     if (due) {
         master->pinged = now;
@@ -225,15 +235,6 @@ void master_tick(struct master *master, struct worker *w)
 
 /* ---- INFO and ROLE --------------------------------------------------------------------------------------- */
 
-static const char *state_name(const struct feed *feed)
-{
-    switch (feed_state(feed)) {
-    case FEED_LOADS: return "send_bulk";
-    case FEED_ONLINE: return "online";
-    default: return "wait_bgsave";
-    }
-}
-
 static int64_t acked_offset(const struct feed *feed)
 {
     uint64_t acked = atomic_load(&feed->acked);
@@ -252,7 +253,7 @@ void master_info(const struct master *master, struct reply *text)
         char address[64];
         feed_address(feed, address, sizeof address);
         text_addf(text, "slave%d:ip=%s,port=%d,state=%s,offset=%lld,lag=%lld\r\n", number++, address,
-                  feed->port, state_name(feed), (long long)acked_offset(feed),
+                  feed->port, feed_state_name(feed), (long long)acked_offset(feed),
                   (long long)(feed_lag_ms(feed, clock_now()) / 1000));
     }
 }
@@ -292,7 +293,7 @@ static bool on_setting(void *context, struct config *config, const char **error)
 void master_init(struct master *master, struct server *server)
 {
     size_t size = (size_t)server->net.count * sizeof *master->loops;
-    *master = (struct master){.server = server, .lonely_since = clock_now()};
+    *master = (struct master){.server = server, .pinged = clock_now(), .lonely_since = clock_now()};
     master->loops = mem_alloc_lines(size);
     if (master->loops == NULL) {
         logger_warning("Failed to start: out of memory");

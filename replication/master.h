@@ -42,6 +42,9 @@ void master_cut_replicas(struct master *master, struct worker *by);
 void master_before_poll(struct master *master, struct worker *w);
 void master_tick(struct master *master, struct worker *w);
 
+/* Replicas are asked to say what they have, in the stream; unless a pause holds that where it is. Alone. */
+void master_ask_acks(struct master *master);
+
 /* A replica has acknowledged, or this node's disk has: those who wait look again. Any thread. */
 void master_wake_waits(struct master *master);
 

@@ -21,8 +21,8 @@ static void write_history(struct server *server, struct reply *text)
     log_stats(&server->log, &stats);
     int64_t kept = history->backlog ? (int64_t)(stats.end - stats.first) : 0;
     int64_t first = history->backlog ? history_of_log(history, stats.first) + 1 : 0;
-    text_addf(text, "master_failover_state:no-failover\r\nmaster_replid:%s\r\nmaster_replid2:%s\r\n",
-              history->id, history->id2);
+    text_addf(text, "master_failover_state:%s\r\nmaster_replid:%s\r\nmaster_replid2:%s\r\n",
+              failover_state_name(&node_of(server)->failover), history->id, history->id2);
     text_addf(text, "master_repl_offset:%lld\r\nsecond_repl_offset:%lld\r\n",
               (long long)history_offset(server), (long long)(history->end2 >= 0 ? history->end2 + 1 : -1));
     text_addf(text,
@@ -90,6 +90,7 @@ static void tick(struct worker *w)
         roster_watch(node);
         gate_leave(&w->server->gate, 0);
         drain_tick(node);
+        failover_tick(node);
     }
     forward_tick(&node->forward, w);
     master_tick(&node->master, w);
@@ -112,9 +113,19 @@ static void durable(struct server *server)
     master_wake_waits(&node_of(server)->master);
 }
 
-static bool begin_drain(struct server *server, void (*done)(struct server *server))
+static enum drain begin_drain(struct server *server, void (*done)(struct server *server))
 {
     return drain_begin(node_of(server), done);
+}
+
+static void call_off_drain(struct server *server)
+{
+    drain_call_off(node_of(server));
+}
+
+static bool cut_master(struct server *server, struct slice address)
+{
+    return replica_cut(&node_of(server)->replica, address);
 }
 
 /* A replica of the roster reads by its lease. */
@@ -128,7 +139,8 @@ static bool may_read(const struct server *server)
 
 void node_register(void)
 {
-    static const struct command *const groups[] = {sync_commands, wait_commands, replicaof_commands};
+    static const struct command *const groups[] = {sync_commands, wait_commands, replicaof_commands,
+                                                   failover_commands};
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
         command_register(groups[i]);
     }
@@ -196,6 +208,8 @@ void node_init(struct node *node, struct server *server)
         .durable = durable,
         .loaded = loaded,
         .drain = begin_drain,
+        .call_off_drain = call_off_drain,
+        .cut_master = cut_master,
         .info = info,
     };
     section.context = node;

@@ -11,6 +11,7 @@
 #include "replication/acks.h"
 #include "replication/census.h"
 #include "replication/drain.h"
+#include "replication/failover.h"
 #include "replication/forward.h"
 #include "replication/master.h"
 #include "replication/recovery.h"
@@ -27,7 +28,8 @@ struct node {
     struct census census;
     struct recovery recovery;
     struct acks acks;
-    struct drain drain;
+    struct drain_state drain;
+    struct failover failover; /* this master hands its role to a replica */
 };
 
 static inline struct node *node_of(const struct server *server)

@@ -19,6 +19,7 @@
 #include "replication/handshake.h"
 #include "replication/node.h"
 #include "replication/replica.h"
+#include "store/shadow.h"
 
 enum {
     COMMANDS = 1024, /* that are taken from what was read, at most at a time */
@@ -38,7 +39,7 @@ struct attempt {
     int port, own_port;
     int64_t timeout;
     int64_t epoch; /* of what must be followed at least */
-    bool has_past, recovers, of_roster;
+    bool has_past, recovers, of_roster, fails_over;
 };
 
 struct player {
@@ -50,9 +51,11 @@ struct player {
     struct attempt attempt;
     bool
         fresh; /* the next snapshot is asked for, whatever the history: this node's data is not the master's */
-    int64_t pause;  /* before the next attempt */
-    uint64_t acked; /* offset of the log */
-    bool leases;    /* the master grants them */
+    int64_t pause;                /* before the next attempt */
+    bool told_attempt, told_wish; /* the log knows of attempts: it hears again when one has got somewhere */
+    uint64_t acked;               /* offset of the log */
+    bool leases;                  /* the master grants them */
+    struct keyspace *shadow;      /* a snapshot is loaded into it; NULL: into the keyspace */
     struct aof_command commands[COMMANDS];
 };
 
@@ -62,6 +65,7 @@ static bool is_wanted(void *context)
 {
     const struct player *p = context;
     return atomic_load_explicit(&p->replica->order, memory_order_relaxed) == p->order &&
+           !atomic_load_explicit(&p->replica->cut, memory_order_relaxed) &&
            !atomic_load_explicit(&p->replica->stop, memory_order_relaxed);
 }
 
@@ -161,6 +165,7 @@ static void copy_attempt(struct player *p)
     attempt->recovers = recovery_is_active(&node_of(p->server)->recovery);
     attempt->epoch = r->of_roster && !attempt->recovers ? p->server->history.epoch : 0;
     attempt->of_roster = r->of_roster;
+    attempt->fails_over = failover_hands_over(&node_of(p->server)->failover);
     memcpy(attempt->id, p->server->history.id, sizeof attempt->id);
     attempt->offset = history_offset(p->server);
 }
@@ -176,9 +181,10 @@ static bool take_order(struct player *p)
     }
     enter(p);
     p->order = atomic_load(&r->order);
+    atomic_store(&r->cut, false);
     bool follows = r->host != NULL;
     if (follows && p->order != before) {
-        p->fresh = false;
+        p->fresh = p->told_attempt = p->told_wish = false;
         p->pause = 0;
     }
     if (follows) {
@@ -299,6 +305,7 @@ static void follow_stream(struct player *p, const void *rest, size_t rest_len)
     enum aof_read got = AOF_READ_FAILED;
     int64_t began = clock_now();
     p->link->tick = START_TICK_MS;
+    p->told_attempt = p->told_wish = false;
     bool good = aof_reader_open_stream(&reader, &source, rest, rest_len) && acknowledge(p);
     if (p->leases) {
         reader.annotated = on_annotation;
@@ -385,29 +392,61 @@ static void drop_data(struct player *p)
     p->replica->has_past = false;
 }
 
-static bool begin_loading(struct player *p, const struct handshake_bulk *bulk)
+/* Alone: where the snapshot goes. With swapdb beside what this node has, which is served meanwhile if it is of the same history. */
+static void make_place(struct player *p, const struct handshake_result *result)
+{
+    struct server *server = p->server;
+    bool beside = server->config->repl_diskless_load == CONFIG_DISKLESS_LOAD_SWAPDB;
+    bool same = p->replica->has_past && strcmp(result->id, server->history.id) == 0;
+    p->shadow = beside ? shadow_new(&server->keyspace) : NULL;
+    load_begin(server, p->shadow != NULL && same);
+    if (p->shadow == NULL) {
+        logger_notice("MASTER <-> REPLICA sync: Flushing old data");
+        drop_data(p);
+    }
+}
+
+static bool begin_loading(struct player *p, const struct handshake_bulk *bulk,
+                          const struct handshake_result *result)
 {
     go_alone(p);
     bool wanted = is_wanted(p);
     if (wanted) {
-        logger_notice("MASTER <-> REPLICA sync: Flushing old data");
+        logger_notice("MASTER <-> REPLICA sync: Loading DB in memory");
         p->replica->syncing = true;
         atomic_store(&p->replica->sync_read, 0);
         atomic_store(&p->replica->sync_size, (int64_t)bulk->size);
-        load_begin(p->server);
-        drop_data(p);
+        make_place(p, result);
     }
     go_together(p);
     return wanted;
 }
 
-/* The keyspace is the master's as of where the handshake said; or it is empty. */
+/* Alone: the snapshot is there whole, or it is of no use. */
+static void settle(struct player *p, bool good)
+{
+    if (!good) {
+        logger_notice("MASTER <-> REPLICA sync: what has come of the snapshot is dropped");
+    } else if (p->shadow != NULL) {
+        logger_notice("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
+    }
+    bool drops = good ? p->shadow != NULL : p->shadow == NULL;
+    if (drops) {
+        drop_data(p);
+    }
+    if (good && p->shadow != NULL) {
+        shadow_take_place(p->shadow, &p->server->keyspace);
+    }
+}
+
+/* The keyspace is the master's as of where the handshake said; or it is empty, or what it was. */
 static bool end_loading(struct player *p, bool loaded, const struct handshake_result *result)
 {
     struct server *server = p->server;
     const struct history_mark *mark = &server->loading->history;
     go_alone(p);
     bool good = loaded && is_wanted(p);
+    settle(p, good);
     if (good) {
         history_adopt(server, (struct slice){result->id, HISTORY_ID}, (int64_t)result->offset);
         server->history.epoch = result->history.epoch;
@@ -417,8 +456,6 @@ static bool end_loading(struct player *p, bool loaded, const struct handshake_re
         p->replica->error[0] = '\0';
         put_state(p, REPLICA_CONNECTED);
         p->fresh = p->fresh && result->is_made_up;
-    } else {
-        drop_data(p);
     }
     if (good || p->replica->host == NULL) {
         aof_resume(server);
@@ -426,6 +463,8 @@ static bool end_loading(struct player *p, bool loaded, const struct handshake_re
     p->replica->syncing = false;
     load_end(server);
     go_together(p);
+    shadow_free(p->shadow);
+    p->shadow = NULL;
     return good;
 }
 
@@ -457,7 +496,7 @@ static bool ends_well(struct snapshot_source *s, const struct rdb_load_result *l
 
 static bool load(struct snapshot_source *s, struct rdb_load_result *loaded)
 {
-    const struct load_rdb_how how = {.keep_expired = true};
+    const struct load_rdb_how how = {.keep_expired = true, .into = s->player->shadow};
     struct rdb_load_options options = {.source = {.context = s, .read = read_snapshot, .size = s->bulk.size}};
     enum load_end end =
         load_rdb_source(s->player->server->loading, "the master's snapshot", &how, &options, loaded);
@@ -491,7 +530,12 @@ static void sync_fully(struct player *p, const struct handshake_result *result)
     }
     p->link->error[0] = '\0';
     set_state(p, REPLICA_SYNC);
-    if (!begin_loading(p, &source.bulk)) {
+    if (!link_await(p->link)) { /* until there is something, this node keeps what it has */
+        note_failure(p, "MASTER <-> REPLICA sync failed: ", p->link->error);
+        set_state(p, REPLICA_CONNECT);
+        return;
+    }
+    if (!begin_loading(p, &source.bulk, result)) {
         return;
     }
     bool good = load(&source, &loaded);
@@ -544,6 +588,36 @@ static void make_id(struct handshake_result *result, const char *run_id)
     result->is_made_up = true;
 }
 
+/* Once, until something comes of it. */
+static void tell_wish(struct player *p, const struct handshake_own *own)
+{
+    if (p->told_wish) {
+        return;
+    }
+    p->told_wish = true;
+    if (own->id != NULL) {
+        logger_notice("Trying a partial resynchronization (request %s:%llu).", own->id,
+                      (unsigned long long)own->offset + 1);
+    } else {
+        logger_notice("Partial resynchronization not possible (no cached master)");
+    }
+}
+
+/* What the other end made of PSYNC … FAILOVER: where it has not answered, it is asked again. */
+static void tell_failover(struct player *p, enum handshake_answer answer,
+                          const struct handshake_result *result)
+{
+    bool taken_over = answer == HANDSHAKE_CONTINUE || answer == HANDSHAKE_FULL;
+    if (!p->attempt.fails_over || (!taken_over && !result->refused)) {
+        return;
+    }
+    go_alone(p);
+    if (is_wanted(p)) {
+        failover_answered(node_of(p->server), taken_over);
+    }
+    go_together(p);
+}
+
 static void talk(struct player *p)
 {
     const struct attempt *attempt = &p->attempt;
@@ -557,15 +631,12 @@ static void talk(struct player *p)
                                 .node_id = attempt->of_roster ? p->server->run_id : NULL,
                                 .ordinal = node_of(p->server)->roster.identity.ordinal,
                                 .epoch = attempt->epoch,
-                                .recovers = attempt->recovers};
+                                .recovers = attempt->recovers,
+                                .fails_over = attempt->fails_over};
     set_state(p, REPLICA_HANDSHAKE);
-    if (own.id != NULL) {
-        logger_notice("Trying a partial resynchronization (request %s:%llu).", own.id,
-                      (unsigned long long)own.offset + 1);
-    } else {
-        logger_notice("Partial resynchronization not possible (no cached master)");
-    }
+    tell_wish(p, &own);
     enum handshake_answer answer = handshake_run(p->link, &own, &result);
+    tell_failover(p, answer, &result);
     p->leases = attempt->of_roster && !attempt->recovers && result.history.epoch > 0;
     if (answer != HANDSHAKE_FAILED && result.history.epoch > 0) { /* an Ordinal: deadlines are by its clock */
         int64_t since = clock_now() - result.heard;
@@ -585,14 +656,22 @@ static void talk(struct player *p)
 }
 
 /* Writes of this node's clients go where the link leads, which was looked up just now. */
-static void tell_forward(struct player *p)
+static void note_peer(struct player *p)
 {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
     enter(p);
     if (is_wanted(p) && getpeername(p->link->fd, (struct sockaddr *)&address, &len) == 0) {
         forward_set_master(&node_of(p->server)->forward, (struct sockaddr *)&address);
+        conn_format_address(&address, p->replica->peer, sizeof p->replica->peer);
     }
+    leave(p);
+}
+
+static void forget_peer(struct player *p)
+{
+    enter(p);
+    p->replica->peer[0] = '\0';
     leave(p);
 }
 
@@ -601,12 +680,14 @@ static void try_once(struct player *p)
     const struct attempt *attempt = &p->attempt;
     const struct link_address to = {attempt->host, attempt->port, attempt->source};
     set_state(p, REPLICA_CONNECTING);
-    if (p->pause <= FIRST_PAUSE_MS) {
+    if (!p->told_attempt) {
         logger_notice("Connecting to MASTER %s:%d", attempt->host, attempt->port);
+        p->told_attempt = true;
     }
     if (link_open(p->link, &to, attempt->timeout)) {
-        tell_forward(p);
+        note_peer(p);
         talk(p);
+        forget_peer(p);
         link_close(p->link);
     } else {
         note_failure(p, "Error condition on socket for SYNC: ", p->link->error);

@@ -128,6 +128,23 @@ bool replica_follow(struct replica *r, struct slice host, int port)
     return true;
 }
 
+bool replica_cut(struct replica *r, struct slice address)
+{
+    bool meant = address.ptr == NULL || slice_equal(address, (struct slice){r->peer, strlen(r->peer)});
+    if (r->host == NULL || r->peer[0] == '\0' || !meant) {
+        return false;
+    }
+    logger_notice("Connection with master lost: it was closed by CLIENT KILL");
+    atomic_store(&r->cut, true);
+    if (atomic_load(&r->state) == REPLICA_CONNECTED) {
+        atomic_store(&r->down_since, clock_wall_us() / 1000000);
+    }
+    atomic_store(&r->state, REPLICA_CONNECT);
+    replica_judge(r);
+    wake_player(r);
+    return true;
+}
+
 void replica_leave(struct replica *r)
 {
     atomic_store(&r->leaves, true);

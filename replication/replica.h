@@ -43,6 +43,8 @@ struct replica {
     bool
         of_roster; /* the roster says so: then no master is followed whose history is older than this node's; for the last order */
     _Atomic bool leaves; /* it answers no read any more, and says so with its acknowledgements */
+    _Atomic bool cut;    /* the link is not wanted any more, though the order stands */
+    char peer[64];       /* "host:port" of the other end while there is a link; "": there is none */
     bool started;        /* there is a thread */
     _Atomic bool stop;
     struct lease lease; /* until when reads may be answered, while of_roster */
@@ -67,6 +69,9 @@ void replica_leave(struct replica *r);
 /* Orders: to follow that master, or none. Alone. False: no memory. */
 bool replica_follow(struct replica *r, struct slice host, int port);
 void replica_promote(struct replica *r);
+
+/* Cuts the link to this address ("host:port", ptr NULL: any); the player opens another one. Alone. False: there is none. */
+bool replica_cut(struct replica *r, struct slice address);
 
 /* Whether others can follow this node now: a master, or a replica that follows its own. Inside the gate. */
 static inline bool replica_has_data(const struct replica *r)

@@ -47,6 +47,8 @@ static void run_replicaof(struct call *c)
     int64_t port;
     if (refusing_is_loading(c->server) && !replica_of(c)->syncing) {
         reply_error(c->reply, "LOADING Redis is loading the dataset in memory");
+    } else if (failover_is_active(&node_of(c->server)->failover)) {
+        reply_error(c->reply, "ERR REPLICAOF not allowed while failing over.");
     } else if (slice_is(c->argv[1], "no") && slice_is(c->argv[2], "one")) {
         stop_following(c);
     } else if (call_int_range(c, c->argv[2], 0, 65535, "ERR Invalid master port", &port)) {

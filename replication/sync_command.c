@@ -35,7 +35,6 @@ static void note_capability(struct feed *feed, struct slice value)
 {
     feed->knows_eof |= slice_is(value, "eof");
     feed->knows_psync2 |= slice_is(value, "psync2");
-    feed->is_ordinal |= slice_is(value, "ordinal") || slice_is(value, "recovers");
     feed->recovers |= slice_is(value, "recovers");
 }
 
@@ -164,6 +163,10 @@ static bool may_sync(struct call *c)
         reply_error(c->reply, REFUSING_RECOVERY_ERROR);
         return false;
     }
+    if (failover_is_active(&node->failover)) {
+        reply_error(c->reply, "NOMASTERLINK Can't SYNC while failing over");
+        return false;
+    }
     if (!replica_has_data(&node->replica) && !(feed != NULL && feed->recovers && node->replica.has_past)) {
         reply_error(c->reply, "NOMASTERLINK Can't SYNC while not connected with my master");
         return false;
@@ -195,19 +198,22 @@ static bool parse_offset(struct slice text, int64_t *offset)
     return good;
 }
 
+static bool has_offset(struct call *c, int64_t *offset)
+{
+    if (!parse_offset(c->argv[2], offset)) {
+        logger_warning("Replica %s asks for synchronization but with a wrong offset", c->client->peer);
+        reply_error(c->reply, "ERR value is not an integer or out of range");
+        return false;
+    }
+    return true;
+}
+
 static void run_psync(struct call *c)
 {
     int64_t offset;
     struct slice id = c->argv[1];
-    if (c->argc > 3) {
-        reply_error(c->reply, "ERR PSYNC FAILOVER can't be sent to a master.");
-        return;
-    }
-    if (!parse_offset(c->argv[2], &offset)) {
-        reply_error(c->reply, "ERR value is not an integer or out of range");
-        return;
-    }
-    if (!may_sync(c)) {
+    bool takes_over = c->argc > 3 && slice_is(c->argv[3], "failover");
+    if ((takes_over && !failover_take_over(c, id)) || !has_offset(c, &offset) || !may_sync(c)) {
         return;
     }
     struct feed *feed = feed_of(c);

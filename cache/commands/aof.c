@@ -369,6 +369,12 @@ bool aof_is_on(const struct server *server)
     return atomic_load(&server->aof->state) != AOF_OFF;
 }
 
+bool aof_awaits_base(const struct server *server)
+{
+    const struct aof *aof = server->aof;
+    return aof->state == AOF_WAITING && !atomic_load(&aof->mending);
+}
+
 void aof_figures(const struct server *server, struct aof_figures *figures)
 {
     const struct aof *aof = server->aof;

@@ -65,6 +65,9 @@ bool aof_is_rewriting(const struct server *server);
 bool aof_keeps(const struct server *server, uint64_t offset);
 bool aof_is_on(const struct server *server);
 
+/* Whether it was turned on, and has no base yet: so far what is in memory is not in it. */
+bool aof_awaits_base(const struct server *server);
+
 /* Waits until all that was logged is written to the files, which say it all then. False: they do not, as they are off, have no base
  * yet, or cannot be written. Alone. */
 bool aof_catch_up(struct server *server);

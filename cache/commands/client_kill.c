@@ -7,6 +7,7 @@ struct kill {
     struct slice address, local_address; /* ptr NULL: any */
     int64_t id;                          /* 0: any */
     enum client_type type;
+    bool user; /* of a user: a master's link has none */
     bool skip_me;
     bool me; /* the caller is one of them */
     int64_t killed;
@@ -51,6 +52,7 @@ static bool parse_kill_option(struct call *c, struct slice option, struct slice 
             reply_errorf(c->reply, "ERR No such user '%.*s'", (int)value.len, value.ptr);
             return false;
         }
+        kill->user = true;
     } else if (slice_is(option, "skipme") && (slice_is(value, "yes") || slice_is(value, "no"))) {
         kill->skip_me = slice_is(value, "yes");
     } else {
@@ -58,6 +60,17 @@ static bool parse_kill_option(struct call *c, struct slice option, struct slice 
         return false;
     }
     return true;
+}
+
+/* The connection to the master is none of the clients, but goes as if it were one. */
+static void kill_master(struct kill *kill)
+{
+    struct server *server = kill->c->server;
+    bool fits = kill->type == CLIENT_TYPE_ANY || kill->type == CLIENT_TYPE_MASTER;
+    if (fits && kill->id == 0 && kill->local_address.ptr == NULL && !kill->user &&
+        server->above.cut_master != NULL && server->above.cut_master(server, kill->address)) {
+        kill->killed++;
+    }
 }
 
 void client_kill_run(struct call *c)
@@ -76,6 +89,7 @@ void client_kill_run(struct call *c)
         }
     }
     client_each(c->server, kill_one, &kill);
+    kill_master(&kill);
     if (!old_form) {
         reply_int(c->reply, kill.killed);
     } else if (kill.killed > 0) {

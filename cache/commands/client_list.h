@@ -11,7 +11,7 @@ enum client_type {
     CLIENT_TYPE_NORMAL,
     CLIENT_TYPE_PUBSUB,
     CLIENT_TYPE_REPLICA,
-    CLIENT_TYPE_MASTER /* none: the link to a master is no client */
+    CLIENT_TYPE_MASTER /* none: the connection to a master is no client, though KILL ends it */
 };
 
 /* The type that a word names; replies with the error and returns false when it names none. */

@@ -18,6 +18,7 @@
 #include "commands/info.h"
 #include "commands/info_lines.h"
 #include "commands/pubsub.h"
+#include "commands/shutdown.h"
 #include "commands/text.h"
 #include "commands/tracking.h"
 #include "commands/watch.h"
@@ -69,11 +70,14 @@ static void section_server(struct info *info)
     info_line(info, "executable:%s", executable);
     info_line(info, "config_file:%s\r\nio_threads_active:0", server->config->config_file);
     listeners(info);
+    if (shutdown_waits_ms(server) >= 0) {
+        info_number(info, "shutdown_in_milliseconds", shutdown_waits_ms(server));
+    }
 }
 
 static void section_clients(struct info *info)
 {
-    info_number(info, "connected_clients", info->totals.connections_open);
+    info_number(info, "connected_clients", info->totals.connections_open - info->server->replicas);
     info_number(info, "cluster_connections", 0);
     info_number(info, "maxclients", info->server->config->maxclients);
     info_number(info, "client_recent_max_input_buffer", info->clients.max_input);

@@ -35,6 +35,18 @@ static void allocator_memory(struct info *info, const struct memory_report *repo
     info_number(info, "mem_fragmentation_bytes", report->resident - report->used);
 }
 
+/* The log is the backlog, and the buffer of all replicas; what the backlog would not keep is kept for them. */
+static void replication_memory(struct info *info, const struct log_stats *log)
+{
+    const struct server *server = info->server;
+    int64_t all = server->history.backlog ? (int64_t)log->memory : 0;
+    int64_t size = history_backlog_size(server);
+    int64_t backlog = all > size && server->replicas > 0 ? size : all;
+    info_number(info, "mem_replication_backlog", backlog);
+    info_number(info, "mem_total_replication_buffers", all);
+    info_number(info, "mem_clients_slaves", all - backlog);
+}
+
 void info_memory(struct info *info)
 {
     const struct server *server = info->server;
@@ -61,11 +73,9 @@ void info_memory(struct info *info)
     free(policy);
     allocator_memory(info, &report);
     log_stats(&info->server->log, &log);
-    info_number(info, "mem_not_counted_for_evict", (int64_t)log.memory + cut_bytes(&server->keyspace.cut));
-    int64_t backlog = server->history.backlog ? (int64_t)log.memory : 0; /* replicas' buffers are this, too */
-    info_number(info, "mem_replication_backlog", backlog);
-    info_number(info, "mem_total_replication_buffers", backlog);
-    info_number(info, "mem_clients_slaves", 0);
+    info_number(info, "mem_not_counted_for_evict",
+                cut_bytes(&server->keyspace.cut)); /* the log is not in used_memory */
+    replication_memory(info, &log);
     info_number(info, "mem_clients_normal", report.clients);
     info_line(info, "mem_cluster_links:0\r\nmem_aof_buffer:0\r\nmem_allocator:%s", mem_allocator_name());
     info_number(info, "active_defrag_running", 0);

@@ -65,7 +65,7 @@ static void snapshot_under_way(struct info *info, const struct snapshot *s)
 
 static void snapshot_file(struct info *info, const struct saving *saving)
 {
-    bool running = saving->kind != SAVING_NOTHING;
+    bool running = snapshot_running(&saving->snapshot) && !aof_is_rewriting(info->server); /* replicas' too */
     info_number(info, "rdb_changes_since_last_save", (int64_t)saving_changes(info->server));
     info_number(info, "rdb_bgsave_in_progress", running);
     info_number(info, "rdb_last_save_time", saving->last_save);
@@ -100,7 +100,8 @@ void info_persistence(struct info *info)
     const struct server *server = info->server;
     const struct rdb_load_progress *last = &server->loading->progress;
     bool loading = load_is_active(server);
-    info_line(info, "loading:%d\r\nasync_loading:0", loading);
+    bool beside = server->loading->beside;
+    info_line(info, "loading:%d\r\nasync_loading:%d", loading && !beside, loading && beside);
     snapshot_under_way(info, &server->saving->snapshot);
     snapshot_file(info, server->saving);
     info_number(info, "rdb_last_load_keys_expired", (int64_t)last->expired);

@@ -223,19 +223,23 @@ void load_start(struct server *server)
     loading->started = true;
 }
 
-void load_begin(struct server *server)
+void load_begin(struct server *server, bool beside)
 {
     static const struct load_kind kind = {.name = "the master's snapshot"};
     copy_settings(server);
     note_beginning(server->loading, &kind);
     memset(&server->loading->progress, 0, sizeof server->loading->progress);
-    refusing_set(server, REFUSING_LOADING);
+    server->loading->beside = beside;
+    if (!beside) {
+        refusing_set(server, REFUSING_LOADING);
+    }
     atomic_store(&server->loading->active, true);
 }
 
 void load_end(struct server *server)
 {
     server->loading->reader = server;
+    server->loading->beside = false;
     atomic_store(&server->loading->active, false);
     refusing_clear(server, REFUSING_LOADING);
 }

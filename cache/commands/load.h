@@ -43,9 +43,10 @@ struct loading {
     struct rdb_load_options *options;  /* of the RDB that is being read */
     struct history_mark history;       /* what the file that is loaded, or was last, says of its own */
     struct rdb_load_progress progress; /* any thread reads it; of the last load, also once it is over */
-    _Atomic bool active;               /* the loading thread is at work, and REFUSING_LOADING set */
-    _Atomic bool stop;                 /* the thread is asked to end */
-    int64_t began_wall;                /* seconds: set before `active` */
+    _Atomic bool active;               /* the loading thread is at work … */
+    bool beside; /* … on a keyspace beside the one that serves; else REFUSING_LOADING is set. Changes alone */
+    _Atomic bool stop;   /* the thread is asked to end */
+    int64_t began_wall;  /* seconds: set before `active` */
     int64_t began, told; /* ms of clock.h: the loading thread's own: beginning, and last line in the log */
     pthread_t thread;
     bool started;      /* main and loop 0: there is a thread to join */
@@ -75,8 +76,9 @@ static inline bool load_is_active(const struct server *server)
 
 /* ---- a load at another time than the start: that of a master's snapshot, by the gate's player ------------------- */
 
-/* From here on clients are told that the data set is loaded; and no more. The player, alone. */
-void load_begin(struct server *server);
+/* From here on clients are told that the data set is loaded; or it is loaded beside the one that serves; and no more. The player,
+ * alone. */
+void load_begin(struct server *server, bool beside);
 void load_end(struct server *server);
 
 /* ---- for what is loaded: on the loading thread ----------------------------------------------------------------- */

@@ -127,7 +127,7 @@ static void prepare(struct loading *loading, const struct load_rdb_how *how, str
     const struct server *server = loading->reader;
     loading->history = (struct history_mark){.offset = -1};
     loading->options = options;
-    options->keyspace = &loading->server->keyspace;
+    options->keyspace = how->into != NULL ? how->into : &loading->server->keyspace;
     options->hooks =
         (struct rdb_load_hooks){.context = loading, .load = load_value, .told = told, .skipped = skipped};
     if (!how->alone) {

@@ -17,6 +17,7 @@ struct load_rdb_how {
         alone; /* the caller runs alone, or nobody else runs: the gate is not entered, and nobody asks to stop */
     bool keep_expired; /* as in rdb_load.h … */
     bool replace;
+    struct keyspace *into; /* NULL: the server's */
 };
 
 /* Loads an RDB file. What is wrong with it goes to the log. */

@@ -7,10 +7,10 @@
  * A pause that is over is 0 again: the hot path looks at that alone. pause_all stands for a pause that lasts.
  */
 
-/* The pause that clients have asked for: while the server is about to end it waits beside the one that holds then. */
+/* The pause that clients have asked for: while another purpose pauses writes it waits beside that one. */
 static void set_until(struct server *server, int64_t until)
 {
-    if (server->ending) {
+    if (server->paused_for != 0) {
         server->pause_asked = until;
     } else {
         atomic_store(&server->pause_until, until);
@@ -22,7 +22,7 @@ void pause_begin(struct server *server, int64_t timeout, bool all)
 {
     int64_t now = clock_now();
     int64_t until = timeout > INT64_MAX - now ? INT64_MAX : now + timeout;
-    int64_t current = server->ending ? server->pause_asked : atomic_load(&server->pause_until);
+    int64_t current = server->paused_for != 0 ? server->pause_asked : atomic_load(&server->pause_until);
     bool lasting = current > now;
     atomic_store(&server->pause_all, all || (lasting && atomic_load(&server->pause_all)));
     set_until(server, lasting && current > until ? current : until);
@@ -47,19 +47,20 @@ void pause_end(struct server *server)
     pause_wake(server);
 }
 
-void pause_for_shutdown(struct server *server, bool begin)
+void pause_for(struct server *server, enum pause_purpose why, bool begin)
 {
     int64_t now = clock_now();
-    if (begin && !server->ending) {
+    uint32_t before = server->paused_for;
+    if (begin && before == 0) {
         int64_t current = atomic_load(&server->pause_until);
         server->pause_asked = current > now ? current : 0;
         if (current <= now) {
             atomic_store(&server->pause_all, false);
         }
         set_until(server, INT64_MAX);
-        server->ending = true;
-    } else if (!begin && server->ending) {
-        server->ending = false;
+    }
+    server->paused_for = begin ? before | why : before & ~(uint32_t)why;
+    if (before != 0 && server->paused_for == 0) {
         set_until(server, server->pause_asked > now ? server->pause_asked : 0);
         pause_wake(server);
     }

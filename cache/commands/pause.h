@@ -24,9 +24,12 @@ void pause_hold(struct client *client);
 /* Lets clients that are held on any loop try again, unless a pause lasts. Any thread. */
 void pause_wake(struct server *server);
 
-/* While the server is about to end nothing may change any more: writes are paused, whatever CLIENT PAUSE and UNPAUSE say, until this
- * ends, and then as they have said. Under the gate alone. */
-void pause_for_shutdown(struct server *server, bool begin);
+/* What else pauses writes: the server is about to end, or another one is about to become the master. */
+enum pause_purpose { PAUSE_SHUTDOWN = 1 << 0, PAUSE_FAILOVER = 1 << 1 };
+
+/* Writes are paused, whatever CLIENT PAUSE and UNPAUSE say, until all such purposes are over, and then as they have said. Under the
+ * gate alone. */
+void pause_for(struct server *server, enum pause_purpose why, bool begin);
 
 /* Takes a client that is going away out of its worker's list. */
 void pause_forget(struct client *client);

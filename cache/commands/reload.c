@@ -13,7 +13,6 @@
 #include "commands/aof.h"
 #include "commands/load_aof.h"
 #include "commands/load_rdb.h"
-#include "commands/refusing.h"
 #include "commands/saving.h"
 #include "commands/type.h"
 #include "logger.h"
@@ -132,7 +131,7 @@ static void flush_all(struct call *c)
 void reload_run(struct call *c, const struct reload_options *options)
 {
     const struct load_rdb_how how = {.alone = true, .replace = options->merge};
-    if (refusing_is_loading(c->server)) {
+    if (load_is_active(c->server)) {
         reply_error(c->reply, "ERR the data set is being loaded");
         return;
     }
@@ -154,7 +153,7 @@ void reload_run(struct call *c, const struct reload_options *options)
 void reload_run_aof(struct call *c)
 {
     struct server *server = c->server;
-    if (refusing_is_loading(server)) {
+    if (load_is_active(server)) {
         reply_error(c->reply, "ERR the data set is being loaded");
         return;
     }

@@ -112,6 +112,13 @@ enum route {
     ROUTE_WAITS, /* that is not known yet: the connection is stalled, and the command comes again */
 };
 
+/* What has to come before the server ends. */
+enum drain {
+    DRAIN_NOTHING,
+    DRAIN_WAITS, /* replicas get the end of the log */
+    DRAIN_BINDS, /* the same, and others have been told that this node ends: it has to */
+};
+
 /*
  * What the floor above (replication) is told of and asked for: functions that it gives before the loops run, each NULL where there is
  * nothing to call.
@@ -131,8 +138,12 @@ struct server_above {
     void (*durable)(struct server *server);
     /* All that is loaded at start is there (server->loading says what its history was), and serving begins: alone. */
     void (*loaded)(struct server *server);
-    /* The server is about to end: what has to come first is begun, and `done` is called, alone, when it is over. False: nothing has to. */
-    bool (*drain)(struct server *server, void (*done)(struct server *server));
+    /* The server is about to end: what has to come first is begun, and `done` is called, alone, when it is over. And: it does not end
+     * after all, which may be said of DRAIN_WAITS. Alone. */
+    enum drain (*drain)(struct server *server, void (*done)(struct server *server));
+    void (*call_off_drain)(struct server *server);
+    /* Cuts the connection to the master, if there is one to this address ("host:port"; ptr NULL: any). Alone. False: there is none. */
+    bool (*cut_master)(struct server *server, struct slice address);
     /* Writes the section "Replication" of INFO; alone. */
     void (*info)(struct server *server, struct reply *text);
 };
@@ -161,11 +172,14 @@ struct server {
     struct conn_limit output_limits[CONFIG_CLASSES];
 
     _Atomic int64_t next_client_id;
-    _Atomic int monitors;        /* clients in MONITOR */
+    _Atomic int monitors; /* clients in MONITOR */
+    int replicas;         /* clients that are replicas, which are not counted as clients. Changes alone */
     _Atomic int64_t pause_until; /* ms of clock.h: CLIENT PAUSE, 0: none */
     _Atomic bool pause_all;      /* … for reads as well */
-    int64_t pause_asked;         /* while `ending`: what pause_until will be if that is called off */
-    bool ending; /* the last snapshot is being saved (shutdown.c), and nothing may change; changes alone */
+    uint32_t paused_for;         /* enum pause_purpose (pause.h): what else pauses writes. Changes alone */
+    int64_t pause_asked;         /* … meanwhile: what pause_until will be then */
+    bool
+        ending; /* the server waits for what has to come before its end (shutdown.c), and nothing may change; changes alone */
     _Atomic bool stopping;
     _Atomic uint32_t refusing;        /* enum refusing (refusing.h): what the server's state refuses … */
     _Atomic int aof_errno;            /* … and the error behind REFUSING_AOF_ERROR */

@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include "clock.h"
+#include "commands/aof.h"
 #include "commands/groups.h"
 #include "commands/held.h"
 #include "commands/pause.h"
@@ -17,7 +19,8 @@ struct shutdown_options {
 static struct {
     struct held_list clients; /* that sent SHUTDOWN */
     bool force, by_signal;
-    bool draining; /* other nodes have been told (server_above.drain): it is not called off any more */
+    enum drain drain; /* that is under way */
+    int64_t until;    /* ms of clock.h: when that ends at the latest */
     struct shutdown_options options;
 } ending;
 
@@ -29,24 +32,36 @@ void shutdown_init(struct server *server)
     held_init(&ending.clients);
 }
 
+static void hold_changes(struct server *server, bool hold)
+{
+    server->ending = hold;
+    pause_for(server, PAUSE_SHUTDOWN, hold);
+}
+
 static void call_off(struct server *server)
 {
-    pause_for_shutdown(server, false);
+    hold_changes(server, false);
     held_answer(&ending.clients, CANNOT);
+}
+
+static void fail(struct server *server, const char *why)
+{
+    logger_warning("%s", why);
+    logger_warning("Errors trying to shut down the server. Check the logs for more information.");
+    if (ending.by_signal) {
+        logger_warning(
+            "SIGTERM received but errors trying to shut down the server, check the logs for more information");
+    }
+    call_off(server);
 }
 
 static void final_done(struct server *server, bool saved)
 {
     if (saved || ending.force) {
         server_stop(server);
-        return;
+    } else {
+        fail(server, "Error trying to save the DB, can't exit.");
     }
-    logger_warning("Error trying to save the DB, can't exit.");
-    if (ending.by_signal) {
-        logger_warning(
-            "SIGTERM received but errors trying to shut down the server, check the logs for more information");
-    }
-    call_off(server);
 }
 
 /* Whether a file is saved first. Of a data set that is not complete none is. */
@@ -59,38 +74,63 @@ static bool saves(const struct server *server, const struct shutdown_options *op
 static void end(struct server *server)
 {
     const struct shutdown_options *options = &ending.options;
-    if (!saves(server, options)) {
+    if (saves(server, options)) {
+        hold_changes(server, true);
+        saving_final(server, final_done);
+    } else if (aof_awaits_base(server) && !server_is_replica(server) && !ending.force) {
+        fail(server, "Writing initial AOF, can't exit.");
+    } else {
         saving_drop(server);
         server_stop(server);
-    } else {
-        pause_for_shutdown(server, true);
-        saving_final(server, final_done);
     }
 }
 
 /* Alone: the drain is over. */
 static void drained(struct server *server)
 {
-    ending.draining = false;
+    ending.drain = DRAIN_NOTHING;
     end(server);
+}
+
+/* Whether what is under way is as good as what is asked for: it goes on. */
+static bool goes_on(const struct server *server, const struct shutdown_options *options)
+{
+    bool draining = ending.drain != DRAIN_NOTHING;
+    return server->ending && (draining ? !options->now && !options->nosave : saves(server, options));
+}
+
+static void call_off_drain(struct server *server)
+{
+    if (ending.drain == DRAIN_WAITS) {
+        server->above.call_off_drain(server);
+        ending.drain = DRAIN_NOTHING;
+    }
 }
 
 static void begin(struct server *server, const struct shutdown_options *options, bool by_signal)
 {
     bool again = server->ending;
-    ending.force = ending.force || options->force;
+    ending.force = options->force || (again && ending.force);
+    if (goes_on(server, options)) {
+        return;
+    }
+    bool drains = !options->now && !again && server->above.drain != NULL;
+    call_off_drain(server);
     ending.by_signal = by_signal;
     ending.options = *options;
-    if (options->now || options->nosave || server->above.drain == NULL || again) {
-        if (!again || !saves(server, options)) {
-            end(server);
-        }
-    } else if (server->above.drain(server, drained)) {
-        ending.draining = true;
-        pause_for_shutdown(server, true); /* nothing is written any more */
-    } else {
+    ending.until = clock_now() + (int64_t)server->config->shutdown_timeout * 1000;
+    ending.drain = drains ? server->above.drain(server, drained) : DRAIN_NOTHING;
+    if (ending.drain == DRAIN_NOTHING) {
         end(server);
+    } else {
+        hold_changes(server, true);
     }
+}
+
+int64_t shutdown_waits_ms(const struct server *server)
+{
+    int64_t left = ending.until - clock_now();
+    return !server->ending || ending.drain == DRAIN_NOTHING ? -1 : left > 0 ? left : 0;
 }
 
 void shutdown_by_signal(struct server *server, int number)
@@ -101,7 +141,6 @@ void shutdown_by_signal(struct server *server, int number)
     if (options.nosave) {
         logger_warning("You insist... exiting now.");
     }
-    ending.force = false;
     begin(server, &options, true);
     gate_together(&server->gate, 0);
     gate_leave(&server->gate, 0);
@@ -134,12 +173,13 @@ static void abort_shutdown(struct call *c)
         reply_error(c->reply, "ERR No shutdown in progress.");
         return;
     }
-    if (ending.draining) {
+    if (ending.drain == DRAIN_BINDS) {
         reply_error(c->reply,
                     "ERR The other nodes have been told that this one ends: it cannot be called off.");
         return;
     }
-    logger_notice("Shutdown manually aborted");
+    call_off_drain(c->server);
+    logger_notice("Shutdown manually aborted.");
     saving_drop(c->server);
     call_off(c->server);
     reply_ok(c->reply);
@@ -155,7 +195,6 @@ static void run_shutdown(struct call *c)
         abort_shutdown(c);
     } else if (held_wait(c, &ending.clients)) {
         logger_notice("User requested shutdown...");
-        ending.force = false;
         begin(c->server, &options, false);
     }
 }

@@ -8,7 +8,7 @@
 
 #include "net/conn.h"
 
-static void format_address(const struct sockaddr_storage *address, char *text, size_t size)
+void conn_format_address(const struct sockaddr_storage *address, char *text, size_t size)
 {
     char host[INET6_ADDRSTRLEN] = "?";
     if (address->ss_family == AF_INET) {
@@ -41,10 +41,10 @@ static void format_end(const struct conn *conn, bool peer, char *text, size_t si
         format_local(conn, text, size);
     } else if (peer) {
         getpeername(conn_fd(conn), (struct sockaddr *)&address, &len);
-        format_address(&address, text, size);
+        conn_format_address(&address, text, size);
     } else {
         getsockname(conn_fd(conn), (struct sockaddr *)&address, &len);
-        format_address(&address, text, size);
+        conn_format_address(&address, text, size);
     }
 }
 

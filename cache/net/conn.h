@@ -130,6 +130,10 @@ size_t conn_memory(const struct conn *conn);
 void conn_peer(const struct conn *conn, char *text, size_t size);
 void conn_name(const struct conn *conn, char *text, size_t size);
 
+/* "address:port" of an IP address; IPv6 in brackets. */
+struct sockaddr_storage;
+void conn_format_address(const struct sockaddr_storage *address, char *text, size_t size);
+
 int conn_fd(const struct conn *conn);
 
 #endif

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from harness import rdb
 from harness.links import EMPTY_RDB, FakeMaster, Wire, full_resync, stream
 from harness.redis import RedisServer
 from harness.resp import Closed, Error
@@ -411,7 +412,7 @@ def test_a_master_that_is_not_there(start_server):
 
 def test_a_name_that_nobody_knows(start_server):
     replica = start_server(replicaof="no.such.host.invalid 6379")
-    eventually(lambda: "cannot be looked up" in replication(replica)["master_link_error"], replica.log)
+    eventually(lambda: "no.such.host.invalid" in replication(replica)["master_link_error"], replica.log)
     assert replica("REPLICAOF", "NO", "ONE") == "OK"
     assert replica("SET", "k", "v") == "OK"
 
@@ -796,3 +797,131 @@ def test_who_has_nothing_cannot_be_followed(start_server):
     lonely = start_server(replicaof="127.0.0.1 %d" % free_port())
     follower = start_server(replicaof="127.0.0.1 %d" % lonely.port)
     eventually(lambda: "NOMASTERLINK" in replication(follower)["master_link_error"], follower.log)
+
+
+# ---- beside the data that there is -----------------------------------------------------------------------------------
+
+
+def loading(server):
+    info = server.info("persistence")
+    return info["loading"], info["async_loading"]
+
+
+class Snapshots:
+    """A master that sends a whole snapshot first, and whose later ones end where the test lets them: `go` counts the halves."""
+
+    def __init__(self, histories):
+        self.histories, self.number = iter(histories), 0
+        self.go = threading.Semaphore(0)
+        self.whole = rdb.file(rdb.select(0), *[rdb.key("theirs:%d" % number, "x" * 50000) for number in range(10)])
+
+    def __call__(self, sock, file):
+        self.number += 1
+        whole = full_resync(self.whole, next(self.histories), offset=self.number)
+        sock.sendall(whole[:200_000])
+        if self.number > 1:
+            assert self.go.acquire(timeout=60)
+        if self.number == 2:
+            return
+        sock.sendall(whole[200_000:])
+        file.read()
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_snapshot_is_loaded_beside_what_there_is(start_server, same):
+    script = Snapshots(["a" * 40, *["a" * 40 if same else "b" * 40] * 2])
+    with FakeMaster(script) as master:
+        replica = start_server(replicaof="127.0.0.1 %d" % master.port, repl_diskless_load="swapdb", replica_read_only="no")
+        wait_up(replica)
+        assert replica("DBSIZE") == 10
+        assert replica("SET", "own", "x") == "OK"
+        master.cut()
+        for last in (False, True):  # the first one fails, the second one does not
+            eventually(lambda: loading(replica) == (("0", "1") if same else ("1", "0")), replica.log)
+            refused = Error("LOADING Redis is loading the dataset in memory")
+            assert replica("GET", "own") == (b"x" if same else refused)
+            assert replica("DEBUG", "RELOAD") == Error("ERR the data set is being loaded")
+            script.go.release()
+            eventually(lambda: loading(replica) == ("0", "0") or script.number > 2, replica.log)
+            if not last:
+                eventually(lambda: script.number > 2, replica.log)
+        wait_up(replica)
+        assert replica("GET", "own") is None
+        assert replica("DBSIZE") == 10
+        assert replica("DEBUG", "DIGEST") != "0" * 40
+
+
+def test_a_snapshot_that_fails_leaves_what_there_was(start_server):
+    script = Snapshots(["b" * 40] * 2)
+    script.number = 1
+    with FakeMaster(script) as master:
+        replica = start_server(repl_diskless_load="swapdb")
+        assert replica("SET", "own", "x") == "OK"
+        assert replica("REPLICAOF", "127.0.0.1", master.port) == "OK"
+        identity = replication(replica)["master_replid"]
+        eventually(lambda: loading(replica) == ("1", "0"), replica.log)
+        assert replica("REPLICAOF", "NO", "ONE") == "OK"
+        script.go.release()
+        eventually(lambda: loading(replica) == ("0", "0"), replica.log)
+        assert replica("GET", "own") == b"x"
+        assert replication(replica)["master_replid2"] == identity
+
+
+def test_what_there_is_stays_until_a_snapshot_comes(start_server):
+    """A master that only prepares one, as it may never be done with it."""
+    began = threading.Event()
+
+    def prepares(sock, file):
+        sock.sendall(full_resync(marked=True).split(b"REDIS")[0])
+        began.set()
+        file.read()
+
+    with FakeMaster(prepares) as master:
+        replica = start_server()
+        assert replica("SET", "own", "x") == "OK"
+        assert replica("REPLICAOF", "127.0.0.1", master.port) == "OK"
+        assert began.wait(20)
+        eventually(lambda: replica("ROLE")[3] == b"sync", replica.log)
+        assert loading(replica) == ("0", "0")
+        assert replica("GET", "own") == b"x"
+
+
+# ---- the link --------------------------------------------------------------------------------------------------------
+
+
+def test_the_link_is_killed_as_a_client_is(master, start_replica):
+    replica = start_replica(master)
+    wait_up(replica)
+    for number, words in enumerate([("TYPE", "master"), ("ADDR", "127.0.0.1:%d" % master.port)], 1):
+        assert replica("CLIENT", "KILL", *words) == 1
+        eventually(lambda: stats(master, "sync_partial_ok") == number, replica.log)
+        wait_up(replica)
+    assert replica("CLIENT", "KILL", "127.0.0.1:%d" % master.port) == "OK"
+    eventually(lambda: stats(master, "sync_partial_ok") == 3, replica.log)
+    assert replica("CLIENT", "KILL", "TYPE", "master", "ADDR", "127.0.0.1:1") == 0
+    assert replica("CLIENT", "KILL", "TYPE", "master", "LADDR", "127.0.0.1:1") == 0
+    assert replica("CLIENT", "KILL", "TYPE", "master", "USER", "default") == 0
+    assert master("CLIENT", "KILL", "TYPE", "master") == 0
+    wait_up(replica)
+    assert stats(master, "sync_full") == 1
+
+
+def test_a_master_that_is_away_is_told_of_once(start_server):
+    refusal = b"-NOMASTERLINK Can't SYNC while not connected with my master\r\n"
+    with FakeMaster(full_resync(), refusal) as master:
+        replica = start_server(replicaof="127.0.0.1 %d" % master.port)
+        wait_up(replica)
+        master.cut()
+        master.wait_accepted(5)
+        assert replica.log().count("Trying a partial resynchronization") == 1
+        assert replica.log().count("Connecting to MASTER") == 2
+        assert replica.log().count("Master is currently unable to PSYNC") == 1
+
+
+def test_a_master_by_name(master, start_server):
+    replica = start_server(replicaof="localhost %d" % master.port)
+    wait_up(replica)
+    assert replica("REPLICAOF", "no-such-host.invalid", master.port) == "OK"
+    eventually(lambda: "no-such-host.invalid" in replication(replica).get("master_link_error", ""), replica.log)
+    assert replica("REPLICAOF", "127.0.0.1", master.port) == "OK"
+    wait_up(replica)
