@@ -1,5 +1,6 @@
 # Redis's own Tcl suite against a running Ordinal; see tests/redis-suite/run.sh.
-#   make test-redis-suite                            every file of files.txt
+#   make test-redis-suite                            every file of files.txt but the long ones
+#   make test-redis-suite FILES=--all                these too
 #   make test-redis-suite FILES=unit/type/string     these only
 SUITE_PACKAGES := tcl dpkg-dev procps
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Redis's own Tcl test suite against Ordinal: `make test-redis-suite`, or by hand
 #
-#   tests/redis-suite/run.sh                      every file that files.txt says to run
+#   tests/redis-suite/run.sh                      every file that files.txt says to run, but the long ones
+#   tests/redis-suite/run.sh --all                these too
 #   tests/redis-suite/run.sh unit/type/string     these files only
 #   tests/redis-suite/run.sh --oracle             against redis-server 7.0.15, to check the suite itself
 #
