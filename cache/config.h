@@ -349,6 +349,9 @@ bool config_needs_loaded(const struct slice *pairs, size_t count);
 typedef bool (*config_apply)(void *ctx, struct config *cfg, const char **err);
 void config_on_change(struct config *cfg, const char *name, config_apply apply, void *ctx);
 
+/* A field was changed by other means than CONFIG SET, for good: CONFIG REWRITE writes it. The name is in the table. */
+void config_keep(struct config *cfg, const char *name);
+
 /* CONFIG REWRITE: the file with its comments and order kept, changed settings in their place, new ones at the
  * end; written beside it, synced, renamed. False with the error reply in err. */
 bool config_rewrite(struct config *cfg, char *err, size_t err_size);

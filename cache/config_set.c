@@ -229,3 +229,8 @@ bool config_set(struct config *cfg, const struct slice *pairs, size_t count, boo
     config_free_changes(changes, count);
     return done;
 }
+
+void config_keep(struct config *cfg, const char *name)
+{
+    cfg->origin[config_row_index(config_row_find(name, strlen(name)))] = CONFIG_FROM_SET;
+}

@@ -44,6 +44,7 @@ void failover_answered(struct node *node, bool taken_over)
         return;
     }
     if (taken_over) {
+        replica_keep_order(&node->replica);
         clear(node);
     } else {
         call_off(node, "Failover target rejected psync request");
@@ -150,6 +151,7 @@ bool failover_take_over(struct call *c, struct slice id)
         reply_error(c->reply, "ERR PSYNC FAILOVER replid must match my replid.");
     } else {
         replica_promote(&node->replica);
+        replica_keep_order(&node->replica);
         logger_notice("No master is followed any more (failover request from '%s')", c->client->peer);
         return true;
     }

@@ -70,7 +70,7 @@ static void set_order(struct replica *r, char *host, int port, enum replica_stat
     wake_player(r);
 }
 
-/* CONFIG REWRITE keeps it. */
+/* As CONFIG GET tells it. */
 static bool note_setting(struct config *config, const char *host, int port)
 {
     char *text;
@@ -143,6 +143,11 @@ bool replica_cut(struct replica *r, struct slice address)
     replica_judge(r);
     wake_player(r);
     return true;
+}
+
+void replica_keep_order(struct replica *r)
+{
+    config_keep(r->server->config, "replicaof");
 }
 
 void replica_leave(struct replica *r)

@@ -70,6 +70,9 @@ void replica_leave(struct replica *r);
 bool replica_follow(struct replica *r, struct slice host, int port);
 void replica_promote(struct replica *r);
 
+/* The last order was given by hand: CONFIG REWRITE keeps it. Alone. */
+void replica_keep_order(struct replica *r);
+
 /* Cuts the link to this address ("host:port", ptr NULL: any); the player opens another one. Alone. False: there is none. */
 bool replica_cut(struct replica *r, struct slice address);
 

@@ -16,6 +16,7 @@ static void stop_following(struct call *c)
 {
     if (replica_of(c)->host != NULL) {
         replica_promote(replica_of(c));
+        replica_keep_order(replica_of(c));
         logger_notice("No master is followed any more (user request from '%s')", c->client->peer);
     }
     reply_ok(c->reply);
@@ -37,6 +38,7 @@ static void follow(struct call *c, int port)
         call_out_of_memory(c);
         return;
     }
+    replica_keep_order(replica);
     logger_notice("REPLICAOF %.*s:%d enabled (user request from '%s')", (int)host.len, host.ptr, port,
                   c->client->peer);
     reply_ok(c->reply);

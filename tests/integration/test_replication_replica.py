@@ -925,3 +925,24 @@ def test_a_master_by_name(master, start_server):
     eventually(lambda: "no-such-host.invalid" in replication(replica).get("master_link_error", ""), replica.log)
     assert replica("REPLICAOF", "127.0.0.1", master.port) == "OK"
     wait_up(replica)
+
+
+def test_an_order_is_kept_by_config_rewrite(master, start_server, tmp_path):
+    file = tmp_path / "ordinal.conf"
+    file.write_text("save 3600 1\n")
+    replica = start_server(arguments=[str(file)], save=None)
+    assert replica("REPLICAOF", "127.0.0.1", master.port) == "OK"
+    wait_up(replica)
+    assert master("SET", "k", "v") == "OK"
+    wait_level(master, replica)
+    assert replica("CONFIG", "REWRITE") == "OK"
+    assert "replicaof 127.0.0.1 %d" % master.port in file.read_text().split("\n")
+    replica.signal(signal.SIGTERM)
+    assert replica.wait() == 0
+    replica.start_again()
+    replica.wait_ready()
+    wait_up(replica)
+    assert stats(master, "sync_full") == stats(master, "sync_partial_ok") == 1
+    assert replica("REPLICAOF", "NO", "ONE") == "OK"
+    assert replica("CONFIG", "REWRITE") == "OK"
+    assert "replicaof" not in file.read_text().replace('replicaof ""', "")
