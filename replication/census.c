@@ -17,7 +17,7 @@ static void found(struct lookup *lookup, const char *error)
 static void ask(uv_timer_t *timer)
 {
     struct census *census = timer->data;
-    lookup_service(&census->lookup, roster_service(census->roster), found);
+    roster_lookup_service(census->roster, &census->lookup, found);
 }
 
 static void end(uv_async_t *async)

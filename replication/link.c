@@ -146,7 +146,7 @@ bool link_open(struct link *link, const struct link_address *to, int64_t timeout
 {
     const struct resolve_patience patience = {timeout, link->event, link->hooks.goes_on, link->hooks.context};
     struct lookup_target target;
-    link->timeout = timeout;
+    link->timeout = timeout < LINK_CONNECT_MS ? timeout : LINK_CONNECT_MS;
     link->tick = LINK_TICK_MS;
     link->at = link->end = 0;
     if (!resolve_host(to->host, to->port, &patience, &target, link->error, sizeof link->error)) {
@@ -159,6 +159,7 @@ bool link_open(struct link *link, const struct link_address *to, int64_t timeout
             break;
         }
     }
+    link->timeout = timeout;
     atomic_store(&link->last_io, clock_now());
     return open;
 }

@@ -14,7 +14,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { LINK_TICK_MS = 1000, LINK_BUFFER = 16 * 1024, LINK_ERROR_SIZE = 256, LINK_LINE = 1024 };
+enum {
+    LINK_TICK_MS = 1000,
+    LINK_CONNECT_MS = 2000,
+    LINK_BUFFER = 16 * 1024,
+    LINK_ERROR_SIZE = 256,
+    LINK_LINE = 1024
+};
 
 struct link_hooks {
     void *context;
@@ -45,7 +51,8 @@ struct link_address {
 /* Not open yet. */
 void link_init(struct link *link, int event, const struct link_hooks *hooks);
 
-/* Connects; every address of the name is tried. False with an error. */
+/* Connects; every address of the name is tried, each for LINK_CONNECT_MS at most: what was a pod's may be nobody's now, and its new address
+ * is found by the next attempt. False with an error. */
 bool link_open(struct link *link, const struct link_address *to, int64_t timeout);
 void link_close(struct link *link);
 

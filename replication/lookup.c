@@ -134,6 +134,11 @@ static bool given_up(int status)
     return status == ARES_EDESTRUCTION || status == ARES_ECANCELLED;
 }
 
+static bool is_absent(int status)
+{
+    return status == ARES_ENOTFOUND || status == ARES_ENODATA;
+}
+
 static void take_addresses(struct lookup_target *target, const struct ares_addrinfo *found)
 {
     for (const struct ares_addrinfo_node *at = found->nodes; at != NULL; at = at->ai_next) {
@@ -160,11 +165,10 @@ static void on_addresses(void *context, int status, int timeouts, struct ares_ad
         return;
     }
     l->pending--;
-    bool absent = status == ARES_ENOTFOUND || status == ARES_ENODATA;
     if (status == ARES_SUCCESS) {
         take_addresses(target, found);
         ares_freeaddrinfo(found);
-    } else if (!(l->service && absent)) {
+    } else if (!(l->service && is_absent(status))) {
         fail(l, target->host, meaning(l, status));
     }
 }
@@ -198,7 +202,7 @@ static bool make_targets(struct lookup *l, size_t count)
         return false;
     }
     memset(l->targets, 0, count * sizeof *l->targets);
-    l->count = count;
+    l->count = l->room = count;
     return true;
 }
 
@@ -228,6 +232,36 @@ static void add_targets(struct lookup *l, const struct ares_srv_reply *records)
     }
 }
 
+static void ask_members(struct lookup *l)
+{
+    if (!make_targets(l, (size_t)l->namer->count)) {
+        return;
+    }
+    l->named = true;
+    for (int i = 0; i < l->namer->count; i++) {
+        struct lookup_target *target = &l->targets[i];
+        target->lookup = l;
+        if (l->namer->name(l->namer->context, i, target)) {
+            ask_addresses(l, target);
+        }
+    }
+}
+
+/* Leaves those members that were found. */
+static void keep_found(struct lookup *l)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->targets[i].count > 0) {
+            memmove(&l->targets[found++], &l->targets[i], sizeof *l->targets);
+        }
+    }
+    if (found == 0) {
+        fail(l, l->name, "none of its members has an address");
+    }
+    l->count = found;
+}
+
 static void on_service(void *context, int status, int timeouts, unsigned char *answer, int size)
 {
     struct lookup *l = context;
@@ -243,6 +277,8 @@ static void on_service(void *context, int status, int timeouts, unsigned char *a
     if (status == ARES_SUCCESS) {
         add_targets(l, records);
         ares_free_data(records);
+    } else if (l->namer != NULL && is_absent(status)) {
+        ask_members(l);
     } else {
         fail(l, l->name, meaning(l, status));
     }
@@ -263,9 +299,9 @@ static void close_channel(struct lookup *l)
 
 static void drop_targets(struct lookup *l)
 {
-    mem_free(l->targets, l->count * sizeof *l->targets);
+    mem_free(l->targets, l->room * sizeof *l->targets);
     l->targets = NULL;
-    l->count = 0;
+    l->count = l->room = 0;
 }
 
 static void finish(struct lookup *l)
@@ -273,6 +309,9 @@ static void finish(struct lookup *l)
     lookup_done done = l->done;
     char error[LOOKUP_ERROR_SIZE];
     close_channel(l);
+    if (l->named && l->error[0] == '\0') {
+        keep_found(l);
+    }
     l->done = NULL;
     memcpy(error, l->error, sizeof error);
     if (error[0] != '\0') {
@@ -344,6 +383,8 @@ static bool begin(struct lookup *l, const char *name, bool service, lookup_done 
     drop_targets(l);
     l->done = done;
     l->service = service;
+    l->namer = NULL;
+    l->named = false;
     l->pending = 0;
     l->error[0] = '\0';
     l->deadline = clock_now() + l->options.limit_ms;
@@ -393,6 +434,12 @@ void lookup_service(struct lookup *l, const char *name, lookup_done done)
         ares_query(l->channel, l->name, ns_c_in, ns_t_srv, on_service, l);
     }
     advance(l);
+}
+
+void lookup_members(struct lookup *l, const char *name, const struct lookup_namer *namer, lookup_done done)
+{
+    lookup_service(l, name, done);
+    l->namer = namer;
 }
 
 bool lookup_active(const struct lookup *l)

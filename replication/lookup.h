@@ -51,6 +51,13 @@ struct lookup_target {
 typedef void (*lookup_done)(struct lookup *lookup, const char *error);
 typedef void (*lookup_closed)(struct lookup *lookup);
 
+/* Members 0 to count - 1: writes the name in full and the port of one into out->host and out->port; false: there is none. */
+struct lookup_namer {
+    bool (*name)(const void *context, int number, struct lookup_target *out);
+    const void *context;
+    int count;
+};
+
 struct lookup_options {
     const char *servers; /* "address:port,…" instead of resolv.conf's, or NULL; lives as long as the handle */
     int limit_ms;        /* 0: LOOKUP_LIMIT_MS */
@@ -69,7 +76,10 @@ struct lookup {
     struct lookup_socket *sockets;    /* that c-ares has open */
     int handles;                      /* of libuv that are not closed: the timer and polls */
     int pending;                      /* questions without an answer */
+    size_t room;                      /* targets that there is memory for */
+    bool named;                       /* the targets are those of `namer` */
     bool service;                     /* asks for SRV records */
+    const struct lookup_namer *namer; /* … or, without any, for these; NULL: for nothing else */
     int64_t deadline;                 /* ms of clock.h */
     lookup_done done;                 /* NULL: none under way */
     lookup_closed closed;
@@ -89,6 +99,11 @@ void lookup_host(struct lookup *lookup, const char *name, int port, lookup_done 
  * bare domain of a headless service, for which Kubernetes answers with all its ports. Targets come in the order of the
  * answer; there is at least one. Otherwise as lookup_host. */
 void lookup_service(struct lookup *lookup, const char *name, lookup_done done);
+
+/* The same, where not every name server lists the ports of a service under its bare domain, but all know its members by their names: if there
+ * is no such list, the names are looked up, all at once. Ends with a target for each that has an address. The namer lives until then. */
+void lookup_members(struct lookup *lookup, const char *name, const struct lookup_namer *namer,
+                    lookup_done done);
 
 /* Whether a lookup is under way: started, and its callback has not begun. */
 bool lookup_active(const struct lookup *lookup);

@@ -65,15 +65,14 @@ static void found_service(struct lookup *lookup, const char *error)
 /* A pod's roster is what the headless service lists now. */
 static void look_members_up(struct recovery *r)
 {
-    const char *service = roster_service(r->roster);
     uv_loop_t uv;
-    if (service == NULL || uv_loop_init(&uv) != 0) {
+    if (roster_service(r->roster) == NULL || uv_loop_init(&uv) != 0) {
         return;
     }
     struct lookup lookup = {.data = r};
     lookup_init(&lookup, &uv, NULL);
     lookup.data = r;
-    lookup_service(&lookup, service, found_service);
+    roster_lookup_service(r->roster, &lookup, found_service);
     uv_run(&uv, UV_RUN_DEFAULT);
     uv_loop_close(&uv);
 }

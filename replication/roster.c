@@ -108,10 +108,22 @@ static struct roster_member copy(const struct roster_place *place, int64_t end, 
 
 /* ---- life -------------------------------------------------------------------------------------------- */
 
+static bool name_member(const void *identity, int number, struct lookup_target *out)
+{
+    struct endpoint member;
+    bool named = identity_member(identity, number, &member);
+    if (named) {
+        memcpy(out->host, member.host, sizeof out->host);
+        out->port = member.port;
+    }
+    return named;
+}
+
 void roster_init(struct roster *r, const struct identity *identity)
 {
     *r = (struct roster){.identity = *identity};
     uv_mutex_init(&r->lock);
+    r->namer = (struct lookup_namer){name_member, &r->identity, ROSTER_NAMED};
     for (size_t i = 0; identity->kind == IDENTITY_LISTED && i < identity->count; i++) {
         insert(r, (int)i, &identity->listed[i]);
     }
@@ -187,6 +199,11 @@ bool roster_lookup(struct roster *r, int ordinal, struct lookup *lookup, lookup_
     snprintf(name, sizeof name, "%s%s", member.host, r->identity.kind == IDENTITY_POD ? "." : "");
     lookup_host(lookup, name, member.port, done);
     return true;
+}
+
+void roster_lookup_service(struct roster *r, struct lookup *lookup, lookup_done done)
+{
+    lookup_members(lookup, r->identity.service, &r->namer, done);
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------- */

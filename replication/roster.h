@@ -21,7 +21,7 @@
 #include "replication/identity.h"
 #include "replication/lookup.h"
 
-enum { ROSTER_MEMBERS = IDENTITY_MEMBERS };
+enum { ROSTER_MEMBERS = IDENTITY_MEMBERS, ROSTER_NAMED = 16 };
 
 enum roster_role { ROSTER_REPLICA, ROSTER_MASTER };
 
@@ -66,6 +66,7 @@ struct roster {
     uv_mutex_t lock;
     struct roster_place places[ROSTER_MEMBERS]; /* by ascending ordinals */
     size_t count;
+    struct lookup_namer namer;
 };
 
 /* All members are unknown, ordinal 0 is the master and the others are replicas until somebody says otherwise. Copies the
@@ -89,6 +90,10 @@ const char *roster_service(const struct roster *roster);
 /* Looks a member's address up anew (lookup_host); the name of a pod's member is taken as it is, without search domains. On the
  * thread of the lookup's loop. False, and nothing is started, when there is no such member. */
 bool roster_lookup(struct roster *roster, int ordinal, struct lookup *lookup, lookup_done done);
+
+/* Looks up who belongs to a pod's roster, for roster_take_service: what the headless service lists, or, where the name server has no
+ * such list, the first ROSTER_NAMED members by their names. Only where roster_service is not NULL. */
+void roster_lookup_service(struct roster *roster, struct lookup *lookup, lookup_done done);
 
 /* ---- writing: all give false when there is no such member ---- */
 

@@ -304,6 +304,49 @@ static void a_service_that_is_not_to_be_had_is_an_error(void **state)
     assert_string_equal(f->error, "gone.test: the SRV records name no host");
 }
 
+static bool name_one(const void *set, int number, struct lookup_target *out)
+{
+    snprintf(out->host, sizeof out->host, "redis-%d.%s", number, (const char *)set);
+    out->port = 6379;
+    return true;
+}
+
+static void members_are_found_by_their_names_where_no_records_list_them(void **state)
+{
+    struct fixture *f = *state;
+    const struct lookup_namer namer = {name_one, "set.test", 4};
+    name_add(&f->dns, (struct name_record){"set.test", ns_t_a, "10.0.0.1", 0, 0});
+    name_add(&f->dns, (struct name_record){"redis-0.set.test", ns_t_a, "10.0.0.1", 0, 0});
+    name_add(&f->dns, (struct name_record){"redis-2.set.test", ns_t_a, "10.0.0.3", 0, 0});
+    for (int i = 0; i < 2; i++) {
+        lookup_members(&f->lookup, "set.test", &namer, on_done);
+        finish(f);
+        assert_string_equal(f->error, "");
+        assert_int_equal(f->lookup.count, 2);
+        assert_string_equal(addresses(&f->lookup.targets[0]), "10.0.0.1:6379");
+        assert_string_equal(f->lookup.targets[1].host, "redis-2.set.test");
+        assert_string_equal(addresses(&f->lookup.targets[1]), "10.0.0.3:6379");
+    }
+    name_clear(&f->dns);
+    lookup_members(&f->lookup, "set.test", &namer, on_done);
+    finish(f);
+    assert_string_equal(f->error, "set.test: none of its members has an address");
+}
+
+static void records_that_list_the_members_are_enough(void **state)
+{
+    struct fixture *f = *state;
+    const struct lookup_namer namer = {name_one, "set.test", 4};
+    name_add(&f->dns, (struct name_record){"set.test", ns_t_srv, "redis-1.set.test", 6380, 0});
+    name_add(&f->dns, (struct name_record){"redis-0.set.test", ns_t_a, "10.0.0.1", 0, 0});
+    name_add(&f->dns, (struct name_record){"redis-1.set.test", ns_t_a, "10.0.0.2", 0, 0});
+    lookup_members(&f->lookup, "set.test", &namer, on_done);
+    finish(f);
+    assert_string_equal(f->error, "");
+    assert_int_equal(f->lookup.count, 1);
+    assert_string_equal(addresses(&f->lookup.targets[0]), "10.0.0.2:6380");
+}
+
 static void a_service_too_long_for_a_datagram_is_fetched_by_tcp(void **state)
 {
     struct fixture *f = *state;
@@ -407,6 +450,8 @@ int main(void)
         TEST(nobody_at_the_servers_address_is_an_error),
         TEST(a_service_has_its_targets_ports_and_addresses),
         TEST(names_in_full_are_not_searched_for),
+        TEST(members_are_found_by_their_names_where_no_records_list_them),
+        TEST(records_that_list_the_members_are_enough),
         TEST(a_service_that_is_not_to_be_had_is_an_error),
         TEST(a_service_too_long_for_a_datagram_is_fetched_by_tcp),
         TEST(a_lookup_in_flight_can_be_given_up),
