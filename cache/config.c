@@ -7,8 +7,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <openssl/crypto.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -78,6 +76,7 @@ void config_free(struct config *cfg)
         row_clear(cfg, config_row_at(i));
     }
     config_free_hooks(cfg);
+    config_password_forget(cfg);
     free_loaded(cfg);
     list_clear(&cfg->warnings);
     free(cfg->start_dir);
@@ -118,6 +117,20 @@ static const char *file_argument(int argc, char **argv)
     return given ? argv[1] : NULL;
 }
 
+/* Beside the data a server needs memory for its code and tables, the backlog and the log (a tenth of the limit each), what a snapshot or
+ * a full synchronisation keeps, and clients' buffers; and what is freed does not go back to the system at once. */
+void config_fit_container(struct config *cfg, const char *root)
+{
+    enum { BESIDE = 96 << 20 };
+    size_t index = config_row_index(config_row_find("maxmemory", strlen("maxmemory")));
+    int64_t limit = cgroup_memory_limit(root);
+    if (limit <= 0 || cfg->origin[index] != CONFIG_FROM_DEFAULT) {
+        return;
+    }
+    int64_t share = (limit - BESIDE) / 4 * 3;
+    cfg->maxmemory = share > limit / 4 ? share : limit / 4;
+}
+
 bool config_load(struct config *cfg, int argc, char **argv, char **environment, char *err, size_t err_size)
 {
     const char *file = file_argument(argc, argv);
@@ -127,6 +140,7 @@ bool config_load(struct config *cfg, int argc, char **argv, char **environment, 
         !config_resolve_dir(cfg, err, err_size)) {
         return false;
     }
+    config_fit_container(cfg, "");
     if (chdir(cfg->dir) != 0) {
         snprintf(err, err_size, "Can't chdir to '%s': %s", cfg->dir, strerror(errno));
         return false;
@@ -219,11 +233,4 @@ int64_t config_maxmemory_clients(const struct config *cfg)
 int config_loops(const struct config *cfg)
 {
     return cfg->loops > 0 ? cfg->loops : cgroup_cpus("", 0);
-}
-
-bool config_password_matches(const struct config *cfg, const char *text, size_t size)
-{
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    SHA256((const unsigned char *)text, size, digest);
-    return CRYPTO_memcmp(digest, cfg->requirepass_sha256, sizeof digest) == 0 && cfg->requirepass[0] != '\0';
 }

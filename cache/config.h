@@ -158,11 +158,12 @@ struct config {
     /* security */
     char *requirepass;                    /* plain text, for CONFIG GET and REWRITE only; "": none */
     unsigned char requirepass_sha256[32]; /* what AUTH compares; meaningful when requirepass is not "" */
-    int enable_debug_command;             /* enum config_allow */
-    int enable_protected_configs;         /* enum config_allow */
-    int enable_module_command;            /* enum config_allow */
-    struct config_list rename_command;    /* pairs: old name, new name ("" disables the command) */
-    struct config_list user;              /* ACL users, each the words after `user`, joined by spaces */
+    int password_overlap;         /* seconds for which a password that was replaced by a reload is good */
+    int enable_debug_command;     /* enum config_allow */
+    int enable_protected_configs; /* enum config_allow */
+    int enable_module_command;    /* enum config_allow */
+    struct config_list rename_command; /* pairs: old name, new name ("" disables the command) */
+    struct config_list user;           /* ACL users, each the words after `user`, joined by spaces */
     char *aclfile;
     int64_t acllog_max_len;
     int acl_pubsub_default;          /* enum config_pubsub_default */
@@ -214,6 +215,7 @@ struct config {
     int64_t auto_aof_rewrite_min_size;
     bool aof_load_truncated;
     int claim_timeout;
+    bool replica_persistence;
     bool aof_use_rdb_preamble;
     bool aof_disable_auto_gc;
     bool aof_timestamp_enabled;
@@ -282,6 +284,11 @@ struct config {
     int cluster_announce_tls_port;
     int cluster_announce_bus_port;
     int cluster_port;
+
+    char *
+        old_password; /* the one before requirepass, while it is good; NULL: there is none. config_password.c's */
+    unsigned char old_password_sha256[32];
+    int64_t old_password_until; /* ms of clock.h */
 
     char *config_file; /* absolute path of the file that was loaded, "" without one, "-" for standard input */
 
@@ -365,8 +372,15 @@ bool config_reload(struct config *cfg, char **environment, char *err, size_t err
 /* Derived values. */
 int64_t config_maxmemory_clients(const struct config *cfg); /* bytes, 0: off */
 int config_loops(const struct config *cfg); /* loops, or what the CPU quota allows; at least 1 */
-/* True when text is the password, compared in constant time; false without a password. */
+/* True when text is the password, or the one before it while that is good, compared in constant time; false without a password. */
 bool config_password_matches(const struct config *cfg, const char *text, size_t size);
+/* What a node of a roster shows to another one: masterauth, or, since all are made alike, its own password; "": none. Valid until settings
+ * change. */
+const char *config_roster_password(const struct config *cfg);
+
+/* What leads to the files that Kubernetes has mounted, and that settings were read from: another text whenever one of
+ * them has changed, "" when there are none. The caller frees it. */
+char *config_mounts(const struct config *cfg, char **environment);
 
 /* The settings for `ordinal --help`, and docs/configuration.md. */
 void config_help(FILE *out);

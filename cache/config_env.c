@@ -85,6 +85,23 @@ static bool is_service_link(const char *name, size_t size, const char *value)
            strstr(text, "_TCP") != NULL || strstr(text, "_UDP") != NULL;
 }
 
+const char *config_env_file(const char *variable)
+{
+    static const char password[] = "REDIS_PASSWORD_FILE=";
+    if (strncmp(variable, password, sizeof password - 1) == 0) {
+        return variable + sizeof password - 1;
+    }
+    const char *equals = strchr(variable, '=');
+    if (equals == NULL || strncmp(variable, prefix, sizeof prefix - 1) != 0) {
+        return NULL;
+    }
+    const char *name = variable + sizeof prefix - 1;
+    size_t size = equals > name ? (size_t)(equals - name) : 0;
+    bool file = !is_service_link(name, size, equals + 1) && row_of(name, size) == NULL &&
+                ends_with(name, size, "_FILE") && row_of(name, size - 5) != NULL;
+    return file ? equals + 1 : NULL;
+}
+
 /* One ORDINAL_ variable; `name` is what follows the prefix. */
 static bool load_variable(struct config *cfg, const char *variable, const char *name, const char *value,
                           char *err, size_t err_size)

@@ -21,6 +21,16 @@ static bool load_next(const struct config *cfg, struct config *next, char **envi
            config_resolve_dir(next, err, err_size);
 }
 
+/* A new password does not shut out who has the old one. */
+static void keep_old_password(struct config *cfg, char *old)
+{
+    if (strcmp(old, cfg->requirepass) != 0) {
+        config_password_replaced(cfg, old);
+    }
+    explicit_bzero(old, strlen(old));
+    free(old);
+}
+
 static void log_change(const struct config_row *row, const char *value)
 {
     if (row->type == CONFIG_SECRET) {
@@ -86,12 +96,15 @@ bool config_reload(struct config *cfg, char **environment, char *err, size_t err
         config_remember_loaded(cfg);
     }
     bool done = load_next(cfg, &next, environment, err, err_size);
+    char *old_password = must(strdup(cfg->requirepass));
+    config_fit_container(&next, "");
     struct config_change *changes = must(calloc(config_row_count(), sizeof *changes));
     size_t count = 0;
     for (size_t i = 0; done && i < config_row_count(); i++) {
         consider(cfg, i, row_format(&next, config_row_at(i)), changes, &count);
     }
     done = done && apply(cfg, &next, changes, count, err, err_size);
+    keep_old_password(cfg, old_password);
     config_free_changes(changes, count);
     config_free(&next);
     return done;

@@ -151,7 +151,19 @@ bool config_apply_changes(struct config *cfg, struct config_change *changes, siz
 void config_free_changes(struct config_change *changes, size_t count);
 void config_free_hooks(struct config *cfg);
 
+/* ---- the environment (config_env.c) ---- */
+/* The file that this variable (NAME=value) wants a setting to be read from, or NULL. */
+const char *config_env_file(const char *variable);
+
+/* ---- the password (config_password.c) ---- */
+/* A reload has replaced `old`: it is good for password_overlap seconds more. */
+void config_password_replaced(struct config *cfg, const char *old);
+/* Only the present one is good. */
+void config_password_forget(struct config *cfg);
+
 /* ---- life (config.c) ---- */
+/* What nobody has set and the container decides: maxmemory, from its memory limit. root: as cgroup.h has it. */
+void config_fit_container(struct config *cfg, const char *root);
 /* Makes `dir` absolute. False with the reason when there is no such folder. */
 bool config_resolve_dir(struct config *cfg, char *err, size_t err_size);
 /* Remembers all values as those that the files gave. */

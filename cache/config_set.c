@@ -225,6 +225,9 @@ bool config_set(struct config *cfg, const struct slice *pairs, size_t count, boo
     }
     for (size_t i = 0; done && i < count; i++) {
         cfg->origin[config_row_index(changes[i].row)] = CONFIG_FROM_SET;
+        if (changes[i].row->offset == offsetof(struct config, requirepass)) {
+            config_password_forget(cfg);
+        }
     }
     config_free_changes(changes, count);
     return done;

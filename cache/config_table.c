@@ -92,6 +92,8 @@ static const struct config_row rows[] = {
 
     OTHER(CONFIG_SECRET, "requirepass", NULL, requirepass, 0, CONFIG_SECURITY, "",
         "Password of the default user"),
+    INT("password-overlap", NULL, password_overlap, 0, CONFIG_SECURITY, 0, 86400, "600",
+        "Seconds for which a password that a reload has replaced goes on working, and in a roster is shown to the master for the first half"),
     OTHER(CONFIG_LINES, "user", NULL, user, CONFIG_START | CONFIG_UNLISTED | CONFIG_PENDING, CONFIG_SECURITY, "",
         "An ACL user and its rules, one line each"),
     OTHER(CONFIG_STRING, "aclfile", NULL, aclfile, CONFIG_START | CONFIG_PENDING, CONFIG_SECURITY, "",
@@ -113,7 +115,9 @@ static const struct config_row rows[] = {
     LONG("tracking-table-max-keys", NULL, tracking_table_max_keys, 0, CONFIG_SECURITY, 0, INT64_MAX, "1000000",
         "Keys that CLIENT TRACKING remembers, 0 for no limit"),
 
-    SIZE("maxmemory", NULL, maxmemory, 0, CONFIG_MEMORY_LIMITS, 0, "0", "Memory for data, 0 for no limit"),
+    SIZE("maxmemory", NULL, maxmemory, 0, CONFIG_MEMORY_LIMITS, 0, "0",
+        "Memory for data, 0 for no limit; where it is not set, in a container with a memory limit, three quarters of what "
+        "that leaves beside 96 MB, a quarter at least"),
     ENUM("maxmemory-policy", maxmemory_policy, 0, CONFIG_MEMORY_LIMITS,
         "volatile-lru|volatile-lfu|volatile-random|volatile-ttl|allkeys-lru|allkeys-lfu|allkeys-random|noeviction",
         "noeviction", "Which keys go when maxmemory is reached"),
@@ -193,6 +197,8 @@ static const struct config_row rows[] = {
         "Start with an append-only file whose last command is cut off"),
     INT("claim-timeout", NULL, claim_timeout, CONFIG_START, CONFIG_PERSISTENCE, 1, 3600, "15",
         "Seconds without a heartbeat after which another server's claim on the data folder is taken over"),
+    BOOL("replica-persistence", NULL, replica_persistence, CONFIG_START, CONFIG_PERSISTENCE, "yes",
+        "In a roster: keep files on replicas as well; no where all nodes share one folder"),
     BOOL("aof-use-rdb-preamble", NULL, aof_use_rdb_preamble, 0, CONFIG_PERSISTENCE, "yes",
         "Begin a rewritten append-only file with a snapshot, not with commands"),
     BOOL("aof-disable-auto-gc", NULL, aof_disable_auto_gc, CONFIG_HIDDEN, CONFIG_PERSISTENCE, "no",
@@ -216,7 +222,7 @@ static const struct config_row rows[] = {
     OTHER(CONFIG_ADDRESS, "replicaof", "slaveof", replicaof, CONFIG_START, CONFIG_REPLICATION, "",
         "Host and port of the master"),
     OTHER(CONFIG_SECRET, "masterauth", NULL, masterauth, 0, CONFIG_REPLICATION, "",
-        "Password for the master"),
+        "Password for the master; in a roster, where it is not set, `requirepass`"),
     OTHER(CONFIG_STRING, "masteruser", NULL, masteruser, 0, CONFIG_REPLICATION, "",
         "User for the master"),
     BOOL("replica-serve-stale-data", "slave-serve-stale-data", replica_serve_stale_data, 0,

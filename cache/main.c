@@ -33,6 +33,8 @@ static struct server server;
 static struct config config;
 static struct node node;
 static uv_signal_t terminate, interrupt, hangup;
+static uv_timer_t mounts_timer;
+static char *mounts; /* as config_mounts told it last */
 
 /* ---- signals ---------------------------------------------------------------------------------------- */
 
@@ -43,21 +45,49 @@ static void on_stop_signal(uv_signal_t *handle, int number)
     shutdown_by_signal(&server, number);
 }
 
-static void on_hangup(uv_signal_t *handle, int number)
+static void reload_settings(void)
 {
-    (void)handle;
-    (void)number;
     char error[CONFIG_ERR_SIZE];
     gate_enter(&server.gate, 0);
     gate_alone(&server.gate, 0);
-    if (!logger_reopen()) {
-        logger_warning("Cannot reopen the log file: %s", strerror(errno));
-    }
     if (!config_reload(&config, environ, error, sizeof error)) {
         logger_warning("The settings were not reloaded: %s", error);
     }
     gate_together(&server.gate, 0);
     gate_leave(&server.gate, 0);
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    (void)handle;
+    (void)number;
+    if (!logger_reopen()) {
+        logger_warning("Cannot reopen the log file: %s", strerror(errno));
+    }
+    reload_settings();
+}
+
+/* Files that Kubernetes has mounted are read again as soon as they change. */
+static void look_at_mounts(uv_timer_t *timer)
+{
+    (void)timer;
+    char *now = config_mounts(&config, environ);
+    if (strcmp(now, mounts) != 0) {
+        logger_notice("A mounted ConfigMap or Secret has changed");
+        reload_settings();
+    }
+    free(mounts);
+    mounts = now;
+}
+
+static void watch_mounts(void)
+{
+    enum { EVERY_MS = 1000 };
+    mounts = config_mounts(&config, environ);
+    uv_timer_init(&server.net.loops[0].uv, &mounts_timer);
+    if (mounts[0] != '\0') {
+        uv_timer_start(&mounts_timer, look_at_mounts, EVERY_MS, EVERY_MS);
+    }
 }
 
 static void watch_signals(void)
@@ -202,6 +232,15 @@ static bool other_mode(int argc, char **argv, int *status)
     return true;
 }
 
+/* The arguments of a container may begin with the program's name, which the entry point of other images takes away:
+ * `args: [redis-server, --appendonly, "yes"]`. */
+static void drop_program_name(int *argc, char ***argv)
+{
+    bool named = *argc > 1 && (strcmp((*argv)[1], "redis-server") == 0 || strcmp((*argv)[1], "ordinal") == 0);
+    *argc -= named;
+    *argv += named;
+}
+
 /* After a load that failed, the reason stays the last line. */
 static void tell_end(int status)
 {
@@ -218,6 +257,7 @@ int main(int argc, char **argv)
     clock_init();
     groups_register();
     node_register();
+    drop_program_name(&argc, &argv);
     if (other_mode(argc, argv, &status)) {
         return status;
     }
@@ -237,6 +277,7 @@ int main(int argc, char **argv)
     server_init(&server, &config);
     node_init(&node, &server);
     watch_signals();
+    watch_mounts();
     listen_all();
     write_pid_file();
     reaper_start();
@@ -269,6 +310,7 @@ int main(int argc, char **argv)
     }
     server_free(&server);
     node_free(&node);
+    free(mounts);
     reaper_stop();
     tell_end(load_exit_status(&server));
     return load_exit_status(&server);

@@ -7,6 +7,7 @@
 #include "logger.h"
 #include "memory.h"
 #include "replication/forward.h"
+#include "replication/node.h"
 
 enum {
     BACKOFF_MIN = 20, /* ms */
@@ -183,7 +184,7 @@ static struct upstream *open_upstream(struct carrier *k, bool shared)
     struct upstream_options options = {
         .address = (const struct sockaddr *)&address,
         .user = server->config->masteruser,
-        .password = server->config->masterauth,
+        .password = node_password(node_of(server)),
         .node = server->run_id,
         .databases = server->keyspace.count,
         .shared = shared,

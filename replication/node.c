@@ -146,6 +146,22 @@ void node_register(void)
     }
 }
 
+const char *node_password(const struct node *node)
+{
+    const struct config *config = node->server->config;
+    return node->roster.identity.kind != IDENTITY_PLAIN ? config_roster_password(config) : config->masterauth;
+}
+
+/* Where all share one folder the master alone writes into it. */
+static void keep_off_disk(struct node *node)
+{
+    struct config *config = node->server->config;
+    if (!config->replica_persistence && node->roster.identity.ordinal > 0) {
+        config->appendonly = false;
+        config->save_count = 0;
+    }
+}
+
 /* Ordinal 0 becomes the master, and the others follow it, unless replicaof says otherwise. */
 static void take_role(struct node *node)
 {
@@ -214,6 +230,7 @@ void node_init(struct node *node, struct server *server)
     };
     section.context = node;
     find_roster(node);
+    keep_off_disk(node);
     info_add(server, &section);
     master_init(&node->master, server);
     node->master.keeps_backlog = node->roster.identity.kind != IDENTITY_PLAIN;

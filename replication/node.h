@@ -37,6 +37,9 @@ static inline struct node *node_of(const struct server *server)
     return server->above.context;
 }
 
+/* What this node shows to another one, or to the master that it was told of; inside the gate. */
+const char *node_password(const struct node *node);
+
 /* Registers the commands of replication. Once, before server_init. */
 void node_register(void);
 

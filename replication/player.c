@@ -155,7 +155,7 @@ static void copy_attempt(struct player *p)
     attempt->host = copy_text(r->host);
     attempt->port = r->port;
     attempt->user = copy_text(config->masteruser);
-    attempt->password = copy_text(config->masterauth);
+    attempt->password = copy_text(node_password(node_of(p->server)));
     attempt->announce_ip = copy_text(config->replica_announce_ip);
     attempt->source = copy_text(config->bind_source_addr);
     attempt->own_port =

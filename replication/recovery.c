@@ -165,7 +165,7 @@ static bool begin_asking(struct recovery *r)
     const struct config *config = r->server->config;
     free(r->password);
     free(r->user);
-    r->password = strdup(config->masterauth);
+    r->password = strdup(node_password(node_of(r->server)));
     r->user = strdup(config->masteruser);
     r->found = false;
     r->timeout = config->recovery_timeout;

@@ -185,7 +185,7 @@ def test_sighup_with_a_faulty_file_changes_nothing(ordinal, start_server, conf):
 def test_sighup_reads_a_mounted_secret_again(ordinal, start_server, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("old")
-    server = start_server(environment={"ORDINAL_REQUIREPASS_FILE": str(secret)})
+    server = start_server(environment={"ORDINAL_REQUIREPASS_FILE": str(secret), "ORDINAL_PASSWORD_OVERLAP": "0"})
     secret.write_text("new")
     server.signal(signal.SIGHUP)
 
