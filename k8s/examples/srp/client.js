@@ -3,17 +3,25 @@
  * passed.
  *
  *   node client.js [--url http://127.0.0.1:8080] [--logins 100] [--parallel 1] [--users 100] [--seed ordinal]
+ *                  [--retries 0]
  *
- * Each setting may also come from the environment (URL, LOGINS, PARALLEL, USERS, SEED). `--logins 0` goes
- * on until SIGTERM or SIGINT, with a line of counts every ten seconds: how a rolling update is watched. A
- * name has one challenge at a time, so each of the parallel workers logs in users of its own.
+ * Each setting may also come from the environment (URL, LOGINS, PARALLEL, USERS, SEED, RETRIES). `--logins 0`
+ * goes on until SIGTERM or SIGINT, with a line of counts every ten seconds: how a rolling update is watched. A
+ * name has one challenge at a time, so each of the parallel workers logs in users of its own. With `--retries`
+ * a login that fails is begun anew so often, a second later each time.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { login } from './login.js';
 import { credentials } from './users.js';
 
 const REPORT_MS = 10_000;
-const REASONS_SHOWN = 5;
+const REASONS_SHOWN = 20;
+const RETRY_MS = 1000;
+
+function mapNumbers(texts) {
+  return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, Number(text)]));
+}
 
 function settings() {
   const defaults = {
@@ -22,32 +30,43 @@ function settings() {
     parallel: '1',
     users: '100',
     seed: 'ordinal',
+    retries: '0',
   };
   const options = {};
   for (const [name, value] of Object.entries(defaults)) {
     options[name] = { type: 'string', default: process.env[name.toUpperCase()] ?? value };
   }
   const { url, seed, ...counts } = parseArgs({ options }).values;
-  const [logins, parallel, users] = [counts.logins, counts.parallel, counts.users].map(Number);
+  const { logins, parallel, users, retries } = mapNumbers(counts);
   if (!(logins >= 0 && parallel >= 1 && users >= parallel)) {
     throw new Error('needs logins >= 0, parallel >= 1 and at least as many users as parallel logins');
   }
-  return { url: url.replace(/\/$/, ''), seed, logins: logins || Infinity, parallel, users };
+  return { url: url.replace(/\/$/, ''), seed, logins: logins || Infinity, parallel, users, retries };
 }
 
-const { url, seed, logins, parallel, users } = settings();
-const count = { started: 0, passed: 0, failed: 0, crossed: 0 };
+const { url, seed, logins, parallel, users, retries } = settings();
+const count = { started: 0, passed: 0, failed: 0, crossed: 0, retried: 0, told: 0 };
 const began = performance.now();
 let stopped = false;
 
+function tell(index, error) {
+  const reason = error.cause?.message ?? error.message;
+  if (count.told++ < REASONS_SHOWN) console.log(`${new Date().toISOString()} user-${index}: ${reason}`);
+}
+
 async function once(index) {
-  try {
-    const { crossed } = await login(url, credentials(seed, index));
-    count.passed++;
-    if (crossed) count.crossed++;
-  } catch (error) {
-    if (count.failed++ < REASONS_SHOWN)
-      console.log(`user-${index}: ${error.cause?.message ?? error.message}`);
+  for (let left = retries; ; left--) {
+    try {
+      const { crossed } = await login(url, credentials(seed, index));
+      count.passed++;
+      if (crossed) count.crossed++;
+      return;
+    } catch (error) {
+      tell(index, error);
+      if (left === 0) return void count.failed++;
+      count.retried++;
+      await delay(RETRY_MS);
+    }
   }
 }
 
@@ -63,7 +82,9 @@ function report(verdict) {
   const rate = (count.passed / ((performance.now() - began) / 1000)).toFixed(1);
   console.log(
     `${verdict}  ${count.passed} logins passed, ${count.failed} failed, ` +
-      `${count.crossed} with challenge and authentication on different servers, ${rate}/s`,
+      `${count.crossed} with challenge and authentication on different servers, ` +
+      (retries > 0 ? `${count.retried} tried again, ` : '') +
+      `${rate}/s`,
   );
 }
 
