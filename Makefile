@@ -66,7 +66,11 @@ CFLAGS_faults := $(CFLAGS_debug) -DORDINAL_FAULTS
 LDFLAGS_faults :=
 CC_fuzz = $(FUZZ_CC)
 
-FLAVOURS := release debug asan tsan coverage fuzz nomem faults
+# As debug, for another machine (tests/arm64/arm64.mk).
+CFLAGS_arm64 := $(CFLAGS_debug)
+LDFLAGS_arm64 :=
+
+FLAVOURS := release debug asan tsan coverage fuzz nomem faults arm64
 
 # ---- sources -------------------------------------------------------------------------------------------------
 SOURCES := $(sort $(shell find cache replication -name '*.c' 2>/dev/null))
@@ -146,7 +150,7 @@ endef
 deps:
 	$(call install-missing,$(BUILD_PACKAGES))
 deps-test:
-	$(call install-missing,$(BUILD_PACKAGES) $(TEST_PACKAGES) $(REPLICATION_PACKAGES) $(SANITIZER_PACKAGES))
+	$(call install-missing,$(BUILD_PACKAGES) $(TEST_PACKAGES) $(REPLICATION_PACKAGES) $(K8S_PACKAGES) $(SANITIZER_PACKAGES))
 deps-node: # a Node.js from elsewhere, which brings its own npm, conflicts with Debian's packages and does as well
 	@command -v node >/dev/null && command -v npm >/dev/null || $(MAKE) --no-print-directory deps-node-install
 .PHONY: deps-node-install
@@ -192,7 +196,7 @@ build/tests/integration/%: tests/integration/%.c
 test: deps-test deps-node
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory -k test-all
-test-all: test-unit test-integration test-differential test-apps test-migration test-crash-short test-replication
+test-all: test-unit test-integration test-differential test-apps test-migration test-crash-short test-replication test-manifests
 
 test-unit: $(call unit-programs,debug)
 	@tests/run-unit $^
@@ -372,6 +376,8 @@ help:
 	@echo 'make test-replication test-chaos   the guarantees between hosts, under faults; ROUNDS=100 SEED=1'
 	@echo 'make test-stress      a storm of clients; SECONDS=60 SEED=1 STRESS_FLAVOUR=release; test-stress-nomem: without memory'
 	@echo 'make test-redis-suite the Tcl suite of redis against a running server'
+	@echo 'make test-k8s         on the cluster that KUBECONFIG names; test-manifests: the manifests alone'
+	@echo 'make test-arm64       cross-compiled, the unit tests under qemu'
 	@echo 'make coverage         tests with coverage; HTML in build/coverage/report'
 	@echo 'make fuzz fuzz-run    fuzzers; SECONDS=60 for each'
 	@echo 'make bench            Ordinal beside its peers'
@@ -379,4 +385,5 @@ help:
 	@echo 'make docs docs-check  the pages made from the tables in the code'
 	@echo 'make install          to PREFIX=$(PREFIX), under DESTDIR'
 
--include bench/bench.mk $(wildcard k8s/examples/*/*.mk) tests/apps/apps.mk tests/redis-suite/redis-suite.mk tests/crash/crash.mk tests/replication/replication.mk
+-include bench/bench.mk $(wildcard k8s/examples/*/*.mk) tests/apps/apps.mk tests/redis-suite/redis-suite.mk tests/crash/crash.mk tests/replication/replication.mk \
+    tests/k8s/k8s.mk tests/arm64/arm64.mk
