@@ -205,12 +205,12 @@ static void settings_without_effect_are_named_with_the_reason(void **state)
     struct fixture *fixture = *state;
     assert_loads(
         fixture,
-        "io-threads 4\nrdbcompression yes\nhz 10\nrepl-diskless-load swapdb\ntls-key-file-pass hidden\n");
+        "io-threads 4\nrdbcompression yes\nhz 10\naclfile users.acl\ntls-key-file-pass hidden\n");
     assert_int_equal(fixture->cfg.warnings.count, 3);
     assert_string_equal(
         fixture->cfg.warnings.items[0],
         "Setting 'io-threads' is accepted but not needed: `loops` threads run whole commands");
-    assert_non_null(strstr(fixture->cfg.warnings.items[1], "'repl-diskless-load' is kept"));
+    assert_non_null(strstr(fixture->cfg.warnings.items[1], "'aclfile' is kept"));
     assert_null(strstr(fixture->cfg.warnings.items[2], "hidden"));
     assert_value(fixture, "io-threads", "4");
 }

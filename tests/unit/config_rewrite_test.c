@@ -311,9 +311,9 @@ static void a_rotated_secret_is_taken_and_not_logged(void **state)
     snprintf(variable, sizeof variable, "ORDINAL_REQUIREPASS_FILE=%s", secret);
     char *environment[] = {variable, NULL};
     write_file(secret, "before\n");
-    start(fixture, "", environment, NULL, NULL);
+    start(fixture, "password-overlap 0\n", environment, NULL, NULL);
     write_file(secret, "afterwards\n");
-    reload(fixture, "", environment);
+    reload(fixture, "password-overlap 0\n", environment);
     assert_true(config_password_matches(&fixture->cfg, "afterwards", 10));
     assert_false(config_password_matches(&fixture->cfg, "before", 6));
     read_file(fixture->log, log, sizeof log);
