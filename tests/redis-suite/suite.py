@@ -165,6 +165,10 @@ def adapt_files(tests: Path) -> None:
     replace(tests / "unit/type/list.tcl", "".join(both), "".join(waits))
     # Half a second of writes before a rewrite is as good as three.
     replace(tests / "unit/aofrw.tcl", "after 3000", "after 500")
+    # A connection that is killed goes on its own loop, and what was kept for it then.
+    kill = "$master client kill type slave"
+    gone = "wait_for_condition 50 100 {[s -1 connected_slaves] == 0} else {fail {still there}}"
+    replace(tests / "unit/maxmemory.tcl", kill, f"{kill}\n            {gone}")
     adapt_replication(tests / "integration")
 
 
