@@ -281,7 +281,7 @@ def run_file(file: File, place: Place, path: str, skips: List[str], verbose: boo
         server = start_server(path, port, Path(directory)) if file.how == "external" else None
         try:
             words = command(file, place.base_port, port, skips)
-            output = run_suite(words, place.copy, FILE_SECONDS[file.how])
+            output = run_suite(words, place.copy, FILE_SECONDS[file.how], lambda: clients_of(port))
             if server is not None and server.poll() is not None:
                 output += f"\n[err]: the server ended with status {server.returncode}\n"
                 output += Path(directory, "log").read_text(errors="replace")[-2000:]
@@ -293,8 +293,11 @@ def run_file(file: File, place: Place, path: str, skips: List[str], verbose: boo
     return outcome(output, time.monotonic() - start)
 
 
-def run_suite(words: List[str], copy: Path, seconds: int) -> str:
-    """The suite's output, bounded in time. It runs in a process group, since it starts processes of its own."""
+def run_suite(words: List[str], copy: Path, seconds: int, explain: Callable[[], str]) -> str:
+    """The suite's output, bounded in time: what does not end is killed, once `explain` has been asked why.
+
+    It runs in a process group, since it starts processes of its own.
+    """
     process = subprocess.Popen(
         words,
         cwd=copy,
@@ -311,7 +314,8 @@ def run_suite(words: List[str], copy: Path, seconds: int) -> str:
         why = explain()
         os.killpg(process.pid, 9)
         output, _ = process.communicate()
-        output += f"\n[err]: no end within {seconds} s\n"
+        last = COLOURS.sub("", "".join(f"  {line}\n" for line in output.splitlines()[-2:]))
+        return COLOURS.sub("", f"{output}\n[err]: no end within {seconds} s, after:\n{last}{why}")
     if process.returncode not in (0, 1):
         output += f"\n[err]: runtest ended with status {process.returncode}\n"
     elif process.returncode == 1 and "[err]" not in COLOURS.sub("", output):
