@@ -22,6 +22,7 @@ RUN install -D ordinal /root-of-image/usr/local/bin/ordinal \
     && ln -s ordinal /root-of-image/usr/local/bin/redis-server \
     && install -D -m 644 LICENSE /root-of-image/usr/share/doc/ordinal/LICENSE \
     && ldd ordinal | grep -o '/[^ ]*' | xargs cp -L --parents -t /root-of-image \
+    && find /root-of-image -name '*.so*' ! -name 'ld-linux*' -exec chmod a-x {} + \
     && mkdir /root-of-image/etc \
     && echo 'ordinal:x:999:999::/data:/nonexistent' > /root-of-image/etc/passwd \
     && echo 'ordinal:x:999:' > /root-of-image/etc/group \
