@@ -289,6 +289,7 @@ struct config {
         old_password; /* the one before requirepass, while it is good; NULL: there is none. config_password.c's */
     unsigned char old_password_sha256[32];
     int64_t old_password_until; /* ms of clock.h */
+    bool shows_old_password;    /* … to other nodes meanwhile */
 
     char *config_file; /* absolute path of the file that was loaded, "" without one, "-" for standard input */
 
@@ -377,6 +378,8 @@ bool config_password_matches(const struct config *cfg, const char *text, size_t 
 /* What a node of a roster shows to another one: masterauth, or, since all are made alike, its own password; "": none. Valid until settings
  * change. */
 const char *config_roster_password(const struct config *cfg);
+/* Another node has refused that: while there are two, the other one is shown from now on. Alone. */
+void config_password_refused(struct config *cfg);
 
 /* What leads to the files that Kubernetes has mounted, and that settings were read from: another text whenever one of
  * them has changed, "" when there are none. The caller frees it. */

@@ -2,9 +2,9 @@
  *
  * A password that is mounted as a file reaches the nodes of a roster one after the other, within a minute or two, and their
  * clients when they please. So one that was replaced by a reload goes on working beside the new one for
- * password-overlap seconds. For the first half of that time this node shows the old one to its master too, which may not know the new
- * one yet: it accepts the old one for longer than that, whichever of the two nodes had the new one first. CONFIG SET means it: the
- * password before it is worth nothing at once.
+ * password-overlap seconds. Meanwhile this node shows the old one to its master too, which may not know the new one yet, and the other
+ * of the two whenever one is refused: a master that has started since knows the new one alone. CONFIG SET means it: the password before
+ * it is worth nothing at once.
  */
 #include "config.h"
 
@@ -42,7 +42,12 @@ const char *config_roster_password(const struct config *cfg)
     if (cfg->masterauth[0] != '\0') {
         return cfg->masterauth;
     }
-    return overlap_left(cfg) > cfg->password_overlap * INT64_C(500) ? cfg->old_password : cfg->requirepass;
+    return cfg->shows_old_password && overlap_left(cfg) > 0 ? cfg->old_password : cfg->requirepass;
+}
+
+void config_password_refused(struct config *cfg)
+{
+    cfg->shows_old_password = !cfg->shows_old_password;
 }
 
 void config_password_forget(struct config *cfg)
@@ -63,5 +68,6 @@ void config_password_replaced(struct config *cfg, const char *old)
     }
     cfg->old_password = must(strdup(old));
     SHA256((const unsigned char *)old, strlen(old), cfg->old_password_sha256);
+    cfg->shows_old_password = true;
     cfg->old_password_until = clock_now() + cfg->password_overlap * INT64_C(1000);
 }

@@ -93,7 +93,7 @@ static const struct config_row rows[] = {
     OTHER(CONFIG_SECRET, "requirepass", NULL, requirepass, 0, CONFIG_SECURITY, "",
         "Password of the default user"),
     INT("password-overlap", NULL, password_overlap, 0, CONFIG_SECURITY, 0, 86400, "600",
-        "Seconds for which a password that a reload has replaced goes on working, and in a roster is shown to the master for the first half"),
+        "Seconds for which a password that a reload has replaced goes on working"),
     OTHER(CONFIG_LINES, "user", NULL, user, CONFIG_START | CONFIG_UNLISTED | CONFIG_PENDING, CONFIG_SECURITY, "",
         "An ACL user and its rules, one line each"),
     OTHER(CONFIG_STRING, "aclfile", NULL, aclfile, CONFIG_START | CONFIG_PENDING, CONFIG_SECURITY, "",

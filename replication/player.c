@@ -618,6 +618,16 @@ static void tell_failover(struct player *p, enum handshake_answer answer,
     go_together(p);
 }
 
+/* Of two passwords the master may know only the other one. */
+static void look_for_password(struct player *p)
+{
+    if (strstr(p->link->error, "WRONGPASS") != NULL) {
+        go_alone(p);
+        config_password_refused(p->server->config);
+        go_together(p);
+    }
+}
+
 static void talk(struct player *p)
 {
     const struct attempt *attempt = &p->attempt;
@@ -651,7 +661,10 @@ static void talk(struct player *p)
         sync_fully(p, &result);
         break;
     case HANDSHAKE_LATER:
-    case HANDSHAKE_FAILED: note_failure(p, "", p->link->error); break;
+    case HANDSHAKE_FAILED:
+        note_failure(p, "", p->link->error);
+        look_for_password(p);
+        break;
     }
 }
 

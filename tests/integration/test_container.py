@@ -144,6 +144,21 @@ def test_a_new_password_reaches_the_nodes_one_after_the_other(roster, first):
     session(nodes[0], "second"), session(nodes[1], "second")
 
 
+def test_a_master_that_starts_with_the_new_password_is_followed(roster):
+    """The replica shows it the old one first, of which it knows nothing."""
+    nodes, secrets = roster
+    eventually(lambda master=session(nodes[0], "first"): in_sync(master), lambda: nodes[1].log())
+    for node, secret in zip(nodes, secrets):
+        secret.put(password="second")
+        eventually(lambda: "Setting 'requirepass' reloaded" in node.log(), node.log)
+    nodes[0].stop()
+    nodes[0].exit_status = None
+    nodes[0]._start(nodes[0].environment)
+    master = session(nodes[0], "second")
+    eventually(lambda: in_sync(master), lambda: nodes[1].log())
+    assert session(nodes[1], "first")("SET", "carried", 1) == "OK"
+
+
 def test_a_replica_that_shares_its_folder_keeps_off_it(tmp_path):
     """replica-persistence no: the master alone has files, though all are told appendonly yes."""
     ports = [free_port(), free_port()]

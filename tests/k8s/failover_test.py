@@ -89,12 +89,14 @@ def test_the_password_is_rotated(watched):
         host = "ordinal-%d.ordinal-headless" % ordinal
         eventually(lambda: watched.redis(host, "PING", password="second-password") == "PONG", seconds=180)
         assert watched.redis(host, "PING", password=PASSWORD) == "PONG"
-    replace(watched, "ordinal-1")  # it knows the new one alone
-    watched.wait_in_sync(3)
     watched.secret(password=PASSWORD)
     for ordinal in range(3):
         host = "ordinal-%d.ordinal-headless" % ordinal
-        eventually(lambda: watched.redis(host, "PING") == "PONG", seconds=180)
+        eventually(lambda: "Setting 'requirepass' reloaded" in watched.logs("ordinal-%d" % ordinal, check=False).partition(
+            "Setting 'requirepass' reloaded")[2], seconds=180)
+    for ordinal in (1, 0):  # a pod that starts knows the new one alone
+        replace(watched, "ordinal-%d" % ordinal)
+        watched.wait_in_sync(3)
 
 
 def test_all_pods_are_deleted_at_once(place):
