@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 
-SRV, NXDOMAIN, PORT = 33, 3, 53
+SRV, SERVFAIL, NXDOMAIN, PORT = 33, 2, 3, 53
 
 
 def encode(name):
@@ -17,6 +17,7 @@ class NameServer:
     def __init__(self, address="127.0.0.53"):
         self.address = address
         self.services = {}
+        self.fails = False
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((address, PORT))
         self.thread = threading.Thread(target=self.serve)
@@ -37,7 +38,9 @@ class NameServer:
         kind = struct.unpack(">H", packet[at + 1 : at + 3])[0]
         targets = self.services.get(".".join(labels).lower())
         records = [encode(target) for target in (targets or []) if kind == SRV]
-        flags = 0x8180 | (NXDOMAIN if targets is None else 0)
+        if self.fails:
+            records = []
+        flags = 0x8180 | (SERVFAIL if self.fails else NXDOMAIN if targets is None else 0)
         header = packet[:2] + struct.pack(">HHHHH", flags, 1, len(records), 0, 0)
         body = b"".join(
             b"\xc0\x0c" + struct.pack(">HHIHHHH", SRV, 1, 0, 6 + len(target), 0, 0, 6379) + target for target in records
