@@ -110,7 +110,7 @@ static struct roster_member copy(const struct roster_place *place, int64_t end, 
 
 static bool name_member(const void *identity, int number, struct lookup_target *out)
 {
-    struct endpoint member;
+    struct endpoint member = {.port = 0};
     bool named = identity_member(identity, number, &member);
     if (named) {
         memcpy(out->host, member.host, sizeof out->host);

@@ -57,7 +57,7 @@ static void run_set(struct call *c)
     if (error == NULL) {
         call_out_of_memory(c);
     } else if (config_set(c->server->config, pairs, count, client_is_local(c->client), error, size)) {
-        if (!c->may_not_block) { /* nothing goes in the middle of a transaction */
+        if (!c->may_not_block) {                    /* nothing goes in the middle of a transaction */
             dispatch_make_room(c->worker->loop, 0); /* a lowered limit shows at once, and the cron goes on */
         }
         tracking_limit_keys(c->worker);

@@ -203,9 +203,8 @@ static void an_endless_include_ends(void **state)
 static void settings_without_effect_are_named_with_the_reason(void **state)
 {
     struct fixture *fixture = *state;
-    assert_loads(
-        fixture,
-        "io-threads 4\nrdbcompression yes\nhz 10\naclfile users.acl\ntls-key-file-pass hidden\n");
+    assert_loads(fixture,
+                 "io-threads 4\nrdbcompression yes\nhz 10\naclfile users.acl\ntls-key-file-pass hidden\n");
     assert_int_equal(fixture->cfg.warnings.count, 3);
     assert_string_equal(
         fixture->cfg.warnings.items[0],
