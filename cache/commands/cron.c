@@ -7,6 +7,7 @@
 #include "commands/pause.h"
 #include "commands/refusing.h"
 #include "commands/saving.h"
+#include "commands/shutdown.h"
 #include "commands/tracking.h"
 #include "memory.h"
 
@@ -133,6 +134,7 @@ static void on_tick(uv_timer_t *timer)
         gate_enter(&server->gate, 0);
         aof_tick(w);
         gate_leave(&server->gate, 0);
+        shutdown_tick(server);
         mem_sample_peak();
         clock_look_at_wall();
         if (++w->ticks % CALIBRATE_TICKS == 0) {

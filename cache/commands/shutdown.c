@@ -20,7 +20,8 @@ static struct {
     struct held_list clients; /* that sent SHUTDOWN */
     bool force, by_signal;
     enum drain drain; /* that is under way */
-    int64_t until;    /* ms of clock.h: when that ends at the latest */
+    bool awaits_base; /* of the append-only file, which is written for the first time */
+    int64_t until;    /* ms of clock.h: when either ends at the latest */
     struct shutdown_options options;
 } ending;
 
@@ -71,17 +72,47 @@ static bool saves(const struct server *server, const struct shutdown_options *op
     return !loading && !options->nosave && (options->save || server->config->save_count > 0);
 }
 
+/* The first append-only file is not complete: who sends SHUTDOWN is told so, as by Redis; who sends a signal gets no second chance to
+ * ask, so that waits for it. */
+static void await_base(struct server *server)
+{
+    if (!ending.by_signal || (ending.awaits_base && clock_now() > ending.until)) {
+        ending.awaits_base = false;
+        fail(server, "Writing initial AOF, can't exit.");
+    } else if (!ending.awaits_base) {
+        ending.awaits_base = true;
+        ending.until = clock_now() + (int64_t)server->config->shutdown_timeout * 1000;
+        logger_notice("Waiting for the first append-only file to be complete");
+        hold_changes(server, true);
+    }
+}
+
 static void end(struct server *server)
 {
     const struct shutdown_options *options = &ending.options;
+    bool lacks_file = aof_awaits_base(server) && !server_is_replica(server) && !ending.force;
+    if (!saves(server, options) && lacks_file && !(ending.by_signal && options->nosave)) {
+        await_base(server);
+        return;
+    }
+    ending.awaits_base = false;
     if (saves(server, options)) {
         hold_changes(server, true);
         saving_final(server, final_done);
-    } else if (aof_awaits_base(server) && !server_is_replica(server) && !ending.force) {
-        fail(server, "Writing initial AOF, can't exit.");
     } else {
         saving_drop(server);
         server_stop(server);
+    }
+}
+
+void shutdown_tick(struct server *server)
+{
+    if (ending.awaits_base) {
+        gate_enter(&server->gate, 0);
+        gate_alone(&server->gate, 0);
+        end(server);
+        gate_together(&server->gate, 0);
+        gate_leave(&server->gate, 0);
     }
 }
 
@@ -180,6 +211,7 @@ static void abort_shutdown(struct call *c)
     }
     call_off_drain(c->server);
     logger_notice("Shutdown manually aborted.");
+    ending.awaits_base = false;
     saving_drop(c->server);
     call_off(c->server);
     reply_ok(c->reply);

@@ -120,6 +120,19 @@ def test_the_first_append_only_file_is_not_given_up(pair):
     eventually(lambda: master.info("persistence")["aof_rewrite_in_progress"] == "0" and master("WAITAOF", 1, 0, 1)[0] == 1, master.log)
 
 
+def test_a_signal_waits_for_the_first_append_only_file(start_server):
+    server = start_server(rdb_key_save_delay=10000)
+    with server.connect() as client:
+        for number in range(60):
+            client("SET", "k:%d" % number, number)
+        assert client("CONFIG", "SET", "appendonly", "yes") == "OK"
+    server.signal(signal.SIGTERM)
+    eventually(lambda: "Waiting for the first append-only file to be complete" in server.log(), server.log)
+    server.stop()
+    assert "AOF rewrite finished successfully" in server.log()
+    assert "can't exit" not in server.log()
+
+
 def test_who_follows_without_acknowledging_is_not_waited_for(pair):
     master, _ = pair
     with master.connect() as old:
