@@ -31,6 +31,7 @@ void link_init(struct link *link, int event, const struct link_hooks *hooks)
     link->fd = -1;
     link->event = event;
     link->hooks = *hooks;
+    link->has_uv = false;
     link->timeout = 0;
     link->tick = LINK_TICK_MS;
     atomic_init(&link->last_io, clock_now());
@@ -142,6 +143,23 @@ static bool connect_to(struct link *link, const union lookup_address *address, c
     return true;
 }
 
+/* One for all attempts: descriptors that come and go cost more than the loop. */
+static bool have_loop(struct link *link)
+{
+    int status = link->has_uv ? 0 : uv_loop_init(&link->uv);
+    link->has_uv = status == 0;
+    return status == 0 || fail(link, "%s", uv_strerror(status));
+}
+
+void link_free(struct link *link)
+{
+    link_close(link);
+    if (link->has_uv) {
+        uv_loop_close(&link->uv);
+        link->has_uv = false;
+    }
+}
+
 bool link_open(struct link *link, const struct link_address *to, int64_t timeout)
 {
     const struct resolve_patience patience = {timeout, link->event, link->hooks.goes_on, link->hooks.context};
@@ -149,7 +167,8 @@ bool link_open(struct link *link, const struct link_address *to, int64_t timeout
     link->timeout = timeout < LINK_CONNECT_MS ? timeout : LINK_CONNECT_MS;
     link->tick = LINK_TICK_MS;
     link->at = link->end = 0;
-    if (!resolve_host(to->host, to->port, &patience, &target, link->error, sizeof link->error)) {
+    if (!have_loop(link) ||
+        !resolve_host(&link->uv, to->host, to->port, &patience, &target, link->error, sizeof link->error)) {
         return false;
     }
     bool open = false;

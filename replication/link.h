@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <uv.h>
 
 enum {
     LINK_TICK_MS = 1000,
@@ -33,6 +34,8 @@ struct link {
     int fd;    /* -1: not open */
     int event; /* an eventfd, the caller's */
     struct link_hooks hooks;
+    uv_loop_t uv; /* for looking names up; there is one since the first time */
+    bool has_uv;
     int64_t timeout;         /* milliseconds without a byte, after which it is given up */
     int64_t tick;            /* milliseconds; LINK_TICK_MS unless the caller changes it */
     _Atomic int64_t last_io; /* ms of clock.h: when bytes came last */
@@ -55,6 +58,9 @@ void link_init(struct link *link, int event, const struct link_hooks *hooks);
  * is found by the next attempt. False with an error. */
 bool link_open(struct link *link, const struct link_address *to, int64_t timeout);
 void link_close(struct link *link);
+
+/* The last call, by the thread that has used it: what it has is freed. */
+void link_free(struct link *link);
 
 /* Writes all of it. False with an error. */
 bool link_write(struct link *link, const void *bytes, size_t len);

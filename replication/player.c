@@ -747,6 +747,7 @@ void *player_run(void *replica)
         }
     }
     forget_attempt(&p->attempt);
+    link_free(p->link);
     replay_free(p->replay);
     mem_free(p, sizeof *p);
     return NULL;

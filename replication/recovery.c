@@ -305,6 +305,7 @@ void recovery_stop(struct recovery *r)
     if (r->started) {
         pthread_join(r->thread, NULL);
     }
+    link_free(&r->link);
     close(r->event);
     free(r->password);
     free(r->user);

@@ -49,26 +49,20 @@ static void on_event(uv_poll_t *handle, int status, int events)
     }
 }
 
-bool resolve_host(const char *name, int port, const struct resolve_patience *patience,
+bool resolve_host(uv_loop_t *uv, const char *name, int port, const struct resolve_patience *patience,
                   struct lookup_target *target, char *error, size_t size)
 {
     struct search s = {.patience = patience, .target = target, .error = error, .size = size};
     int64_t limit = patience->limit_ms < LOOKUP_LIMIT_MS ? patience->limit_ms : LOOKUP_LIMIT_MS;
     const struct lookup_options options = {.limit_ms = (int)limit};
-    uv_loop_t uv;
-    int status = uv_loop_init(&uv);
-    if (status != 0) {
-        snprintf(error, size, "%s", uv_strerror(status));
-        return false;
-    }
-    lookup_init(&s.lookup, &uv, &options);
-    uv_poll_init(&uv, &s.event, patience->event);
+    uv_update_time(uv);
+    lookup_init(&s.lookup, uv, &options);
+    uv_poll_init(uv, &s.event, patience->event);
     uv_poll_start(&s.event, UV_READABLE, on_event);
     s.lookup.data = &s;
     s.event.data = &s;
     lookup_host(&s.lookup, name, port, on_found);
-    uv_run(&uv, UV_RUN_DEFAULT);
-    uv_loop_close(&uv);
+    uv_run(uv, UV_RUN_DEFAULT);
     errno = s.given_up ? ECANCELED : EHOSTUNREACH;
     return s.found;
 }

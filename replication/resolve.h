@@ -1,6 +1,6 @@
 /*
- * A name to addresses, for a thread that waits: a lookup (lookup.h) on a loop of its own, which is there for that alone. So names
- * mean the same wherever this node asks for them, and nothing waits longer than was said, or when it is not wanted any more.
+ * A name to addresses, for a thread that waits: a lookup (lookup.h) on a loop of the thread's own, which is there for that alone. So
+ * names mean the same wherever this node asks for them, and nothing waits longer than was said, or when it is not wanted any more.
  *
  * Threads: any.
  */
@@ -18,7 +18,7 @@ struct resolve_patience {
 
 /* The addresses of a host (lookup_host), at least one. False: there are none, and `error` says why; or it was given up, with errno
  * ECANCELED. */
-bool resolve_host(const char *name, int port, const struct resolve_patience *patience,
+bool resolve_host(uv_loop_t *uv, const char *name, int port, const struct resolve_patience *patience,
                   struct lookup_target *target, char *error, size_t size);
 
 #endif

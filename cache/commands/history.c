@@ -41,6 +41,7 @@ void history_init(struct server *server)
 {
     draw_id(server->history.id);
     forget_past(&server->history);
+    server->history.memory_limit = cgroup_memory_limit("");
 }
 
 /* ---- what is asked ----------------------------------------------------------------------------------- */
@@ -119,7 +120,7 @@ int64_t history_backlog_size(const struct server *server)
 {
     enum { SHARE = 10 };
     int64_t size = server->config->repl_backlog_size;
-    int64_t memory = cgroup_memory_limit("");
+    int64_t memory = server->history.memory_limit;
     bool own = size != CONFIG_DEFAULT_BACKLOG;
     return own || memory <= 0 || memory / SHARE > size ? size : memory / SHARE;
 }

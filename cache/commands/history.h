@@ -37,7 +37,8 @@ struct history {
     uint64_t base;
     int64_t
         epoch; /* how many masters have served it, one after the other: of two histories that differ, the greater is the newer */
-    bool backlog;  /* it is kept */
+    bool backlog;         /* it is kept */
+    int64_t memory_limit; /* of the container, in bytes; 0: none */
     int stream_db; /* of a replica: the database that its master's stream has selected (repl-stream-db) */
 };
 

@@ -53,7 +53,7 @@ static void disconnect(void)
     asked[got > 0 ? got : 0] = '\0';
     close(master);
     close(to_master.event);
-    link_close(&to_master);
+    link_free(&to_master);
 }
 
 static enum handshake_answer run(const char *replies, const struct handshake_own *own,

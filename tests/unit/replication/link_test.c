@@ -55,7 +55,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    link_close(&to_master);
+    link_free(&to_master);
     close(to_master.event);
     close(listener);
     return 0;

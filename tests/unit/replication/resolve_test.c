@@ -29,7 +29,13 @@ static bool goes_on(void *context)
 static bool resolve(const char *name)
 {
     const struct resolve_patience patience = {2000, event, goes_on, NULL};
-    return resolve_host(name, 6379, &patience, &target, error, sizeof error);
+    uv_loop_t uv;
+    assert_int_equal(uv_loop_init(&uv), 0);
+    bool found = resolve_host(&uv, name, 6379, &patience, &target, error, sizeof error);
+    int reason = errno;
+    assert_int_equal(uv_loop_close(&uv), 0);
+    errno = reason;
+    return found;
 }
 
 static int set_up(void **state)
