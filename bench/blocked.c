@@ -18,9 +18,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "histogram.h"
 #include "sockets.h"
 
@@ -37,13 +37,6 @@ static uint32_t pushed;
 static int pusher;
 static int waiters; /* the epoll of all clients */
 static histogram latencies;
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
 
 static void fail(const char *what)
 {

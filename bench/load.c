@@ -20,9 +20,9 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <arpa/inet.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "cpu.h"
 #include "histogram.h"
 #include "mix.h"
@@ -83,13 +83,6 @@ typedef struct load {
     uint64_t cpu_end;
     histogram latencies;
 } load;
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
 
 static void fail(const char *what)
 {

@@ -18,12 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
+#include "clock.h"
 #include "histogram.h"
 #include "sockets.h"
 
-#define SECOND      UINT64_C(1000000000)
 #define PACE_NS     (SECOND / 1000)
 #define DIGITS      12
 #define REQUEST_MAX 160
@@ -35,19 +34,6 @@ static void fail(const char *what)
 {
     fprintf(stderr, "pair: %s: %s\n", what, strerror(errno));
     exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
-}
-
-static void sleep_until(uint64_t ns)
-{
-    struct timespec due = {.tv_sec = (time_t)(ns / SECOND), .tv_nsec = (long)(ns % SECOND)};
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
 }
 
 static int pair_connect(const char *port)

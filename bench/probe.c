@@ -21,12 +21,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "histogram.h"
 
-#define SECOND    UINT64_C(1000000000)
 #define LATE_NS   UINT64_C(5000000) /* the target: a reply later than this is counted by itself */
 #define NO_REPLY  "$-1\r\n"
 #define PONG      "+PONG\r\n"
@@ -47,19 +46,6 @@ static void fail(const char *what)
 {
     fprintf(stderr, "probe: %s: %s\n", what, strerror(errno));
     exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
-}
-
-static void sleep_until(uint64_t ns)
-{
-    struct timespec due = {.tv_sec = (time_t)(ns / SECOND), .tv_nsec = (long)(ns % SECOND)};
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
 }
 
 static int probe_connect(uint16_t port)
