@@ -15,13 +15,13 @@ struct shutdown_options {
     bool save, nosave, now, force, abort;
 };
 
-/* The shutdown that is under way while server->ending. */
+/* The shutdown that is under way while server->ending. Changes alone. */
 static struct {
     struct held_list clients; /* that sent SHUTDOWN */
     bool force, by_signal;
-    enum drain drain; /* that is under way */
-    bool awaits_base; /* of the append-only file, which is written for the first time */
-    int64_t until;    /* ms of clock.h: when either ends at the latest */
+    enum drain drain;         /* that is under way */
+    _Atomic bool awaits_base; /* the first append-only file is not complete; a tick asks before it is alone */
+    int64_t until;            /* ms of clock.h: when either ends at the latest */
     struct shutdown_options options;
 } ending;
 

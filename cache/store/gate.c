@@ -26,12 +26,12 @@ void gate_enter_slow(struct gate *gate, int loop)
 
 void gate_alone(struct gate *gate, int loop)
 {
-    if (atomic_load_explicit(&gate->members, memory_order_relaxed) == 1) {
+    if (gate_is_needless(gate)) {
         return;
     }
     atomic_store_explicit(&gate->flags[loop].inside, false, memory_order_release);
     pthread_mutex_lock(&gate->alone);
-    if (atomic_load_explicit(&gate->members, memory_order_relaxed) == 1) {
+    if (gate_is_needless(gate)) {
         pthread_mutex_unlock(
             &gate->alone); /* the last guest has resigned while a single loop waited for it */
         return;
@@ -49,7 +49,7 @@ void gate_alone(struct gate *gate, int loop)
 
 void gate_together(struct gate *gate, int loop)
 {
-    if (atomic_load_explicit(&gate->members, memory_order_relaxed) == 1) {
+    if (gate_is_needless(gate)) {
         return;
     }
     atomic_store_explicit(&gate->raised, 0, memory_order_seq_cst);
@@ -61,7 +61,7 @@ void gate_together(struct gate *gate, int loop)
  * brought it, and back. */
 void gate_admit(struct gate *gate)
 {
-    if (atomic_load_explicit(&gate->members, memory_order_relaxed) == 1) {
+    if (gate_is_needless(gate)) {
         pthread_mutex_lock(&gate->alone);
         atomic_store_explicit(&gate->raised, 1, memory_order_seq_cst);
     }
@@ -71,7 +71,7 @@ void gate_admit(struct gate *gate)
 void gate_dismiss(struct gate *gate, int loop)
 {
     atomic_fetch_sub_explicit(&gate->members, 1, memory_order_relaxed);
-    if (atomic_load_explicit(&gate->members, memory_order_relaxed) == 1) {
+    if (gate_is_needless(gate)) {
         atomic_store_explicit(&gate->raised, 0, memory_order_seq_cst);
         atomic_store_explicit(&gate->flags[loop].inside, false, memory_order_release);
         pthread_mutex_unlock(&gate->alone);
@@ -81,7 +81,7 @@ void gate_dismiss(struct gate *gate, int loop)
 /* Its flag is down, as of all who run alone. A single loop may now stand on the mutex, and goes on as one that needs no gate. */
 void gate_resign(struct gate *gate)
 {
-    atomic_fetch_sub_explicit(&gate->members, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&gate->members, 1, memory_order_release);
     atomic_store_explicit(&gate->raised, 0, memory_order_seq_cst);
     pthread_mutex_unlock(&gate->alone);
 }

@@ -39,10 +39,16 @@ void gate_init(struct gate *gate, int loops);
 
 void gate_enter_slow(struct gate *gate, int loop);
 
+/* Whether a single loop is the only member. It then sees what the last guest did before it resigned. */
+static inline bool gate_is_needless(const struct gate *gate)
+{
+    return atomic_load_explicit(&gate->members, memory_order_acquire) == 1;
+}
+
 /* Begins a batch of loop `loop`: waits while another runs alone. Not recursive. */
 static inline void gate_enter(struct gate *gate, int loop)
 {
-    if (atomic_load_explicit(&gate->members, memory_order_relaxed) == 1) {
+    if (gate_is_needless(gate)) {
         return;
     }
     atomic_store_explicit(&gate->flags[loop].inside, true, memory_order_seq_cst);
@@ -53,7 +59,7 @@ static inline void gate_enter(struct gate *gate, int loop)
 
 static inline void gate_leave(struct gate *gate, int loop)
 {
-    if (atomic_load_explicit(&gate->members, memory_order_relaxed) > 1) {
+    if (!gate_is_needless(gate)) {
         atomic_store_explicit(&gate->flags[loop].inside, false, memory_order_release);
     }
 }
