@@ -289,9 +289,9 @@ int main(int argc, char **argv)
     logger_notice("Ordinal %s, pid %d, %d loop%s", ORDINAL_VERSION, (int)getpid(), server.net.count,
                   server.net.count == 1 ? "" : "s");
     if (load_is_active(&server)) {
-        logger_notice("Answering on port %d; the data set is being loaded", listener_port(&server.net));
+        logger_notice("Answering on port %d; the data set is being loaded", server.net.port);
     } else {
-        logger_notice("Ready to accept connections on port %d", listener_port(&server.net));
+        logger_notice("Ready to accept connections on port %d", server.net.port);
     }
     loop_run(&server.net.loops[0]);
     bool whole = node_stop(&node);

@@ -67,7 +67,8 @@ struct feed {
 
     struct full_sync *sync; /* while it loads */
     struct spool_reader spool;
-    bool length_sent, mark_sent;
+    bool mark_sent;
+    _Atomic bool length_sent; /* asked from other threads as well: feed_state_name */
 };
 
 /* The feed of a client, made when it first says that it is a replica. NULL: no memory. */

@@ -15,7 +15,6 @@
 #include "commands/saving.h"
 #include "logger.h"
 #include "memory.h"
-#include "net/listener.h"
 #include "replication/handshake.h"
 #include "replication/node.h"
 #include "replication/replica.h"
@@ -159,7 +158,7 @@ static void copy_attempt(struct player *p)
     attempt->announce_ip = copy_text(config->replica_announce_ip);
     attempt->source = copy_text(config->bind_source_addr);
     attempt->own_port =
-        config->replica_announce_port > 0 ? config->replica_announce_port : listener_port(&p->server->net);
+        config->replica_announce_port > 0 ? config->replica_announce_port : p->server->net.port;
     attempt->timeout = (int64_t)config->repl_timeout * 1000;
     attempt->has_past = r->has_past && !p->fresh;
     attempt->recovers = recovery_is_active(&node_of(p->server)->recovery);

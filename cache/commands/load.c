@@ -10,7 +10,6 @@
 #include "commands/refusing.h"
 #include "logger.h"
 #include "memory.h"
-#include "net/listener.h"
 
 enum { TELL_MS = 5000, STOP_MS = 1000 };
 
@@ -120,7 +119,7 @@ static void begin_serving(struct server *server)
     server->workers[0].dirty += loading->changes;
     take_up_history(server);
     refusing_clear(server, REFUSING_LOADING);
-    logger_notice("Ready to accept connections on port %d", listener_port(&server->net));
+    logger_notice("Ready to accept connections on port %d", server->net.port);
 }
 
 /* Loop 0: the loading thread has ended, or is about to. */

@@ -21,8 +21,7 @@ struct listener {
     struct listener *next;
     uv_poll_t poll;
     int fd;
-    int spare; /* a descriptor to give up, so that a connection can be refused when there are no more */
-    int port;
+    int spare;      /* a descriptor to give up, so that a connection can be refused when there are no more */
     int64_t warned; /* when it last said that descriptors are short */
     char *path;     /* of a Unix socket */
     struct net *net;
@@ -214,7 +213,8 @@ int listener_open_tcp(struct net *net, const char *address, int port, int backlo
         snprintf(error, error_size, "cannot listen on %s:%d: %s", address, port, strerror(-fd));
         return fd;
     }
-    add(net, fd)->port = bound_port(fd);
+    add(net, fd);
+    net->port = net->port != 0 ? net->port : bound_port(fd);
     return 0;
 }
 
@@ -246,15 +246,6 @@ int listener_open_unix(struct net *net, const char *path, unsigned mode, int bac
     listener->path = mem_must(strlen(path) + 1);
     memcpy(listener->path, path, strlen(path) + 1);
     return 0;
-}
-
-int listener_port(const struct net *net)
-{
-    int port = 0;
-    for (const struct listener *listener = net->listeners; listener != NULL; listener = listener->next) {
-        port = listener->port != 0 ? listener->port : port;
-    }
-    return port;
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -21,9 +21,6 @@ int listener_open_tcp(struct net *net, const char *address, int port, int backlo
 int listener_open_unix(struct net *net, const char *path, unsigned mode, int backlog, char *error,
                        size_t error_size);
 
-/* The port of the first TCP listener, 0 where there is none. */
-int listener_port(const struct net *net);
-
 /* Stops listening everywhere, and removes Unix sockets' files. */
 void listener_close_all(struct net *net);
 

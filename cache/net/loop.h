@@ -137,7 +137,8 @@ struct net {
     struct net_hooks hooks;
     int count;
     struct loop *loops;
-    struct listener *listeners;
+    struct listener *listeners; /* loop 0's */
+    int port;                   /* of the first TCP listener, 0 where there is none: as it was at start */
     _Atomic int64_t max_connections;
     _Atomic int64_t keepalive; /* seconds, 0: off */
     _Atomic int64_t max_bulk;

@@ -214,6 +214,14 @@ class Server:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def freeze(self):
+        """SIGSTOP; returns when all its threads stand still."""
+        self.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
+
     def stop(self):
         """Ends the server by SIGTERM if it still runs, and checks how it ended."""
         if self.exit_status is None:
@@ -231,7 +239,7 @@ class Server:
         """Ends the server at once, as kill -9 does, and with it the children of one that forks; not judged by its status. One
         that has ended already is left alone."""
         if self.alive():
-            self.signal(signal.SIGSTOP)  # or it might fork while its children are looked for
+            self.freeze()  # or it might fork while its children are looked for
             for child in self._children():
                 os.kill(child, signal.SIGKILL)
             self.process.kill()

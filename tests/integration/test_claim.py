@@ -30,7 +30,7 @@ def servers(tmp_path):
     yield start
     for server in started:
         if server.exit_status is None:
-            server.signal(signal.SIGCONT)
+            server.thaw()
             server.stop()
 
 
@@ -128,14 +128,14 @@ def test_a_stopped_owner_loses_the_claim_and_writes_nothing_when_it_goes_on(tmp_
     first = servers()
     assert first("SET", "a", "first") == "OK"
     wait_for(lambda: first.info("persistence")["aof_buffer_length"] == "0")
-    first.signal(signal.SIGSTOP)
+    first.freeze()
     second = servers()  # waits until the heartbeat has stood still for long enough
     assert claim(second) == ("held", 2)
     assert second("GET", "a") == b"first"
     assert second("SET", "a", "second") == "OK"
     folder = tmp_path / "appendonlydir"
     wait_for(lambda: any(b"second" in path.read_bytes() for path in folder.iterdir()))
-    first.signal(signal.SIGCONT)
+    first.thaw()
     with first.connect() as client:
         wait_for(lambda: isinstance(client("SET", "a", "third"), Error))
         assert str(client("SET", "a", "third")).startswith("MISCONF")
@@ -153,9 +153,9 @@ def test_a_stopped_owner_loses_the_claim_and_writes_nothing_when_it_goes_on(tmp_
 
 def test_a_stopped_owner_that_goes_on_in_time_keeps_the_claim(servers):
     first = servers(claim_timeout=10)
-    first.signal(signal.SIGSTOP)
+    first.freeze()
     time.sleep(1.5)
-    first.signal(signal.SIGCONT)
+    first.thaw()
     assert first("SET", "a", 1) == "OK"
     beat = int(first.info("persistence")["claim_heartbeat"])
     wait_for(lambda: int(first.info("persistence")["claim_heartbeat"]) > beat)
@@ -165,7 +165,7 @@ def test_a_stopped_owner_that_goes_on_in_time_keeps_the_claim(servers):
 def test_of_two_that_wait_one_takes_over(servers):
     """Both of them see the owner's heartbeat stand still."""
     first = servers()
-    first.signal(signal.SIGSTOP)
+    first.freeze()
     others = [servers(ready=False), servers(ready=False)]
     wait_for(lambda: any(not server.alive() for server in others), 30)
     dead = [server for server in others if not server.alive()]
@@ -174,7 +174,7 @@ def test_of_two_that_wait_one_takes_over(servers):
     winner = next(server for server in others if server is not dead[0])
     winner.wait_ready()
     assert claim(winner)[0] == "held"
-    first.signal(signal.SIGCONT)
+    first.thaw()
     wait_for(lambda: claim(first)[0] == "lost")
     assert claim(winner)[0] == "held"
 

@@ -1,6 +1,5 @@
 """FAILOVER: a master hands its role to a replica, and nothing that was acknowledged is lost; and all that may keep it from that."""
 
-import signal
 import threading
 
 import pytest
@@ -84,12 +83,12 @@ def test_the_roles_are_exchanged_and_nothing_is_lost(start_pair, start_server, n
     counter = Counter(master)
     eventually(lambda: counter.acknowledged > 100)
     if not named:
-        third.signal(signal.SIGSTOP)  # only one can have everything
+        third.freeze()  # only one can have everything
         before = counter.acknowledged
         eventually(lambda: counter.acknowledged > before + 100)
     assert master("FAILOVER", *(("TO", "127.0.0.1", replica.port) if named else ())) == "OK"
     wait_over(master, "slave")
-    third.signal(signal.SIGCONT)
+    third.thaw()
     counter.join(20)
     assert counter.refused == "READONLY You can't write against a read only replica."
     assert replication(replica)["role"] == "master"
@@ -154,7 +153,7 @@ def test_a_redis_server_hands_over(start_server, tmp_path):
 
 def test_a_replica_that_does_not_catch_up_is_given_up(pair):
     master, replica = pair
-    replica.signal(signal.SIGSTOP)
+    replica.freeze()
     assert master("SET", "k", 1) == "OK"
     with master.connect() as writer:
         assert master("FAILOVER", "TO", "127.0.0.1", replica.port, "TIMEOUT", 300) == "OK"
@@ -163,7 +162,7 @@ def test_a_replica_that_does_not_catch_up_is_given_up(pair):
         assert master("GET", "k") == b"1"  # reads go on
         wait_over(master, "master")
         assert writer.read() == "OK"
-    replica.signal(signal.SIGCONT)
+    replica.thaw()
     wait_level(master, replica)
     assert "aborted: Replica never caught up before timeout" in master.log()
     assert sync_counts(master) == (1, 0)
@@ -172,7 +171,7 @@ def test_a_replica_that_does_not_catch_up_is_given_up(pair):
 def test_it_can_be_called_off(pair):
     master, replica = pair
     assert master("FAILOVER", "ABORT") == Error("ERR No failover in progress.")
-    replica.signal(signal.SIGSTOP)
+    replica.freeze()
     assert master("SET", "k", 1) == "OK"
     with master.connect() as writer:
         assert master("FAILOVER") == "OK"
@@ -185,13 +184,13 @@ def test_it_can_be_called_off(pair):
         assert master("FAILOVER", "ABORT") == "OK"
         assert writer.read() == "OK"
     assert state(master) == "no-failover"
-    replica.signal(signal.SIGCONT)
+    replica.thaw()
     wait_level(master, replica)
 
 
 def test_a_pause_of_a_client_lasts_beyond_it(pair):
     master, replica = pair
-    replica.signal(signal.SIGSTOP)
+    replica.freeze()
     assert master("SET", "k", 1) == "OK"
     with master.connect() as writer:
         assert master("FAILOVER") == "OK"
@@ -202,17 +201,17 @@ def test_a_pause_of_a_client_lasts_beyond_it(pair):
         assert master("GET", "k") == b"1"
         assert master("CLIENT", "UNPAUSE") == "OK"
         assert writer.read() == "OK"
-    replica.signal(signal.SIGCONT)
+    replica.thaw()
 
 
 def test_by_force_a_replica_takes_over_that_has_less(pair):
     master, replica = pair
-    replica.signal(signal.SIGSTOP)
+    replica.freeze()
     assert master("SET", "k", 1) == "OK"
     assert master("FAILOVER", "TO", "127.0.0.1", replica.port, "TIMEOUT", 200, "FORCE") == "OK"
     eventually(lambda: state(master) == "failover-in-progress", master.log)
     assert replication(master)["role"] == "slave"  # and there is no other master yet
-    replica.signal(signal.SIGCONT)
+    replica.thaw()
     wait_over(master, "slave")
     assert replication(replica)["role"] == "master"
     wait_level(replica, master)

@@ -492,7 +492,7 @@ def test_a_write_fails_after_forward_timeout(start_server):
 
 def stand_still(server):
     """Stops all its threads."""
-    server.signal(signal.SIGSTOP)
+    server.freeze()
     tasks = "/proc/%d/task" % server.pid
 
     def state(task):
@@ -513,7 +513,7 @@ def test_what_a_master_that_stands_still_was_sent_is_uncertain(start_server):
             assert here("GET", "k") == b"v"
             assert forward(nodes.replicas[0])["uncertain"] == 1
         finally:
-            nodes.master.signal(signal.SIGCONT)
+            nodes.master.thaw()
         eventually(lambda: not isinstance(here("SET", "k", "x"), Error))
         assert here("GET", "k") == b"x"
 

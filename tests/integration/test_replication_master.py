@@ -2,7 +2,6 @@
 redis-server would."""
 
 import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -283,14 +282,14 @@ def test_wait_counts_replicas_that_have_the_write(master, start_replica):
     with master.connect() as ask:
         assert ask("SET", "a", "1") == "OK"
         assert ask("WAIT", "1", "20000") == 1
-        replica.signal(signal.SIGSTOP)
+        replica.freeze()
         try:
             assert ask("SET", "a", "2") == "OK"
             assert ask("WAIT", "1", "100") == 0
             assert ask("WAIT", "0", "100") == 0
             ask.send(encode("WAIT", "1", "0"))
         finally:
-            replica.signal(signal.SIGCONT)
+            replica.thaw()
         assert ask.read() == 1
         assert ask("WAIT", "2", "50") == 1
         assert [ask("MULTI"), ask("WAIT", "3", "0"), ask("EXEC")] == ["OK", "QUEUED", [1]]
@@ -344,11 +343,11 @@ def test_writes_are_refused_without_enough_good_replicas(master, start_replica):
         replica = start_replica(master)
         wait_for(lambda: ask("SET", "a", "4") == "OK", "a good replica")
         assert ask("INFO", "replication").count(b"min_slaves_good_slaves:1\r\n") == 1
-        replica.signal(signal.SIGSTOP)
+        replica.freeze()
         try:
             wait_for(lambda: ask("SET", "a", "5") == refused, "its silence")
         finally:
-            replica.signal(signal.SIGCONT)
+            replica.thaw()
         wait_for(lambda: ask("SET", "a", "6") == "OK", "its return")
 
 

@@ -40,7 +40,7 @@ def start_master(tmp_path):
 
     yield start
     for server in servers:
-        server.signal(signal.SIGCONT)
+        server.thaw()
         server.kill()
 
 
@@ -273,14 +273,14 @@ def test_a_value_past_its_deadline_is_not_returned_nor_deleted(master, start_rep
         client.pipeline([("SET", "k", "v", "PX", 1500), ("HSET", "h", "f", "v"), ("PEXPIRE", "h", 1500)])
     wait_level(master, replica)
     assert replica("GET", "k") == b"v"
-    master.signal(signal.SIGSTOP)
+    master.freeze()
     eventually(lambda: replica("GET", "k") is None)
     assert replica("EXISTS", "k", "h") == 0 and replica("TTL", "k") == -2
     time.sleep(0.6)  # as long as two rounds of the sweep, which would have deleted them
     assert replica("DBSIZE") == 3
     assert replica("KEYS", "*") == [b"stays"]
     assert replica.info("stats")["expired_keys"] == "0"
-    master.signal(signal.SIGCONT)
+    master.thaw()
     eventually(lambda: replica("DBSIZE") == 1)
 
 
@@ -289,7 +289,7 @@ def test_deadlines_are_kept_once_it_is_the_master(master, start_replica):
     with master.connect() as client:
         client.pipeline([("SET", "k%d" % number, "v", "PX", 300) for number in range(100)])
     wait_level(master, replica)
-    master.signal(signal.SIGSTOP)
+    master.freeze()
     assert replica("REPLICAOF", "NO", "ONE") == "OK"
     eventually(lambda: replica("DBSIZE") == 0)
     assert replica.info("stats")["expired_keys"] == "100"

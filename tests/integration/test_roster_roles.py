@@ -1,7 +1,6 @@
 """Nodes of a roster: who is the master, what it takes over when it starts, whom it waits for, and for how long."""
 
 import shutil
-import signal
 import threading
 import time
 
@@ -72,7 +71,7 @@ class Roster:
         failures = []
         for node in self.nodes:
             if node is not None:
-                node.signal(signal.SIGCONT)
+                node.thaw()
                 try:
                     node.stop()
                 except AssertionError as failure:
@@ -164,12 +163,12 @@ def test_members_that_do_not_answer_are_waited_for(roster):
     fill(r.nodes[0], 100)
     r.nodes[0].kill()
     r.wipe(0)
-    r.nodes[1].signal(signal.SIGSTOP)
+    r.nodes[1].freeze()
     r.start(0)
     eventually(lambda: r.nodes[0]("INFO", "server"), "it answers")
     for command in (("GET", "key:1"), ("SET", "key:1", "x")):
         assert is_error(r.nodes[0](*command), "LOADING")
-    r.nodes[1].signal(signal.SIGCONT)
+    r.nodes[1].thaw()
     eventually(lambda: r.nodes[0]("DBSIZE") == 100, "what the other has")
 
 
@@ -187,10 +186,10 @@ def test_a_master_that_comes_back_empty_and_alone_empties_nobody(roster):
     fill(r.nodes[0], 100)
     r.nodes[0].kill()
     r.wipe(0)
-    r.nodes[1].signal(signal.SIGSTOP)
+    r.nodes[1].freeze()
     r.start(0, recovery_timeout=300)
     eventually(lambda: "serving without them" in r.nodes[0].log(), "it serves without the other")
-    r.nodes[1].signal(signal.SIGCONT)
+    r.nodes[1].thaw()
     eventually(lambda: "history is older than this node's" in r.nodes[1].log(), "the other refuses to follow")
     eventually(lambda: r.nodes[0]("DBSIZE") == 100, "the master asks again")
     assert own_keys(r.nodes[1]) == 100
@@ -203,10 +202,10 @@ def test_one_that_was_written_to_meanwhile_is_left_to_people(roster):
     fill(r.nodes[0], 100)
     r.nodes[0].kill()
     r.wipe(0)
-    r.nodes[1].signal(signal.SIGSTOP)
+    r.nodes[1].freeze()
     r.start(0, recovery_timeout=300)
     eventually(lambda: r.nodes[0]("SET", "other", "1") == "OK", "it serves without the other")
-    r.nodes[1].signal(signal.SIGCONT)
+    r.nodes[1].thaw()
     eventually(lambda: "has to be given up by hand" in r.nodes[0].log(), "the master says so")
     assert own_keys(r.nodes[1]) == 100
     assert own_keys(r.nodes[0]) == 1
@@ -231,7 +230,7 @@ def test_a_stopped_replica_holds_writes_up_for_its_lease_and_no_longer(roster):
     r.wait_in_sync()
     with r.nodes[0].connect() as writer:
         assert writer("SET", "k", "before") == "OK"
-        r.nodes[2].signal(signal.SIGSTOP)
+        r.nodes[2].freeze()
         began = time.monotonic()
         assert writer("SET", "k", "after") == "OK"
         took = time.monotonic() - began
@@ -240,7 +239,7 @@ def test_a_stopped_replica_holds_writes_up_for_its_lease_and_no_longer(roster):
         assert writer("SET", "k", "again") == "OK"
         assert time.monotonic() - began < LEASE / 1000
         assert r.nodes[1]("GET", "k") == b"again"
-    r.nodes[2].signal(signal.SIGCONT)
+    r.nodes[2].thaw()
     eventually(lambda: r.nodes[2]("GET", "k") == b"again", "it has caught up")
 
 
@@ -250,14 +249,14 @@ def test_other_clients_and_reads_go_on_while_a_write_waits(roster):
     r.wait_in_sync()
     with r.nodes[0].connect() as writer, r.nodes[0].connect() as reader:
         assert writer("SET", "k", "1") == "OK"
-        r.nodes[1].signal(signal.SIGSTOP)
+        r.nodes[1].freeze()
         thread = threading.Thread(target=writer, args=("SET", "k", "2"))
         thread.start()
         eventually(lambda: reader("GET", "k") == b"2", "the write is done, and not acknowledged")
         assert reader("PING") == "PONG"
         thread.join(DEADLINE)
         assert not thread.is_alive()
-    r.nodes[1].signal(signal.SIGCONT)
+    r.nodes[1].thaw()
 
 
 def test_write_ack_master_waits_for_nobody(roster):
@@ -265,11 +264,11 @@ def test_write_ack_master_waits_for_nobody(roster):
     r.start(0, 1)
     r.wait_in_sync()
     with r.nodes[0].connect() as writer:
-        r.nodes[1].signal(signal.SIGSTOP)
+        r.nodes[1].freeze()
         began = time.monotonic()
         assert writer("SET", "k", "1") == "OK"
         assert time.monotonic() - began < LEASE / 2000
-    r.nodes[1].signal(signal.SIGCONT)
+    r.nodes[1].thaw()
 
 
 def test_write_ack_quorum_refuses_writes_without_one(roster):

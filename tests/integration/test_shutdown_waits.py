@@ -21,7 +21,7 @@ def pair(start_server):
     assert master("SET", "k", 1) == "OK"
     assert master("WAIT", 1, 20000) == 1
     yield master, replica
-    replica.signal(signal.SIGCONT)
+    replica.thaw()
 
 
 def waits_ms(server):
@@ -30,7 +30,7 @@ def waits_ms(server):
 
 def end_slowly(master, replica):
     """Lets the replica lag, and sends SHUTDOWN; returns the connection that waits."""
-    replica.signal(signal.SIGSTOP)
+    replica.freeze()
     assert master("INCR", "k") == 2
     client = master.connect()
     client.send(b"SHUTDOWN\r\n")
@@ -42,7 +42,7 @@ def end_slowly(master, replica):
 def test_it_ends_when_the_replica_has_everything(pair, how):
     master, replica = pair
     assert master("CONFIG", "SET", "shutdown-timeout", 300) == "OK"
-    replica.signal(signal.SIGSTOP)
+    replica.freeze()
     assert master("INCR", "k") == 2
     if how == "SIGTERM":
         master.signal(signal.SIGTERM)
@@ -54,7 +54,7 @@ def test_it_ends_when_the_replica_has_everything(pair, how):
     with master.connect() as writer:
         writer.send(b"INCR k\r\n")
         assert master("GET", "k") == b"2"  # reads go on, and nothing is written any more
-        replica.signal(signal.SIGCONT)
+        replica.thaw()
         assert master.wait() == 0
         with pytest.raises((Closed, OSError)):
             writer.read()
@@ -87,7 +87,7 @@ def test_now_waits_for_nobody(pair, words):
 def test_no_time_is_no_wait(pair):
     master, replica = pair
     assert master("CONFIG", "SET", "shutdown-timeout", 0) == "OK"
-    replica.signal(signal.SIGSTOP)
+    replica.freeze()
     assert master("INCR", "k") == 2
     master.signal(signal.SIGTERM)
     assert master.wait() == 0
@@ -106,7 +106,7 @@ def test_it_is_called_off(pair):
         assert writer.read() == 3
     assert waits_ms(master) == -1
     assert "Shutdown manually aborted." in master.log()
-    replica.signal(signal.SIGCONT)
+    replica.thaw()
     eventually(lambda: replica("GET", "k") == b"3", replica.log)
 
 
@@ -114,7 +114,7 @@ def test_the_first_append_only_file_is_not_given_up(pair):
     master, replica = pair
     client = end_slowly(master, replica)
     assert master("CONFIG", "SET", "appendonly", "yes") == "OK"
-    replica.signal(signal.SIGCONT)
+    replica.thaw()
     assert client.read() == CANNOT
     assert "Writing initial AOF, can't exit." in master.log()
     eventually(lambda: master.info("persistence")["aof_rewrite_in_progress"] == "0" and master("WAITAOF", 1, 0, 1)[0] == 1, master.log)

@@ -5,7 +5,6 @@ A fault that `forgets` (acknowledged writes of the master are gone from its fold
 promises then is that the others have them.
 """
 
-import signal
 import time
 
 from history import Outage
@@ -107,11 +106,11 @@ class Pause(Fault):
         return "pause node %d for %.2f s" % (self.node, self.seconds)
 
     def carry_out(self, group):
-        group.nodes[self.node].signal(signal.SIGSTOP)
+        group.nodes[self.node].freeze()
         try:
             time.sleep(self.seconds)
         finally:
-            group.nodes[self.node].signal(signal.SIGCONT)
+            group.nodes[self.node].thaw()
 
 
 class StepClock(Fault):
